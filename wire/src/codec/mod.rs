@@ -1,0 +1,92 @@
+//! The encoding of bodies: fixed-width little-endian integers, and lengths as `u64`.
+//!
+//! The format is bincode's legacy profile and is specified independently of that crate in spec
+//! `10-encoding`; this module is the only one that names it. Only a sealed set of types travels:
+//! `u8 u16 u32 u64`, `bool`, `[u8; N]`, `Option`, [`Bytes`], [`Text`], [`List`], the types of this
+//! crate that wrap those, and structs of them declared with `body!`.
+//!
+//! Decoding is strict: trailing bytes, a length over its bound, a tag other than 0 or 1, text that
+//! is not UTF-8 and a value its type refuses are errors that name the field. A length is compared
+//! with its bound and with the bytes left before a byte is allocated.
+
+mod bytes;
+mod error;
+mod field;
+mod list;
+mod text;
+
+pub use bytes::Bytes;
+pub use error::{DecodeError, OverLimit};
+pub use field::{Body, Field};
+pub use list::List;
+pub use text::Text;
+
+pub(crate) use error::Trail;
+pub(crate) use field::{body, checked_field, sealed};
+
+use ::bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use ::bincode::de::read::SliceReader;
+use ::bincode::de::{Decoder as _, DecoderImpl};
+
+use crate::limits;
+
+pub(crate) mod bincode {
+    //! What `body!` needs of the codec crate, named here so that no other module imports it.
+    pub(crate) use ::bincode::de::read::Reader;
+    pub(crate) use ::bincode::de::{Decode, Decoder};
+    pub(crate) use ::bincode::enc::{Encode, Encoder};
+    pub(crate) use ::bincode::error::{DecodeError, EncodeError};
+}
+
+type Profile = Configuration<LittleEndian, Fixint, Limit<{ limits::FRAME_BODY }>>;
+
+const fn profile() -> Profile {
+    ::bincode::config::legacy().with_limit::<{ limits::FRAME_BODY }>()
+}
+
+/// Encodes `value`; the result is the only byte string that decodes to it.
+#[must_use]
+pub fn encode<T: Field>(value: &T) -> Vec<u8> {
+    #[expect(
+        clippy::expect_used,
+        reason = "writing the sealed types to a Vec has no failing branch"
+    )]
+    ::bincode::encode_to_vec(value, ::bincode::config::legacy())
+        .expect("the sealed types encode into memory")
+}
+
+/// Decodes exactly one `T` from all of `bytes`.
+///
+/// # Errors
+/// [`DecodeError`] names the first field that is wrong. Nothing is kept of a failed decode.
+pub fn decode<T: Field>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.len() > limits::FRAME_BODY {
+        return Err(OverLimit::new("body", bytes.len() as u64, limits::FRAME_BODY).into());
+    }
+    let mut decoder =
+        DecoderImpl::<_, Profile, Trail>::new(SliceReader::new(bytes), profile(), Trail::default());
+    match T::decode(&mut decoder) {
+        Ok(value) => match trailing(decoder.reader(), bytes.len()) {
+            0 => Ok(value),
+            extra => Err(DecodeError::TrailingBytes { extra }),
+        },
+        Err(error) => Err(core::mem::take(decoder.context()).explain(error)),
+    }
+}
+
+/// Bytes left in `reader`, found by bisection because the reader tells only whether `n` are there.
+fn trailing<R: bincode::Reader>(reader: &mut R, most: usize) -> usize {
+    if reader.peek_read(1).is_none() {
+        return 0;
+    }
+    let (mut low, mut high) = (1, most);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if reader.peek_read(middle).is_some() {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}

@@ -1,0 +1,287 @@
+//! Frames: how bodies are delimited and told apart on a stream.
+//!
+//! ```text
+//!  0            4        6        8
+//! +------------+--------+--------+-----------------+
+//! | length u32 | type   | flags  | body            |   little-endian
+//! +------------+--------+--------+-----------------+
+//! ```
+//!
+//! `length` counts the body. Flag bit 0 says that a receiver which does not know the type must
+//! close; without it the frame is skipped. Other flag bits are ignored (spec `10-encoding` §4).
+
+use crate::chat::{ChatOpen, Envelope, Undecryptable};
+use crate::codec::{self, DecodeError};
+use crate::hello::Hello;
+use crate::identify::Identify;
+use crate::limits;
+use crate::ping::Ping;
+
+/// Flag bit: who does not know the type must close the connection.
+pub const FLAG_CRITICAL: u16 = 1;
+
+macro_rules! frames {
+    ($($(#[$meta:meta])* $name:ident($body:ty) = $code:literal, max $max:expr;)*) => {
+        /// A frame type in use (spec `registry` §1).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum FrameType {
+            $($(#[$meta])* $name = $code,)*
+        }
+
+        impl FrameType {
+            /// All types, for the registry and its tests.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The type that `code` stands for.
+            #[must_use]
+            pub fn from_code(code: u16) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Largest body, in bytes.
+            #[must_use]
+            pub fn max_body(self) -> usize {
+                match self {
+                    $(Self::$name => $max,)*
+                }
+            }
+
+            /// The name in the registry.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// Decodes a body of this type.
+            ///
+            /// # Errors
+            /// [`DecodeError`] when the bytes are not exactly one canonical body.
+            pub fn decode(self, body: &[u8]) -> Result<Frame, DecodeError> {
+                if body.len() > self.max_body() {
+                    let (len, limit) = (body.len() as u64, self.max_body());
+                    return Err(codec::OverLimit { field: "body", len, limit }.into());
+                }
+                match self {
+                    $(Self::$name => codec::decode(body).map(Frame::$name),)*
+                }
+            }
+        }
+
+        /// A frame.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Frame {
+            $($(#[$meta])* $name($body),)*
+        }
+
+        impl Frame {
+            /// Its type.
+            #[must_use]
+            pub fn frame_type(&self) -> FrameType {
+                match self {
+                    $(Self::$name(_) => FrameType::$name,)*
+                }
+            }
+
+            fn encode_body(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$name(body) => codec::encode(body),)*
+                }
+            }
+        }
+    };
+}
+
+frames! {
+    /// First frame of the control stream.
+    Hello(Hello) = 0x0001, max 2048;
+    /// Addresses, once after HELLO.
+    Identify(Identify) = 0x0002, max 4096;
+    /// Addresses that changed.
+    IdentifyPush(Identify) = 0x0003, max 4096;
+    /// Question of a ping stream.
+    Ping(Ping) = 0x0004, max 1024;
+    /// Answer of a ping stream.
+    Pong(Ping) = 0x0005, max 1024;
+    /// First frame of the chat stream.
+    ChatOpen(ChatOpen) = 0x0010, max 8192;
+    /// A ratchet message.
+    Envelope(Envelope) = 0x0011, max limits::RATCHET_MESSAGE + 4096;
+    /// An envelope could not be decrypted.
+    Undecryptable(Undecryptable) = 0x0012, max 1024;
+}
+
+impl Frame {
+    /// Header and body.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let body = self.encode_body();
+        let mut bytes = Vec::with_capacity(limits::FRAME_HEADER + body.len());
+        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(self.frame_type() as u16).to_le_bytes());
+        bytes.extend_from_slice(&FLAG_CRITICAL.to_le_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+}
+
+/// Why a stream cannot be read on: there is no way to find the next frame, or no right to skip one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A body that is not canonical.
+    #[error("{frame:?}: {error}")]
+    Malformed {
+        /// Which frame.
+        frame: FrameType,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A length over the type's bound.
+    #[error("a body of {len} bytes for frame type {code:#06x} is over the limit of {limit}")]
+    TooLong {
+        /// The type's code.
+        code: u16,
+        /// The length announced.
+        len: u32,
+        /// The bound.
+        limit: usize,
+    },
+    /// A critical type not known here.
+    #[error("frame type {code:#06x} is critical and not known here")]
+    Unsupported {
+        /// The type's code.
+        code: u16,
+    },
+}
+
+/// Cuts a stream into frames, however its bytes are split.
+///
+/// State: at most one header and one body, grown as its bytes come and never beyond the type's
+/// bound. Unknown frames are skipped without being buffered. After an error the reader stays at it.
+#[derive(Debug, Default)]
+pub struct FrameReader {
+    header: [u8; limits::FRAME_HEADER],
+    header_len: usize,
+    body: Vec<u8>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Header,
+    Body {
+        frame: FrameType,
+        len: usize,
+    },
+    Skip {
+        left: usize,
+    },
+    Failed(FrameError),
+}
+
+impl FrameReader {
+    /// A reader at the start of a stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the stream may end here: between two frames.
+    #[must_use]
+    pub fn is_between_frames(&self) -> bool {
+        matches!(self.state, State::Header) && self.header_len == 0
+    }
+
+    /// Takes bytes from the front of `input` and returns the next whole frame, or `None` when all
+    /// of `input` is taken without one.
+    ///
+    /// # Errors
+    /// [`FrameError`]: the stream cannot be read on; close it with the error's code.
+    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, FrameError> {
+        loop {
+            match self.state {
+                State::Failed(error) => return Err(error),
+                State::Header => {
+                    take(input, &mut self.header, &mut self.header_len);
+                    if self.header_len < limits::FRAME_HEADER {
+                        return Ok(None);
+                    }
+                    self.header_len = 0;
+                    self.state = next_state(self.header).map_err(|error| self.fail(error))?;
+                }
+                State::Skip { left } => {
+                    let skipped = left.min(input.len());
+                    *input = &input[skipped..];
+                    if skipped < left {
+                        self.state = State::Skip {
+                            left: left - skipped,
+                        };
+                        return Ok(None);
+                    }
+                    self.state = State::Header;
+                }
+                State::Body { frame, len } => {
+                    self.fill(input, len);
+                    if self.body.len() < len {
+                        return Ok(None);
+                    }
+                    let body = core::mem::take(&mut self.body);
+                    self.state = State::Header;
+                    return match frame.decode(&body) {
+                        Ok(frame) => Ok(Some(frame)),
+                        Err(error) => Err(self.fail(FrameError::Malformed { frame, error })),
+                    };
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, error: FrameError) -> FrameError {
+        self.state = State::Failed(error);
+        self.body = Vec::new();
+        error
+    }
+
+    fn fill(&mut self, input: &mut &[u8], len: usize) {
+        let taken = (len - self.body.len()).min(input.len());
+        let needed = self.body.len() + taken;
+        if needed > self.body.capacity() {
+            // Doubling, but never past the body's end: memory follows the bytes that came.
+            let capacity = (2 * needed).max(1024).min(len);
+            self.body.reserve_exact(capacity - self.body.len());
+        }
+        self.body.extend_from_slice(&input[..taken]);
+        *input = &input[taken..];
+    }
+}
+
+fn take(input: &mut &[u8], header: &mut [u8; limits::FRAME_HEADER], filled: &mut usize) {
+    let taken = (header.len() - *filled).min(input.len());
+    header[*filled..*filled + taken].copy_from_slice(&input[..taken]);
+    *filled += taken;
+    *input = &input[taken..];
+}
+
+fn next_state(header: [u8; limits::FRAME_HEADER]) -> Result<State, FrameError> {
+    let [l0, l1, l2, l3, t0, t1, f0, f1] = header;
+    let len = u32::from_le_bytes([l0, l1, l2, l3]);
+    let code = u16::from_le_bytes([t0, t1]);
+    let critical = u16::from_le_bytes([f0, f1]) & FLAG_CRITICAL != 0;
+    let known = FrameType::from_code(code);
+    let limit = known.map_or(limits::UNKNOWN_BODY, FrameType::max_body);
+    match known {
+        None if critical => Err(FrameError::Unsupported { code }),
+        _ if len as usize > limit => Err(FrameError::TooLong { code, len, limit }),
+        None => Ok(State::Skip { left: len as usize }),
+        Some(frame) => Ok(State::Body {
+            frame,
+            len: len as usize,
+        }),
+    }
+}

@@ -1,0 +1,85 @@
+//! Every digest of the protocol: BLAKE3 in its key-derivation mode, one context string per use.
+//!
+//! The contexts are the registry of spec `registry` §5; two uses never share one, so a digest made
+//! for one purpose is worthless for another.
+
+use crate::id::PeerId;
+
+/// A BLAKE3 derive-key context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context(&'static str);
+
+impl Context {
+    /// Names a one-to-one conversation.
+    pub const PAIR: Self = Self("dchat/1 2026-11 pair conversation");
+    /// Chains the entries of a log.
+    pub const ENTRY: Self = Self("dchat/1 2026-11 entry hash");
+    /// Names a message to people and programs.
+    pub const ENTRY_ID: Self = Self("dchat/1 2026-11 entry id");
+    /// Keys the proof that an invite is redeemed by one who holds its secret.
+    pub const INVITE_PROOF: Self = Self("dchat/1 2026-11 invite proof");
+    /// Guards an invite link against typing errors.
+    pub const INVITE_CHECK: Self = Self("dchat/1 2026-11 invite checksum");
+    /// Keys the node's stateless resets, so that they outlive a restart.
+    pub const RESET_KEY: Self = Self("dchat/1 2026-11 stateless reset key");
+    /// Authenticates path probes.
+    pub const PROBE: Self = Self("dchat/1 2026-11 path probe");
+
+    /// All contexts, for the registry and its vectors.
+    pub const ALL: [Self; 7] = [
+        Self::PAIR,
+        Self::ENTRY,
+        Self::ENTRY_ID,
+        Self::INVITE_PROOF,
+        Self::INVITE_CHECK,
+        Self::RESET_KEY,
+        Self::PROBE,
+    ];
+
+    /// The context string as the spec gives it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// The digest of the concatenated `parts`. Callers give parts of fixed length, or at most one
+    /// of variable length and last, so that the concatenation is unambiguous.
+    #[must_use]
+    pub fn digest(self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(self.0);
+        for part in parts {
+            hasher.update(part);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// The name of the conversation between two peers: the same for both, whoever asks.
+#[must_use]
+pub fn pair_conversation(one: &PeerId, other: &PeerId) -> [u8; 32] {
+    let (low, high) = if one <= other {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    Context::PAIR.digest(&[low.public_key(), high.public_key()])
+}
+
+/// The 16-byte name of a message: known to its author before it is sent, and equal on both sides.
+#[must_use]
+pub fn entry_id(
+    conversation: &[u8; 32],
+    author: &PeerId,
+    incarnation: &[u8; 16],
+    seq: u64,
+) -> [u8; 16] {
+    let digest = Context::ENTRY_ID.digest(&[
+        conversation,
+        author.public_key(),
+        incarnation,
+        &seq.to_le_bytes(),
+    ]);
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id
+}

@@ -1,0 +1,57 @@
+//! Every bound of the wire format, in one table.
+//!
+//! A bound is part of the protocol: a sender must not exceed it and a receiver refuses what does,
+//! before allocating (spec `10-encoding` §6). Raising one is a new frame type.
+
+/// Bytes of a frame header: length, type and flags (spec `10-encoding` §4).
+pub const FRAME_HEADER: usize = 8;
+/// Largest body of any frame, in bytes: one full parcel, its envelope, and room for extensions.
+pub const FRAME_BODY: usize = 160 * 1024;
+/// Largest body of a frame whose type is unknown here and is skipped. Skipping buffers nothing, so
+/// the bound only limits how long a stream may be kept busy.
+pub const UNKNOWN_BODY: usize = FRAME_BODY;
+
+/// Extensions in one body.
+pub const EXTENSIONS: usize = 16;
+/// Bytes of one extension's value.
+pub const EXTENSION_VALUE: usize = 1024;
+
+/// Bytes of a binary multiaddr: two public keys, one IPv6 address and their codes take 111.
+pub const ADDRESS: usize = 128;
+/// Addresses a peer may announce: several interfaces in two families and a few relays.
+pub const ADDRESSES: usize = 16;
+/// Addresses inside an invite, which has to fit a QR code.
+pub const INVITE_ADDRESSES: usize = 6;
+/// Capabilities in a HELLO.
+pub const CAPABILITIES: usize = 64;
+/// Bytes of a display name in UTF-8.
+pub const NAME: usize = 64;
+/// Bytes of a signed record's payload; the prekey bundle is the largest.
+pub const RECORD_PAYLOAD: usize = 4096;
+/// Bytes of an encoded record before its signature.
+pub const RECORD_BODY: usize = RECORD_PAYLOAD + 256;
+/// Sessions a peer lists when a chat opens.
+pub const SESSIONS: usize = 8;
+
+/// Bytes of one message's text in UTF-8.
+pub const TEXT: usize = 64 * 1024;
+/// Bytes of one entry's body: a text and room for what later kinds add to it.
+pub const ENTRY_BODY: usize = TEXT + 1024;
+/// Entries in one parcel.
+pub const PARCEL_ENTRIES: usize = 64;
+/// Logs whose frontiers one parcel carries: for both authors the current incarnation and seven
+/// earlier ones.
+pub const PARCEL_FRONTIERS: usize = 16;
+/// Causal heads of an entry.
+pub const HEADS: usize = 4;
+/// Bytes of a whole parcel, padding included.
+pub const PARCEL: usize = 128 * 1024;
+/// Smallest padded parcel: an acknowledgement looks like a short message.
+pub const PARCEL_MIN: usize = 256;
+/// Bytes of a ratchet message: a parcel, the cipher's padding block, keys and the tag.
+pub const RATCHET_MESSAGE: usize = PARCEL + 512;
+
+/// Bytes of a path probe without padding, and of its answer.
+pub const PROBE: usize = 64;
+/// Largest padded probe: the payload of a 1500-byte IPv4 packet.
+pub const PROBE_PADDED: usize = 1472;
