@@ -1,1 +1,3 @@
-//! placeholder
+//! DChat: direct chat with nobody in between.
+
+pub mod api;
