@@ -51,11 +51,6 @@ pub(super) struct Bursts {
 }
 
 impl Bursts {
-    /// Number of the current epoch; it grows by one with every switch.
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
     /// Bytes in flight that earlier epochs sent.
     pub(super) fn foreign(&self) -> u64 {
         self.foreign
