@@ -117,7 +117,15 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[index]
 }
 
-fn bulk(sender: Sender, rate: u64, rtt: Duration, queue: u64, loss: f64, total: u64, seed: u64) -> (f64, World) {
+fn bulk(
+    sender: Sender,
+    rate: u64,
+    rtt: Duration,
+    queue: u64,
+    loss: f64,
+    total: u64,
+    seed: u64,
+) -> (f64, World) {
     let mut world = World::new();
     let links = duplex(&mut world, rate, rtt, queue, loss, seed);
     add(&mut world, sender, links, 1, total, Duration::ZERO, seed);
@@ -129,7 +137,9 @@ fn bulk(sender: Sender, rate: u64, rtt: Duration, queue: u64, loss: f64, total: 
 }
 
 fn lossy() {
-    println!("(a) 50 ms RTT, 1 % loss each way, queue of 1 BDP, one stream; MB/s, median (min..max) of 5 seeds");
+    println!(
+        "(a) 50 ms RTT, 1 % loss each way, queue of 1 BDP, one stream; MB/s, median (min..max) of 5 seeds"
+    );
     for mbit in [20, 100, 1000] {
         let rate = mbit * MBIT;
         let queue = bdp(rate, 50 * MS);
@@ -151,25 +161,37 @@ fn lossy() {
             );
             medians.push(percentile(&speeds, 0.5));
         }
-        println!("  {mbit:4} Mbit/s ours / default = {:.1}  (target 10)", medians[2] / medians[0]);
+        println!(
+            "  {mbit:4} Mbit/s ours / default = {:.1}  (target 10)",
+            medians[2] / medians[0]
+        );
     }
 }
 
 fn long_fat() {
     println!("(b) 50 ms RTT, no loss, 1 Gbit/s, one stream of 256 MB; MB/s");
-    for (name, queue) in [("1 BDP", 6_250_000), ("1/4 BDP", 1_562_500), ("150 kB", 150_000)] {
+    for (name, queue) in [
+        ("1 BDP", 6_250_000),
+        ("1/4 BDP", 1_562_500),
+        ("150 kB", 150_000),
+    ] {
         let mut speeds = Vec::new();
         for sender in [Sender::Default, Sender::Cubic, Sender::Ours] {
             let (speed, _) = bulk(sender, 1000 * MBIT, 50 * MS, queue, 0.0, 256_000_000, 1);
             println!("  queue {name:8} {sender:8?} {speed:7.2}");
             speeds.push(speed);
         }
-        println!("  queue {name:8} ours / default = {:.2}  (target 3)", speeds[2] / speeds[0]);
+        println!(
+            "  queue {name:8} ours / default = {:.2}  (target 3)",
+            speeds[2] / speeds[0]
+        );
     }
 }
 
 fn fairness() {
-    println!("(c) two flows, 50 ms RTT, queue of 1 BDP, 60 s; share of the first, % (target 40..60)");
+    println!(
+        "(c) two flows, 50 ms RTT, queue of 1 BDP, 60 s; share of the first, % (target 40..60)"
+    );
     for mbit in [20, 100] {
         for (name, first, second, head_start) in [
             ("ours, CUBIC together", Sender::Ours, Sender::Cubic, 0),
@@ -205,7 +227,15 @@ fn share(mbit: u64, first: Sender, second: Sender, head_start: u32, seed: u64) -
     let mut world = World::new();
     let links = duplex(&mut world, rate, 50 * MS, bdp(rate, 50 * MS), 0.0, seed);
     let a = add(&mut world, first, links, 1, ENDLESS, Duration::ZERO, seed);
-    let b = add(&mut world, second, links, 1, ENDLESS, SECOND * head_start, seed + 100);
+    let b = add(
+        &mut world,
+        second,
+        links,
+        1,
+        ENDLESS,
+        SECOND * head_start,
+        seed + 100,
+    );
     world.run_until(SECOND * head_start);
     let before = [0, 1].map(|flow| world.flows[flow].progress.received);
     let trace = std::env::var_os("DCHAT_BENCH_TRACE").is_some();
@@ -213,7 +243,11 @@ fn share(mbit: u64, first: Sender, second: Sender, head_start: u32, seed: u64) -
         world.run_until(SECOND * (head_start + second));
         if trace {
             let got = [0, 1].map(|flow| world.flows[flow].progress.received);
-            println!("    {second:3} {got:?} {:?} {:?}", a.snapshot(), b.snapshot());
+            println!(
+                "    {second:3} {got:?} {:?} {:?}",
+                a.snapshot(),
+                b.snapshot()
+            );
         }
     }
     let after = [0, 1].map(|flow| world.flows[flow].progress.received);
@@ -223,8 +257,14 @@ fn share(mbit: u64, first: Sender, second: Sender, head_start: u32, seed: u64) -
 }
 
 fn survival() {
-    println!("(d) 50 ms, 1 % loss, 100 Mbit/s and 1 Gbit/s, one stream of 64 MB, 20 seeds each: connections aborted");
-    for (mbit, name, share) in [(100, "1 BDP", 1.0), (1000, "1 BDP", 1.0), (1000, "1/20 BDP", 0.05)] {
+    println!(
+        "(d) 50 ms, 1 % loss, 100 Mbit/s and 1 Gbit/s, one stream of 64 MB, 20 seeds each: connections aborted"
+    );
+    for (mbit, name, share) in [
+        (100, "1 BDP", 1.0),
+        (1000, "1 BDP", 1.0),
+        (1000, "1/20 BDP", 0.05),
+    ] {
         let rate = mbit * MBIT;
         let queue = (bdp(rate, 50 * MS) as f64 * share) as u64;
         let mut aborted = 0;
@@ -232,7 +272,15 @@ fn survival() {
         for seed in 1..=20 {
             let mut world = World::new();
             let links = duplex(&mut world, rate, 50 * MS, queue, 0.01, seed);
-            add(&mut world, Sender::Ours, links, 1, 64_000_000, Duration::ZERO, seed);
+            add(
+                &mut world,
+                Sender::Ours,
+                links,
+                1,
+                64_000_000,
+                Duration::ZERO,
+                seed,
+            );
             world.run_to_completion(SECOND * 1000);
             if world.flows[0].is_finished() {
                 speeds.push(64.0 / world.elapsed().as_secs_f64());
@@ -254,8 +302,12 @@ fn survival() {
 const PATHS: [(u32, u64); 3] = [(2, 100), (40, 100), (80, 100)];
 
 fn switching() {
-    println!("(e) switching among 100 Mbit/s links of 2, 40 and 80 ms RTT, queue of 1 BDP (at least 50 kB), 8 streams");
-    println!("    MB/s delivered on each link over its later visits, longest time without a read in them");
+    println!(
+        "(e) switching among 100 Mbit/s links of 2, 40 and 80 ms RTT, queue of 1 BDP (at least 50 kB), 8 streams"
+    );
+    println!(
+        "    MB/s delivered on each link over its later visits, longest time without a read in them"
+    );
     for sender in [Sender::Ours, Sender::Cubic] {
         for visit in [100, 250, 500, 1000] {
             switch_every(sender, visit * MS);
@@ -298,6 +350,8 @@ fn switch_to(world: &mut World, control: &PathControl, links: &[(LinkId, LinkId)
 
 fn switch_every(sender: Sender, visit: Duration) {
     let (mut world, control, links) = three_paths(sender);
+    // Every ordered pair of paths occurs.
+    const ORDER: [usize; 6] = [0, 1, 2, 0, 2, 1];
     let mut path = 0;
     let mut passed = [0u64; 3];
     let mut time = [Duration::ZERO; 3];
@@ -305,7 +359,7 @@ fn switch_every(sender: Sender, visit: Duration) {
     // Every path is visited at least three times before counting begins.
     for turn in 0..60 {
         if turn > 0 {
-            path = (path + if turn % 2 == 0 { 2 } else { 1 }) % 3;
+            path = ORDER[turn % ORDER.len()];
             switch_to(&mut world, &control, &links, path);
         }
         if turn == 20 {
@@ -319,7 +373,10 @@ fn switch_every(sender: Sender, visit: Duration) {
             time[path] += visit;
         }
         if let Some(failure) = world.flows[0].failure() {
-            println!("  {sender:5?} every {visit:?}: {failure} at {:?}", world.elapsed());
+            println!(
+                "  {sender:5?} every {visit:?}: {failure} at {:?}",
+                world.elapsed()
+            );
             return;
         }
     }
@@ -358,7 +415,9 @@ fn leave_dead_path(sender: Sender, from: usize, to: usize) -> Duration {
 }
 
 fn queueing() {
-    println!("(f) one flow alone, 30 s after the first 5 s, 20 ms to 100 ms RTT, queue of 4 BDP: wait in the queue, ms");
+    println!(
+        "(f) one flow alone, 30 s after the first 5 s, 20 ms to 100 ms RTT, queue of 4 BDP: wait in the queue, ms"
+    );
     for (mbit, rtt) in [(20, 50), (100, 20), (100, 50), (100, 100)] {
         let rate = mbit * MBIT;
         for sender in [Sender::Default, Sender::Ours] {

@@ -147,7 +147,10 @@ impl Bursts {
     /// Whether the packet sent at `sent` belongs to the current epoch.
     pub(super) fn is_current(&self, sent: Instant) -> bool {
         let index = self.entries.partition_point(|burst| burst.first <= sent);
-        match index.checked_sub(1).and_then(|index| self.entries.get(index)) {
+        match index
+            .checked_sub(1)
+            .and_then(|index| self.entries.get(index))
+        {
             Some(burst) => burst.epoch == self.epoch,
             None => self
                 .entries
@@ -206,9 +209,17 @@ mod tests {
         let mut bursts = Bursts::default();
         for index in 0..10u32 {
             let now = start + MS * index;
-            bursts.sent(now, 1000, PathId(u64::from(index)), snapshot(now), Duration::ZERO);
+            bursts.sent(
+                now,
+                1000,
+                PathId(u64::from(index)),
+                snapshot(now),
+                Duration::ZERO,
+            );
         }
-        let found = bursts.acked(start + MS * 7, 1000).map(|(burst, _)| burst.path);
+        let found = bursts
+            .acked(start + MS * 7, 1000)
+            .map(|(burst, _)| burst.path);
         assert_eq!(found, Some(PathId(7)));
     }
 

@@ -128,7 +128,9 @@ impl PathControl {
 
 impl fmt::Debug for PathControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PathControl").field(&self.snapshot()).finish()
+        f.debug_tuple("PathControl")
+            .field(&self.snapshot())
+            .finish()
     }
 }
 

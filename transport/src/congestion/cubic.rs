@@ -17,10 +17,12 @@ pub(super) struct CubicLaw {
     k: f64,
     began: Instant,
     reno: f64,
+    searching: bool,
 }
 
 impl CubicLaw {
-    /// Starts at `window` packets as if that were the last maximum.
+    /// Starts at `window` packets and, until the first loss, grows by a quarter each round: a
+    /// CUBIC newcomer would double, and the law alone would take tens of seconds to its share.
     pub(super) fn new(now: Instant, window: f64) -> Self {
         Self {
             window,
@@ -28,7 +30,17 @@ impl CubicLaw {
             k: 0.0,
             began: now,
             reno: window,
+            searching: true,
         }
+    }
+
+    /// The same window and maximum after a pause.
+    pub(super) fn resumed(mut self, now: Instant) -> Self {
+        self.w_max = self.w_max.max(self.window);
+        self.k = ((self.w_max - self.window) / C).cbrt();
+        self.began = now;
+        self.reno = self.window;
+        self
     }
 
     /// The window in packets.
@@ -38,6 +50,10 @@ impl CubicLaw {
 
     /// `acked` packets were acknowledged while the window was in use.
     pub(super) fn on_ack(&mut self, now: Instant, acked: f64, rtt: Duration) {
+        if self.searching {
+            self.window += acked / 4.0;
+            return;
+        }
         self.reno += ALPHA * acked / self.window;
         let ahead = now.saturating_duration_since(self.began) + rtt;
         let target = C * (ahead.as_secs_f64() - self.k).powi(3) + self.w_max;
@@ -50,6 +66,7 @@ impl CubicLaw {
     /// A loss that counts: once a round.
     pub(super) fn on_loss(&mut self, now: Instant, floor: f64) {
         // RFC 9438 §4.7: give room to newcomers when the last maximum was not reached.
+        self.searching = false;
         self.w_max = if self.window < self.w_max {
             self.window * (1.0 + BETA) / 2.0
         } else {

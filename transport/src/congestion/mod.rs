@@ -25,7 +25,7 @@
 //!
 //! Delivery rate (windowed maximum over 10 rounds) times the smallest RTT is the volume the path
 //! holds. The window is that volume and 5 ms more of queue; every 6 to 9 rounds a round at 5/4
-//! looks for more and a round at 3/4 empties the queue again. Losses below 5 % a round do not count:
+//! looks for more and a round at 9/10 empties the queue again. Losses below 5 % a round do not count:
 //! they say nothing about a queue.
 //!
 //! A CUBIC flow beside us fills the queue, and a model that respects the queue would starve.

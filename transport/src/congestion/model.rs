@@ -5,10 +5,12 @@
 //!   queue, the rate stops growing for three rounds, or more than 5 % of a round is lost.
 //! * **Drain**: the window is the volume (rate × RTT) until no more than that is in flight.
 //! * **Cruise** (4 to 7 rounds), **Up** (one round at 5/4, more while the rate still grows),
-//!   **Down** (one round at 3/4): the probing cycle.
+//!   **Down** (one round at 9/10, without the allowance): the probing cycle.
 //! * **Compete**: the queue did not empty in ten rounds although we drained once: CUBIC's law.
 //!   Left when a round sees the queue empty.
 //! * **ProbeRtt**: the smallest RTT was not seen for 10 s: a quarter of the volume for 200 ms.
+//! * **Trial**: ProbeRtt out of Compete found the queue empty, but a rival that has just backed off
+//!   looks like none: three rounds as in Cruise, and back to Compete as soon as a queue stands.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,8 @@ const MIN_RTT_LIFETIME: Duration = Duration::from_secs(10);
 const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
 /// Rounds a queue must stand before we believe in a competitor: one whole probing cycle.
 const COMPETE_ROUNDS: u32 = 10;
+/// Rounds in which a rival that just backed off is given time to show again.
+const TRIAL_ROUNDS: u32 = 2;
 /// Share of a round, as a divisor, that may be lost without counting: 5 %.
 const LOSS_TOLERANCE: u64 = 20;
 /// Losses fewer than this in packets a round say nothing statistically.
@@ -38,13 +42,28 @@ const LOSS_MIN_PACKETS: u64 = 8;
 /// What the window is steered by.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    Startup { best: u64, flat_rounds: u32 },
+    Startup {
+        best: u64,
+        flat_rounds: u32,
+    },
     Drain,
-    Cruise { rounds_left: u32 },
-    Up { rate_before: u64 },
+    Cruise {
+        rounds_left: u32,
+    },
+    Up {
+        rate_before: u64,
+    },
     Down,
     Compete(CubicLaw),
-    ProbeRtt { until: Option<Instant>, smallest: Option<Duration>, then: Option<CubicLaw> },
+    Trial {
+        law: CubicLaw,
+        rounds_left: u32,
+    },
+    ProbeRtt {
+        until: Option<Instant>,
+        smallest: Option<Duration>,
+        then: Option<CubicLaw>,
+    },
 }
 
 /// What one round has seen so far.
@@ -55,6 +74,7 @@ struct Round {
     acked: u64,
     lost: u64,
     rtt: Option<Duration>,
+    rtt_samples: u32,
     limited: bool,
 }
 
@@ -89,6 +109,7 @@ pub(super) struct PathModel {
     drained_since_low: bool,
     bound: Option<u64>,
     recovery: Option<Instant>,
+    rival: Option<(CubicLaw, Instant)>,
     visit_rounds: u32,
     visit_rtt: Option<Duration>,
     restart: bool,
@@ -121,6 +142,7 @@ impl PathModel {
             drained_since_low: false,
             bound: None,
             recovery: None,
+            rival: None,
             visit_rounds: 0,
             visit_rtt: None,
             restart: true,
@@ -153,6 +175,7 @@ impl PathModel {
             Phase::Down => "down",
             Phase::Compete(_) => "compete",
             Phase::ProbeRtt { .. } => "probe-rtt",
+            Phase::Trial { .. } => "trial",
         }
     }
 
@@ -326,6 +349,7 @@ impl PathModel {
     fn observe_rtt(&mut self, now: Instant, rtt: Duration) {
         let smallest = |known: Option<Duration>| Some(known.map_or(rtt, |known| known.min(rtt)));
         self.round.rtt = smallest(self.round.rtt);
+        self.round.rtt_samples += 1;
         self.visit_rtt = smallest(self.visit_rtt);
         if let Phase::ProbeRtt { smallest: seen, .. } = &mut self.phase {
             *seen = smallest(*seen);
@@ -409,15 +433,9 @@ impl PathModel {
         let rate = self.rate.value();
         match self.phase {
             Phase::Startup { best, flat_rounds } => {
-                let queue = self.min_rtt.unwrap_or_default() / 8;
-                let queue = queue.clamp(Duration::from_millis(4), Duration::from_millis(16));
-                let delayed = round
-                    .rtt
-                    .zip(self.min_rtt)
-                    .is_some_and(|(rtt, smallest)| rtt > smallest + queue);
                 let grown = round.limited || rate >= best + best / 4;
                 let flat_rounds = if grown { 0 } else { flat_rounds + 1 };
-                self.phase = if delayed || flat_rounds >= 3 {
+                self.phase = if flat_rounds >= 3 {
                     Phase::Drain
                 } else {
                     Phase::Startup {
@@ -427,6 +445,18 @@ impl PathModel {
                 };
             }
             Phase::Drain | Phase::Compete(_) | Phase::ProbeRtt { .. } => {}
+            Phase::Trial { law, rounds_left } => {
+                let queued = round.rtt.is_some_and(|rtt| rtt > self.queued_rtt());
+                if queued {
+                    self.phase = Phase::Compete(law.resumed(now));
+                } else if rounds_left > 0 {
+                    let rounds_left = rounds_left - 1;
+                    self.phase = Phase::Trial { law, rounds_left };
+                } else {
+                    self.rival = Some((law, now));
+                    self.cruise();
+                }
+            }
             Phase::Cruise { rounds_left: 0 } => self.phase = Phase::Up { rate_before: rate },
             Phase::Cruise { rounds_left } => {
                 self.phase = Phase::Cruise {
@@ -456,13 +486,23 @@ impl PathModel {
             return;
         };
         match self.phase {
-            Phase::Compete(_) if rtt <= self.empty_rtt() => self.cruise(),
+            Phase::Compete(law) if rtt <= self.empty_rtt() => {
+                self.rival = Some((law, now));
+                self.cruise();
+            }
             Phase::Cruise { .. } | Phase::Up { .. } | Phase::Down
                 if self.queued_rounds >= COMPETE_ROUNDS && self.drained_since_low =>
             {
-                // What keeps our share of the rate in the queue as it stands.
-                let share = over(self.rate.value(), rtt).max(self.floor());
-                self.phase = Phase::Compete(CubicLaw::new(now, share as f64 / self.mtu as f64));
+                self.phase = Phase::Compete(match self.rival.take() {
+                    Some((law, left)) if now.saturating_duration_since(left) < MIN_RTT_LIFETIME => {
+                        law.resumed(now)
+                    }
+                    _ => {
+                        // What keeps our share of the rate in the queue as it stands.
+                        let share = over(self.rate.value(), rtt).max(self.floor());
+                        CubicLaw::new(now, share as f64 / self.mtu as f64)
+                    }
+                });
             }
             _ => {}
         }
@@ -470,6 +510,7 @@ impl PathModel {
 
     fn within_round(&mut self, now: Instant, in_flight: u64) {
         match self.phase {
+            Phase::Startup { .. } if self.round.delayed(self.min_rtt) => self.phase = Phase::Drain,
             Phase::Drain if in_flight <= self.volume().max(self.floor()) => self.cruise(),
             Phase::ProbeRtt {
                 until,
@@ -516,7 +557,7 @@ impl PathModel {
         };
         match then {
             Some(law) if seen > self.empty_rtt() => {
-                self.phase = Phase::Compete(law);
+                self.phase = Phase::Compete(law.resumed(now));
                 self.probed_rtts += 1;
                 self.probed_rtt = Some(self.probed_rtt.map_or(seen, |rtt| rtt.min(seen)));
                 if self.probed_rtts >= 3 {
@@ -524,7 +565,14 @@ impl PathModel {
                     self.probed_rtts = 0;
                 }
             }
-            _ => {
+            Some(law) => {
+                self.min_rtt = Some(seen);
+                self.phase = Phase::Trial {
+                    law,
+                    rounds_left: TRIAL_ROUNDS,
+                };
+            }
+            None => {
                 self.min_rtt = Some(seen);
                 self.cruise();
             }
@@ -550,9 +598,9 @@ impl PathModel {
         let window = match self.phase {
             Phase::Startup { .. } => self.window,
             Phase::Drain => volume,
-            Phase::Cruise { .. } => bounded(volume + standing),
+            Phase::Cruise { .. } | Phase::Trial { .. } => bounded(volume + standing),
             Phase::Up { .. } => bounded(volume + volume / 4 + standing),
-            Phase::Down => bounded(volume * 3 / 4 + standing / 2),
+            Phase::Down => bounded(volume * 9 / 10),
             Phase::Compete(law) => (law.window() * self.mtu as f64) as u64,
             Phase::ProbeRtt { .. } => volume / 4,
         };
@@ -568,13 +616,21 @@ impl Round {
             acked: 0,
             lost: 0,
             rtt: None,
+            rtt_samples: 0,
             limited: false,
         }
     }
 
+    /// Whether the round shows a queue as HyStart++ tells one (RFC 9406 §4.2): its smallest of at
+    /// least 8 samples is an eighth, and 4 to 16 ms, above the path's.
+    fn delayed(&self, smallest: Option<Duration>) -> bool {
+        let smallest = smallest.unwrap_or_default();
+        let queue = (smallest / 8).clamp(Duration::from_millis(4), Duration::from_millis(16));
+        self.rtt_samples >= 8 && self.rtt.is_some_and(|rtt| rtt > smallest + queue)
+    }
+
     fn excessive_loss(&self, mtu: u64) -> bool {
-        self.lost >= LOSS_MIN_PACKETS * mtu
-            && self.lost * LOSS_TOLERANCE > self.acked + self.lost
+        self.lost >= LOSS_MIN_PACKETS * mtu && self.lost * LOSS_TOLERANCE > self.acked + self.lost
     }
 }
 

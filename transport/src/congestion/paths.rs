@@ -57,12 +57,7 @@ impl Paths {
     }
 
     /// Makes `path` current; `fresh` makes the model of a path not known.
-    pub(super) fn switch(
-        &mut self,
-        path: PathId,
-        now: Instant,
-        fresh: impl FnOnce() -> PathModel,
-    ) {
+    pub(super) fn switch(&mut self, path: PathId, now: Instant, fresh: impl FnOnce() -> PathModel) {
         let known = self.older.iter().position(|(id, _)| *id == path);
         let next = match known {
             Some(index) => self.older.remove(index),

@@ -16,8 +16,8 @@
     reason = "each test uses its part, and a harness that cannot go on must stop"
 )]
 
-pub mod link;
 pub mod flow;
+pub mod link;
 pub mod world;
 
 pub use flow::{Flow, FlowConfig, Progress};

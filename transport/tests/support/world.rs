@@ -85,7 +85,10 @@ impl World {
     /// Runs until every flow has finished or failed, at most until `end` after the start.
     pub fn run_to_completion(&mut self, end: Duration) {
         let end = self.origin + end;
-        while !self.flows.iter().all(|flow| flow.is_finished() || flow.failure().is_some())
+        while !self
+            .flows
+            .iter()
+            .all(|flow| flow.is_finished() || flow.failure().is_some())
             && self.step(end)
         {}
     }
@@ -135,7 +138,11 @@ impl World {
     fn collect(&mut self, index: usize) {
         let flow = &mut self.flows[index];
         let sides = [
-            (true, flow.forward, std::mem::take(&mut flow.client.outbound)),
+            (
+                true,
+                flow.forward,
+                std::mem::take(&mut flow.client.outbound),
+            ),
             (false, flow.back, std::mem::take(&mut flow.server.outbound)),
         ];
         for (at_server, link, packets) in sides {
