@@ -337,7 +337,7 @@ impl PathModel {
     /// RTT above which a queue beyond our own allowance stands.
     fn queued_rtt(&self) -> Duration {
         let rtt = self.min_rtt.unwrap_or_default();
-        rtt + STANDING_QUEUE + (rtt / 8).max(Duration::from_millis(1))
+        rtt + STANDING_QUEUE + (rtt / 16).max(Duration::from_millis(1))
     }
 
     /// RTT below which the queue counts as empty.
@@ -421,6 +421,10 @@ impl PathModel {
         }
         match round.rtt {
             Some(rtt) if rtt > self.queued_rtt() => self.queued_rounds += 1,
+            // Neither: a rival's sawtooth comes down this far without emptying the queue.
+            Some(rtt) if rtt > self.empty_rtt() => {
+                self.queued_rounds = self.queued_rounds.saturating_sub(1);
+            }
             _ => {
                 self.queued_rounds = 0;
                 self.drained_since_low = false;
