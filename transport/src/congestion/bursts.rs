@@ -47,18 +47,25 @@ pub(super) struct Burst {
 pub(super) struct Bursts {
     entries: VecDeque<Burst>,
     epoch: u64,
+    began: Option<Instant>,
     foreign: u64,
 }
 
 impl Bursts {
+    /// When the current epoch began, `None` for the first one.
+    pub(super) fn began(&self) -> Option<Instant> {
+        self.began
+    }
+
     /// Bytes in flight that earlier epochs sent.
     pub(super) fn foreign(&self) -> u64 {
         self.foreign
     }
 
     /// Begins a new epoch: everything in flight becomes foreign.
-    pub(super) fn begin_epoch(&mut self) {
+    pub(super) fn begin_epoch(&mut self, now: Instant) {
         self.epoch += 1;
+        self.began = Some(now);
         self.foreign = self.entries.iter().map(|burst| burst.left).sum();
     }
 
@@ -144,8 +151,11 @@ impl Bursts {
         own
     }
 
-    /// Whether the packet sent at `sent` belongs to the current epoch.
+    /// Whether the packet sent at `sent`, recorded still or not, belongs to the current epoch.
     pub(super) fn is_current(&self, sent: Instant) -> bool {
+        if self.began.is_some_and(|began| sent < began) {
+            return false;
+        }
         let index = self.entries.partition_point(|burst| burst.first <= sent);
         match index
             .checked_sub(1)
@@ -231,7 +241,7 @@ mod tests {
             let now = start + MS * index;
             bursts.sent(now, 1000, PathId(0), snapshot(now), Duration::ZERO);
         }
-        bursts.begin_epoch();
+        bursts.begin_epoch(start + MS * 4);
         assert_eq!(bursts.foreign(), 4000);
         let now = start + MS * 10;
         bursts.sent(now, 500, PathId(1), snapshot(now), Duration::ZERO);
@@ -239,6 +249,8 @@ mod tests {
         assert_eq!(bursts.lost(start + MS * 3, 4000), 0);
         assert_eq!(bursts.foreign(), 0);
         assert!(bursts.is_current(now));
+        bursts.purge(now + MS * 100, Some(now), MS);
+        assert!(!bursts.is_current(start), "forgotten is not current");
     }
 
     #[test]
@@ -246,7 +258,7 @@ mod tests {
         let now = Instant::now();
         let mut bursts = Bursts::default();
         bursts.sent(now, 1000, PathId(0), snapshot(now), MS);
-        bursts.begin_epoch();
+        bursts.begin_epoch(now);
         bursts.sent(now, 1000, PathId(1), snapshot(now), MS);
         let ambiguous = bursts.acked(now, 1000).map(|(burst, _)| burst.ambiguous);
         assert_eq!(ambiguous, Some(true));
@@ -270,7 +282,7 @@ mod tests {
                     }
                     3 => drop(bursts.acked(start + MS * step * 20, bytes)),
                     4 => drop(bursts.lost(start + MS * step * 20, bytes)),
-                    _ => bursts.begin_epoch(),
+                    _ => bursts.begin_epoch(now),
                 }
                 prop_assert!(bursts.entries.len() <= MAX_BURSTS);
                 prop_assert!(bursts.foreign() <= sent);

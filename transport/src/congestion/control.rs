@@ -24,6 +24,9 @@ use super::{
 /// Datagram size before quinn reports one (RFC 9000 §14).
 const BASE_MTU: u16 = 1200;
 
+/// Horizons (two RTTs each) in three probe timeouts, which are each at least an RTT and a bit.
+const PERSISTENT_HORIZONS: u32 = 2;
+
 /// Congestion state of one connection, shared by its controller and its path switch.
 ///
 /// Cheap to clone; every clone is the same connection.
@@ -100,7 +103,7 @@ impl PathControl {
             .paths
             .switch(path, now, || PathModel::new(now, mtu, seed));
         state.paths.current_mut().set_mtu(mtu);
-        state.bursts.begin_epoch();
+        state.bursts.begin_epoch(now);
         self.shared.publish(&state);
     }
 
@@ -252,8 +255,13 @@ impl Controller for PathController {
         let own = state.bursts.lost(sent, lost_bytes);
         state.in_flight = state.in_flight.saturating_sub(lost_bytes);
         if current {
+            // quinn's three timeouts may have begun on the path left; this one has failed only
+            // when it was in use for as long.
+            let here = state.bursts.began().is_none_or(|began| {
+                sent.saturating_duration_since(began) > state.horizon * PERSISTENT_HORIZONS
+            });
             let model = state.paths.current_mut();
-            if is_persistent_congestion {
+            if is_persistent_congestion && here {
                 model.on_persistent_congestion(now);
             } else {
                 model.on_loss(now, sent, own, marked);
