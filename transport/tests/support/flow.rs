@@ -334,7 +334,7 @@ fn endpoint_config(seed: u8) -> Arc<EndpointConfig> {
 }
 
 /// One certificate for all flows of the process.
-fn tls() -> (ClientConfig, Arc<QuicServerConfig>) {
+pub fn tls() -> (ClientConfig, Arc<QuicServerConfig>) {
     static IDENTITY: OnceLock<rcgen::CertifiedKey<rcgen::KeyPair>> = OnceLock::new();
     let identity = IDENTITY.get_or_init(|| {
         rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("a certificate")

@@ -13,7 +13,8 @@
     reason = "a measurement prints, and one that cannot go on must stop"
 )]
 
-#[path = "../tests/support/mod.rs"]
+mod loopback;
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::{sync::Arc, time::Duration};
@@ -29,13 +30,14 @@ const MBIT: u64 = 125_000;
 const ENDLESS: u64 = u64::MAX / 2;
 
 fn main() {
-    let scenarios: [(&str, fn()); 6] = [
+    let scenarios: [(&str, fn()); 7] = [
         ("lossy", lossy),
         ("long-fat", long_fat),
         ("fairness", fairness),
         ("survival", survival),
         ("switching", switching),
         ("queueing", queueing),
+        ("loopback", loopback::run),
     ];
     let wanted: Vec<String> = std::env::args()
         .skip(1)
