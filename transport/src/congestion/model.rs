@@ -3,9 +3,9 @@
 //! Phases:
 //! * **Startup**: the window grows by what is acknowledged (doubling a round) until the RTT shows a
 //!   queue, the rate stops growing for three rounds, or more than 5 % of a round is lost.
-//! * **Drain**: the window is the volume (rate × RTT) until no more than that is in flight.
+//! * **Drain**: the window is the volume (rate × RTT) and half the allowance until no more than that is in flight.
 //! * **Cruise** (4 to 7 rounds), **Up** (one round at 5/4, more while the rate still grows),
-//!   **Down** (one round at 9/10, without the allowance): the probing cycle.
+//!   **Down** (one round at 9/10 and half the allowance): the probing cycle.
 //! * **Compete**: the queue did not empty in ten rounds although we drained once: CUBIC's law.
 //!   Left when a round sees the queue empty.
 //! * **ProbeRtt**: the smallest RTT was not seen for 10 s: a quarter of the volume for 200 ms.
@@ -515,7 +515,7 @@ impl PathModel {
     fn within_round(&mut self, now: Instant, in_flight: u64) {
         match self.phase {
             Phase::Startup { .. } if self.round.delayed(self.min_rtt) => self.phase = Phase::Drain,
-            Phase::Drain if in_flight <= self.volume().max(self.floor()) => self.cruise(),
+            Phase::Drain if in_flight <= self.window => self.cruise(),
             Phase::ProbeRtt {
                 until,
                 smallest,
@@ -598,15 +598,17 @@ impl PathModel {
     fn set_window(&mut self) {
         let volume = self.volume();
         let standing = over(self.rate.value(), STANDING_QUEUE).max(3 * self.mtu);
+        // The allowance stays in part even while draining: where the RTT is shorter than the
+        // allowance (loopback, a LAN) the volume alone is less than one wake-up of the sender.
         let bounded = |window: u64| self.bound.map_or(window, |bound| window.min(bound));
         let window = match self.phase {
             Phase::Startup { .. } => self.window,
-            Phase::Drain => volume,
+            Phase::Drain => volume + standing / 2,
             Phase::Cruise { .. } | Phase::Trial { .. } => bounded(volume + standing),
             Phase::Up { .. } => bounded(volume + volume / 4 + standing),
-            Phase::Down => bounded(volume * 9 / 10),
+            Phase::Down => bounded(volume * 9 / 10 + standing / 2),
             Phase::Compete(law) => (law.window() * self.mtu as f64) as u64,
-            Phase::ProbeRtt { .. } => volume / 4,
+            Phase::ProbeRtt { .. } => (volume + standing) / 4,
         };
         self.window = window.clamp(self.floor(), MAX_WINDOW);
     }
