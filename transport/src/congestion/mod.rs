@@ -52,6 +52,7 @@ mod cubic;
 mod model;
 mod paths;
 mod rate;
+mod round;
 
 pub use bursts::MAX_BURSTS;
 pub use config::{ConnectionMemory, MEMORY, recommended_transport_config};
