@@ -47,8 +47,6 @@ pub const LIFETIME: u64 = 7 * 24 * 60 * 60 * 1000;
 
 const SCHEME: &str = "dchat:";
 const CHECKSUM: usize = 4;
-/// Longest link read: far over what the limits above allow, and short enough to paste.
-const MAX_LINK: usize = 4096;
 
 /// The 32 secret bytes of an invite; hidden in `Debug` and wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,7 +121,7 @@ impl FromStr for Invite {
             .trim()
             .strip_prefix(SCHEME)
             .ok_or(InviteError::NotALink)?;
-        if text.len() > MAX_LINK {
+        if text.len() > limits::INVITE_LINK {
             return Err(InviteError::Damaged);
         }
         let bytes = from_base64url(text).ok_or(InviteError::Damaged)?;
