@@ -35,7 +35,10 @@ fn written(text: &str) {
     if let Ok(address) = text.parse::<Address>() {
         // Text may say the same in several ways; what is written is one of them for good.
         assert_eq!(address.to_string().parse(), Ok(address));
-        assert_eq!(decode::<Address>(&encode(&address)).is_ok(), address.names_one_socket());
+        assert_eq!(
+            decode::<Address>(&encode(&address)).is_ok(),
+            address.names_one_socket()
+        );
     }
     if let Ok(invite) = text.parse::<Invite>() {
         assert_eq!(invite.to_string(), text.trim());

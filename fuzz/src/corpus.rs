@@ -53,10 +53,18 @@ mod tests {
     fn the_seeds_are_the_ones_their_command_makes() {
         for (name, _) in TARGETS {
             let files = files(name);
-            let seeds: Vec<_> = seeds().into_iter().filter(|seed| seed.target == name).collect();
+            let seeds: Vec<_> = seeds()
+                .into_iter()
+                .filter(|seed| seed.target == name)
+                .collect();
             assert!(!seeds.is_empty(), "{name} has no seeds");
             for seed in seeds {
-                assert_eq!(files.get(&seed.name), Some(&seed.bytes), "{name}/{}", seed.name);
+                assert_eq!(
+                    files.get(&seed.name),
+                    Some(&seed.bytes),
+                    "{name}/{}",
+                    seed.name
+                );
             }
         }
     }
@@ -66,7 +74,12 @@ mod tests {
         // A seed that its target throws away at once would leave the fuzzer at the door.
         for seed in seeds() {
             assert!(!seed.bytes.is_empty(), "{}/{}", seed.target, seed.name);
-            assert!(seed.bytes.len() <= 2048, "{}/{} is large", seed.target, seed.name);
+            assert!(
+                seed.bytes.len() <= 2048,
+                "{}/{} is large",
+                seed.target,
+                seed.name
+            );
         }
     }
 }

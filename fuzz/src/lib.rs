@@ -24,6 +24,7 @@ pub use seeds::seeds;
 pub use signed_record::signed_record;
 pub use strict_decode::strict_decode;
 
+#[allow(unreachable_pub, reason = "shared with the tests of wire")]
 #[path = "../../wire/tests/support/agree.rs"]
 mod agree;
 #[path = "../../wire/tests/support/bodies.rs"]
@@ -31,6 +32,7 @@ mod bodies;
 #[allow(unreachable_pub, reason = "shared with the tests of wire")]
 #[path = "../../wire/tests/support/hand.rs"]
 mod hand;
+#[allow(unreachable_pub, reason = "shared with the tests of wire")]
 #[path = "../../wire/tests/support/mirror.rs"]
 mod mirror;
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of wire")]

@@ -33,12 +33,14 @@ pub fn seeds() -> Vec<Seed> {
         add("strict_decode", &name, bytes.clone());
         add("differential", &name, bytes);
     }
-    for (name, bytes) in samples::encoded_bodies() {
-        // Any bytes make a value; those of a body are varied enough to make all kinds.
-        for kind in 0..5 {
-            let input = [&[kind], bytes.as_slice()].concat();
-            add("round_trip", &format!("{}-{kind}", snake(name)), input);
-        }
+    // Any bytes make a value; those of an invite are varied enough to make every kind.
+    for kind in 0..5 {
+        let input = [&[kind], encode(&samples::invite()).as_slice()].concat();
+        add("round_trip", &format!("kind-{kind}"), input);
+    }
+    for frame_type in 0..8 {
+        let input = [&[0, frame_type], encode(&samples::invite()).as_slice()].concat();
+        add("round_trip", &format!("frame-{frame_type}"), input);
     }
     records(&mut add);
     written(&mut add);
@@ -59,11 +61,31 @@ fn streams(add: &mut Add<'_>) {
             all.extend(grease::frame(all.len() as u8, b"skipped"));
         }
     }
-    add("frame_stream", "all-at-once", [&[0], all.as_slice()].concat());
-    add("frame_stream", "all-in-pieces", [&[3, 1, 0, 200], all.as_slice()].concat());
-    add("frame_stream", "critical-unknown", vec![0, 0, 0, 0, 0, 0xff, 0x7f, 1, 0]);
-    add("frame_stream", "too-long", vec![0, 0xff, 0xff, 0xff, 0xff, 1, 0, 1, 0]);
-    add("frame_stream", "unknown-skipped", vec![0, 2, 0, 0, 0, 0xff, 0x7f, 0, 0, 1, 2]);
+    add(
+        "frame_stream",
+        "all-at-once",
+        [&[0], all.as_slice()].concat(),
+    );
+    add(
+        "frame_stream",
+        "all-in-pieces",
+        [&[3, 1, 0, 200], all.as_slice()].concat(),
+    );
+    add(
+        "frame_stream",
+        "critical-unknown",
+        vec![0, 0, 0, 0, 0, 0xff, 0x7f, 1, 0],
+    );
+    add(
+        "frame_stream",
+        "too-long",
+        vec![0, 0xff, 0xff, 0xff, 0xff, 1, 0, 1, 0],
+    );
+    add(
+        "frame_stream",
+        "unknown-skipped",
+        vec![0, 2, 0, 0, 0, 0xff, 0x7f, 0, 0, 1, 2],
+    );
 }
 
 fn bodies() -> Vec<(String, Vec<u8>)> {
@@ -85,19 +107,39 @@ fn records(add: &mut Add<'_>) {
         ("device", samples::signed_device()),
         ("addresses", samples::signed_addresses()),
     ] {
-        add("signed_record", name, [&[0], codec::encode(&record).as_slice()].concat());
+        add(
+            "signed_record",
+            name,
+            [&[0], codec::encode(&record).as_slice()].concat(),
+        );
         let body = record.body.as_slice();
-        add("signed_record", &format!("{name}-body"), [&[77], body].concat());
+        add(
+            "signed_record",
+            &format!("{name}-body"),
+            [&[77], body].concat(),
+        );
     }
 }
 
 fn written(add: &mut Add<'_>) {
     for (index, address) in samples::addresses().into_iter().enumerate() {
-        add("address_invite", &format!("text-{index}"), address.to_string().into_bytes());
-        add("address_invite", &format!("binary-{index}"), encode(&address));
+        add(
+            "address_invite",
+            &format!("text-{index}"),
+            address.to_string().into_bytes(),
+        );
+        add(
+            "address_invite",
+            &format!("binary-{index}"),
+            encode(&address),
+        );
     }
     let invite = samples::invite();
-    add("address_invite", "peer", invite.peer.to_string().into_bytes());
+    add(
+        "address_invite",
+        "peer",
+        invite.peer.to_string().into_bytes(),
+    );
     add("address_invite", "link", invite.to_string().into_bytes());
     add("address_invite", "invite", encode(&invite));
 }
@@ -106,8 +148,16 @@ fn probes(add: &mut Add<'_>) {
     let (ours, theirs) = samples::probe_keys();
     add("probe", "ask", samples::ask().seal(&ours, 64));
     add("probe", "ask-padded", samples::ask().seal(&ours, 100));
-    add("probe", "answer-v4", samples::answer(samples::v4()).seal(&theirs, 64));
-    add("probe", "answer-v6", samples::answer(samples::v6()).seal(&ours, 64));
+    add(
+        "probe",
+        "answer-v4",
+        samples::answer(samples::v4()).seal(&theirs, 64),
+    );
+    add(
+        "probe",
+        "answer-v6",
+        samples::answer(samples::v6()).seal(&ours, 64),
+    );
 }
 
 /// `InviteProof` as `invite_proof`.

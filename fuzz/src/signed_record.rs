@@ -43,7 +43,7 @@ fn identity() -> &'static Identity {
 }
 
 /// Whether the record opens; panics when the rules say otherwise.
-fn judge<P: Payload + ByHand>(record: &SignedRecord) -> bool {
+fn judge<P: Payload + ByHand + PartialEq + core::fmt::Debug>(record: &SignedRecord) -> bool {
     let signer = identity().peer_id();
     let opened = record.open::<P>(&signer, samples::NOW);
     assert_eq!(opened.is_ok(), allowed::<P>(record), "{opened:?}");

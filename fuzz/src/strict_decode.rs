@@ -20,7 +20,11 @@ pub fn strict_decode(data: &[u8]) {
     canonical::<Address>(data);
     canonical::<PeerId>(data);
     if let Ok(parcel) = Parcel::open(data) {
-        assert_eq!(parcel.seal().as_deref(), Ok(data), "a parcel has one padding");
+        assert_eq!(
+            parcel.seal().as_deref(),
+            Ok(data),
+            "a parcel has one padding"
+        );
     }
     for frame_type in FrameType::ALL {
         if let Ok(frame) = frame_type.decode(data) {

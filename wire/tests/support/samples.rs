@@ -206,14 +206,7 @@ pub fn entry() -> Entry {
         incarnation: [0x61; 16],
         seq: 1,
         prev: [0; 32],
-        hash: entry_hash(
-            &[0x60; 32],
-            &peer(1),
-            &[0x61; 16],
-            1,
-            &[0; 32],
-            &content,
-        ),
+        hash: entry_hash(&[0x60; 32], &peer(1), &[0x61; 16], 1, &[0; 32], &content),
         content: Some(content),
     }
 }
