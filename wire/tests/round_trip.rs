@@ -1,5 +1,10 @@
 //! Canonical round trips: a value comes back as it was, and what decodes re-encodes to its bytes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
 mod support;
 

@@ -1,5 +1,7 @@
 //! The list of all bodies, so that a test over "every body" cannot forget one.
 
+#![allow(unused_macros, unused_imports, reason = "not every test needs it")]
+
 /// Calls `$check!(Type)` for every struct that travels.
 macro_rules! for_every_body {
     ($check:ident) => {

@@ -33,13 +33,12 @@ pub fn socket() -> impl Strategy<Value = SocketAddr> + Clone {
 pub fn address() -> impl Strategy<Value = Address> + Clone {
     let direct =
         (socket(), option::of(peer())).prop_map(|(socket, peer)| Address::Direct { socket, peer });
-    let circuit = (socket(), peer(), option::of(peer())).prop_map(|(socket, relay, peer)| {
-        Address::Circuit {
+    let circuit =
+        (socket(), peer(), option::of(peer())).prop_map(|(socket, relay, peer)| Address::Circuit {
             socket,
             relay,
             peer,
-        }
-    });
+        });
     prop_oneof![direct, circuit]
 }
 
@@ -74,19 +73,26 @@ pub fn extensions() -> impl Strategy<Value = Extensions> + Clone {
 }
 
 pub fn hello() -> impl Strategy<Value = Hello> {
-    let versions =
-        (1_u16.., any::<u16>()).prop_map(|(a, b)| Versions::new(a.min(b).max(1), a.max(b)).unwrap());
+    let versions = (1_u16.., any::<u16>())
+        .prop_map(|(a, b)| Versions::new(a.min(b).max(1), a.max(b)).unwrap());
     let capabilities = btree_set(any::<u16>(), 0..=limits::CAPABILITIES)
         .prop_map(|set| Capabilities::new(List::first_of(set)).unwrap());
-    (versions, any::<[u8; 16]>(), any::<u64>(), capabilities, extensions()).prop_map(
-        |(versions, instance, roles, capabilities, extensions)| Hello {
-            versions,
-            instance,
-            roles,
-            capabilities,
-            extensions,
-        },
+    (
+        versions,
+        any::<[u8; 16]>(),
+        any::<u64>(),
+        capabilities,
+        extensions(),
     )
+        .prop_map(
+            |(versions, instance, roles, capabilities, extensions)| Hello {
+                versions,
+                instance,
+                roles,
+                capabilities,
+                extensions,
+            },
+        )
 }
 
 pub fn identify() -> impl Strategy<Value = Identify> {
@@ -236,14 +242,16 @@ pub fn content() -> impl Strategy<Value = Content> + Clone {
         bytes(400),
         extensions(),
     )
-        .prop_map(|(sent_at, expires_at, heads, kind, body, extensions)| Content {
-            sent_at,
-            expires_at,
-            heads,
-            kind,
-            body,
-            extensions,
-        })
+        .prop_map(
+            |(sent_at, expires_at, heads, kind, body, extensions)| Content {
+                sent_at,
+                expires_at,
+                heads,
+                kind,
+                body,
+                extensions,
+            },
+        )
 }
 
 pub fn entry() -> impl Strategy<Value = Entry> + Clone {
@@ -307,7 +315,10 @@ pub struct Mutation {
 
 pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     let one = (any::<prop::sample::Index>(), 0..6_u8, any::<u8>());
-    vec(one.prop_map(|(at, kind, byte)| Mutation { at, kind, byte }), 1..4)
+    vec(
+        one.prop_map(|(at, kind, byte)| Mutation { at, kind, byte }),
+        1..4,
+    )
 }
 
 /// `bytes` with `mutations` done to them in order.
