@@ -38,8 +38,9 @@ impl Build<'_> {
 
     fn text<const MAX: usize>(&mut self) -> Result<Text<MAX>> {
         let text: &str = self.0.arbitrary()?;
-        let cut = text.floor_char_boundary(MAX.min(text.len()));
-        Ok(Text::new(&text[..cut]).unwrap())
+        // A character takes up to four bytes.
+        let text: String = text.chars().take(MAX / 4).collect();
+        Ok(Text::new(text).unwrap())
     }
 
     fn option<T>(&mut self, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Target;
+
 /// The directory of all corpora.
 #[must_use]
 pub fn root() -> PathBuf {
@@ -12,7 +14,7 @@ pub fn root() -> PathBuf {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn replay_arguments(target: fn(&[u8])) -> std::io::Result<()> {
+pub fn replay_arguments(target: Target) -> std::io::Result<()> {
     for path in std::env::args_os().skip(1) {
         target(&std::fs::read(&path)?);
         println!("{}: passed", path.to_string_lossy());

@@ -39,8 +39,11 @@ mod mirror;
 #[path = "../../wire/tests/support/samples.rs"]
 mod samples;
 
+/// Panics when a promise of the format is broken, and is a total function of its bytes otherwise.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("address_invite", address_invite),
     ("differential", differential),
     ("frame_stream", frame_stream),
