@@ -1,1 +1,3 @@
-//! placeholder
+//! The `dchat` library: everything between the wire and a person.
+
+pub mod home;
