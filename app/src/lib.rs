@@ -1,3 +1,4 @@
 //! The `dchat` library: everything between the wire and a person.
 
 pub mod home;
+pub mod vault;
