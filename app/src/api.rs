@@ -6,7 +6,10 @@
 //! A [`Request`] is answered by one [`Reply`] or one [`ApiError`]; [`Event`]s come unasked to whoever
 //! subscribed. The JSON forms are the contract of the command line.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// One question to a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,9 +94,10 @@ pub enum Request {
         /// At most this many.
         limit: u32,
     },
-    /// Received messages not yet taken by `recv`, oldest first; they count as read from now on.
-    /// Answer: [`Reply::Messages`].
-    TakeUnread {
+    /// Received messages not yet marked as read, oldest first. They stay unread until
+    /// [`MarkRead`](Self::MarkRead): whoever shows them says so once it has, so that none is lost
+    /// when a process dies in between. Answer: [`Reply::Messages`].
+    Unread {
         /// From this contact only.
         from: Option<String>,
         /// At most this many.
@@ -104,6 +108,14 @@ pub enum Request {
         /// The messages.
         ids: Vec<String>,
     },
+    /// Exchanges what opens this home. [`ErrorKind::Locked`] when `current` is needed and missing or
+    /// wrong. Answer: [`Reply::Done`].
+    SetPassphrase {
+        /// The passphrase that opens it now, where it has one.
+        current: Option<Secret>,
+        /// The one that shall open it from now on; none for a key file.
+        new: Option<Secret>,
+    },
     /// Live connections. Answer: [`Reply::Peers`].
     Peers,
     /// State of the node. Answer: [`Reply::Status`].
@@ -112,6 +124,42 @@ pub enum Request {
     Subscribe,
     /// Ends the daemon. Answer: [`Reply::Done`].
     Shutdown,
+}
+
+/// What a person typed and nobody else may see: wiped when dropped, hidden in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes what was typed.
+    #[must_use]
+    pub fn new(typed: String) -> Self {
+        Self(Zeroizing::new(typed))
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
 }
 
 /// The answer to a [`Request`].
@@ -236,7 +284,7 @@ pub enum PathKind {
 }
 
 /// A live connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerInfo {
     /// `12D3KooW…`
     pub peer_id: String,
