@@ -3,6 +3,9 @@
 //! [`Node`] is implemented by the real node and by the tests' fakes; the control socket and the
 //! command line are written against it alone.
 
+#[cfg(test)]
+pub(crate) mod fake;
+
 use core::future::Future;
 use std::path::PathBuf;
 
