@@ -3,5 +3,6 @@
 pub mod api;
 pub mod control;
 pub mod seam;
+pub mod settings;
 pub mod text;
 pub mod time;
