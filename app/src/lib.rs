@@ -1,6 +1,7 @@
 //! DChat: direct chat with nobody in between.
 
 pub mod api;
+pub mod cli;
 pub mod control;
 pub mod seam;
 pub mod settings;
