@@ -24,6 +24,8 @@ mod signal;
 mod words;
 
 #[cfg(test)]
+mod session_tests;
+#[cfg(test)]
 mod tests;
 
 use console::Console;

@@ -33,18 +33,10 @@ pub fn main(opener: impl OpenNode) -> ExitCode {
         Ok(typed) => typed,
         Err(error) => return refuse(&error),
     };
-    let outcome = Plan::new(typed).and_then(|plan| carry_out(plan, opener));
-    let exit = match outcome {
-        Ok(()) => Exit::Done,
-        Err(failure) => {
-            if let Some(line) = failure.line() {
-                // Standard error may be closed; the exit code still tells.
-                let _ = writeln!(io::stderr(), "{line}");
-            }
-            failure.exit
-        }
-    };
-    ExitCode::from(exit as u8)
+    match Plan::new(typed).and_then(|plan| carry_out(plan, opener)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => complain(&failure),
+    }
 }
 
 /// Help and version as asked for; every refusal in one line.
@@ -52,6 +44,11 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), Clap::DisplayHelp | Clap::DisplayVersion) {
         let _ = error.print();
         return ExitCode::SUCCESS;
+    }
+    if error.kind() == Clap::DisplayHelpOnMissingArgumentOrSubcommand {
+        return complain(&Failure::usage(
+            "something is missing after the command. Put --help after it to see what.",
+        ));
     }
     let text = error.to_string();
     let what: Vec<&str> = text
@@ -62,8 +59,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
         .collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    let failure = Failure::usage(format!("{what}. Try 'dchat --help'."));
+    complain(&Failure::usage(format!("{what}. Try 'dchat --help'.")))
+}
+
+fn complain(failure: &Failure) -> ExitCode {
     if let Some(line) = failure.line() {
+        // Standard error may be closed; the exit code still tells.
         let _ = writeln!(io::stderr(), "{line}");
     }
     ExitCode::from(failure.exit as u8)
