@@ -44,6 +44,11 @@ impl FakeNode {
         Self::new(|_| Some(Ok(Reply::Done)))
     }
 
+    /// What the script says.
+    pub(crate) fn answer(&self, request: &Request) -> Option<Result<Reply, ApiError>> {
+        (self.script)(request)
+    }
+
     pub(crate) fn asked(&self) -> Vec<Request> {
         self.asked.lock().unwrap().clone()
     }
@@ -52,7 +57,7 @@ impl FakeNode {
 impl Node for FakeNode {
     async fn call(&self, request: Request) -> Result<Reply, ApiError> {
         self.asked.lock().unwrap().push(request.clone());
-        match (self.script)(&request) {
+        match self.answer(&request) {
             Some(answer) => answer,
             None => core::future::pending().await,
         }
