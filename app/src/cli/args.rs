@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+/// Over the options that every verb takes.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Direct chat with nobody in between.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -17,16 +20,16 @@ use clap_complete::Shell;
 )]
 pub(crate) struct Typed {
     /// The profile directory [env: DCHAT_HOME] [default: ~/.local/share/dchat]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// Print JSON, one object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// Log more to standard error; repeat for more [env: DCHAT_LOG]
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Read the passphrase from a file [env: DCHAT_PASSPHRASE_FILE]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// How the node is run, for the interactive chat.
     #[command(flatten)]
@@ -123,13 +126,19 @@ pub(crate) enum Verb {
     Send {
         /// Contact name or PeerId
         to: String,
-        /// The text, or - to read it from standard input
+        /// The text, or - to read it from standard input; after -- it may begin with a dash
+        #[arg(allow_negative_numbers = true)]
         text: String,
         /// What to wait for
         #[arg(long, value_enum, default_value_t = WaitFor::Delivered)]
         wait: WaitFor,
         /// Seconds to wait
-        #[arg(long, value_name = "S", default_value = "10")]
+        #[arg(
+            long,
+            value_name = "S",
+            default_value = "10",
+            allow_negative_numbers = true
+        )]
         timeout: String,
         /// Forget the message on both sides after a time, such as 30s, 12h or 7d
         #[arg(long, value_name = "TIME")]

@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! What was typed ([`args`]) becomes what it means ([`plan`]) before anything happens; then one
-//! [`session`] to a node carries it out. Data goes to standard output, talk to standard error, and
+//! What was typed (`args`) becomes what it means (`plan`) before anything happens; then one
+//! `session` to a node carries it out. Data goes to standard output, talk to standard error, and
 //! the process ends with an [`Exit`].
 
 mod add;

@@ -57,7 +57,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let what = what.join(" ");
+    let what = what.join(" ").replace(" tip: ", ". ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
     complain(&Failure::usage(format!("{what}. Try 'dchat --help'.")))
 }
