@@ -118,6 +118,9 @@ pub enum Request {
     },
     /// Live connections. Answer: [`Reply::Peers`].
     Peers,
+    /// Nodes found nearby and not expired, for whoever subscribes only now. Answer:
+    /// [`Reply::Nearby`].
+    Nearby,
     /// State of the node. Answer: [`Reply::Status`].
     Status,
     /// From now on, [`Event`]s follow on this connection. Answer: [`Reply::Done`], then events.
@@ -184,6 +187,8 @@ pub enum Reply {
     Messages(Vec<Message>),
     /// Live connections.
     Peers(Vec<PeerInfo>),
+    /// Nodes found nearby.
+    Nearby(Vec<Nearby>),
     /// State of the node.
     Status(Status),
 }
@@ -296,6 +301,17 @@ pub struct PeerInfo {
     pub addr: String,
     /// Smoothed round trip in milliseconds; null until measured.
     pub rtt_ms: Option<f64>,
+}
+
+/// A node found nearby.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nearby {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// One of its addresses.
+    pub addr: String,
+    /// How it was found: `mdns`.
+    pub via: String,
 }
 
 /// State of a node.

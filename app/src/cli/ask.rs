@@ -83,7 +83,7 @@ pub(crate) async fn run<O: OpenNode>(
                 console.line(&words::status(&status))?;
             }
         }
-        Reply::Sent(_) => return Err(ControlError::Foreign.into()),
+        Reply::Sent(_) | Reply::Nearby(_) => return Err(ControlError::Foreign.into()),
     }
     Ok(())
 }

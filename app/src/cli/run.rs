@@ -133,6 +133,8 @@ fn config(settings: &Settings, given: Option<Secret>, online: bool, task: &Task)
     }
 }
 
+/// Signals are caught only once the home is open: until then they end the process at once, also at a
+/// question for the passphrase, and nothing is lost by it.
 async fn perform<O: OpenNode>(
     task: Task,
     opener: Arc<O>,
@@ -142,9 +144,8 @@ async fn perform<O: OpenNode>(
 ) -> Result<(), Failure> {
     match task {
         Task::Daemon => {
-            let signals = Signals::catch()?;
             let session = Session::take(opener, config, passphrases).await?;
-            daemon::run(session, console, signals).await
+            daemon::run(session, console, Signals::catch()?).await
         }
         Task::Interactive => interact(opener, config, passphrases).await,
         Task::Ask(ask) => {
@@ -177,8 +178,8 @@ async fn perform<O: OpenNode>(
             outcome
         }
         Task::Recv { follow, from } => {
-            let mut signals = Signals::catch()?;
             let mut session = Session::open(opener, config, passphrases).await?;
+            let mut signals = Signals::catch()?;
             let outcome = tokio::select! {
                 outcome = recv::run(follow, from, &mut session, &mut console) => outcome,
                 () = signals.ended() => Ok(()),
@@ -189,7 +190,9 @@ async fn perform<O: OpenNode>(
         Task::Passphrase(change) => {
             let given = config.passphrase.clone();
             let mut session = Session::open(opener, config, passphrases).await?;
-            let outcome = change_passphrase(change, given, &mut session).await;
+            let typing = io::stdin().is_terminal();
+            let outcome =
+                change_passphrase(change, given, typing, passphrase::new, &mut session).await;
             session.close().await;
             outcome?;
             console.remark(match change {
@@ -213,8 +216,8 @@ async fn interact<O: OpenNode>(
     config: PeerConfig,
     passphrases: Passphrases,
 ) -> Result<(), Failure> {
-    let signals = Signals::catch()?;
     let session = Session::open(opener, config, passphrases).await?;
+    let signals = Signals::catch()?;
     let _settings;
     let (input, screen) = if io::stdin().is_terminal() && io::stdout().is_terminal() {
         _settings = interactive::Settings::remember();
@@ -228,22 +231,25 @@ async fn interact<O: OpenNode>(
     interactive::Interactive::run(session, input, screen, signals).await
 }
 
-/// Changes what opens the home. Whether it has a passphrase now is known to the node alone, so what
-/// was given is the new one where there is none yet, and the current one otherwise.
+/// Changes what opens the home. Whether it has a passphrase now is known to the node alone, so where
+/// nobody is `typing`, what was given is the new one of a home without, and the current one of
+/// another. `new` asks for the new one.
 async fn change_passphrase<O: OpenNode>(
     change: PassphraseVerb,
     given: Option<Secret>,
+    typing: bool,
+    new: impl FnOnce() -> Result<Secret, Failure>,
     session: &mut Session<O>,
 ) -> Result<(), Failure> {
     let new = match (change, &given) {
         (PassphraseVerb::Remove, _) => None,
-        (PassphraseVerb::Set, Some(given)) if !io::stdin().is_terminal() => {
+        (PassphraseVerb::Set, Some(given)) if !typing => {
             match set_passphrase(None, Some(given.clone()), session).await {
-                Err(failure) if failure.exit == Exit::Locked => Some(passphrase::new()?),
+                Err(failure) if failure.exit == Exit::Locked => Some(new()?),
                 other => return other,
             }
         }
-        (PassphraseVerb::Set, _) => Some(passphrase::new()?),
+        (PassphraseVerb::Set, _) => Some(new()?),
     };
     // What this process opened the home with, whoever gave or typed it.
     let current = session.passphrase().or(given);
@@ -268,4 +274,90 @@ async fn set_passphrase<O: OpenNode>(
         .call(Request::SetPassphrase { current, new })
         .await
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed expectation is a failed test"
+    )]
+    use super::*;
+    use crate::{
+        api::{ApiError, ErrorKind, Reply},
+        cli::session_tests::config,
+        seam::fake::FakeNode,
+    };
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    /// What a home that has `passphrase` is asked to do, and how it ends.
+    async fn changed(
+        change: PassphraseVerb,
+        passphrase: Option<&'static str>,
+        given: Option<&str>,
+        typing: bool,
+    ) -> (Result<(), Failure>, Option<Request>) {
+        let home = tempfile::tempdir().unwrap();
+        let node = FakeNode::new(move |request| match request {
+            Request::SetPassphrase { current, .. } => {
+                let opens = passphrase.is_none() || current == &passphrase.map(secret);
+                Some(
+                    opens
+                        .then_some(Reply::Done)
+                        .ok_or_else(|| ApiError::new(ErrorKind::Locked, "locked")),
+                )
+            }
+            _ => None,
+        });
+        let opener = Arc::new(node.clone());
+        let mut session = Session::open(opener, config(home.path(), false), Passphrases::new(true))
+            .await
+            .unwrap_or_else(|failure| panic!("{failure:?}"));
+        let given = given.map(secret);
+        let new = || Ok(secret("typed"));
+        let outcome = change_passphrase(change, given, typing, new, &mut session).await;
+        (outcome, node.asked().pop())
+    }
+
+    fn set(current: Option<&str>, new: Option<&str>) -> Option<Request> {
+        Some(Request::SetPassphrase {
+            current: current.map(secret),
+            new: new.map(secret),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_person_types_the_new_passphrase() {
+        let (outcome, asked) = changed(PassphraseVerb::Set, None, None, true).await;
+        assert_eq!((outcome, asked), (Ok(()), set(None, Some("typed"))));
+        let (outcome, asked) = changed(PassphraseVerb::Set, Some("old"), Some("old"), true).await;
+        assert_eq!((outcome, asked), (Ok(()), set(Some("old"), Some("typed"))));
+    }
+
+    #[tokio::test]
+    async fn what_a_script_gives_is_the_new_one_of_an_open_home() {
+        let (outcome, asked) = changed(PassphraseVerb::Set, None, Some("given"), false).await;
+        assert_eq!((outcome, asked), (Ok(()), set(None, Some("given"))));
+    }
+
+    #[tokio::test]
+    async fn what_a_script_gives_is_the_current_one_of_a_locked_home() {
+        let (outcome, asked) = changed(PassphraseVerb::Set, Some("old"), Some("old"), false).await;
+        assert_eq!((outcome, asked), (Ok(()), set(Some("old"), Some("typed"))));
+        let (outcome, _) = changed(PassphraseVerb::Set, Some("old"), Some("no"), false).await;
+        assert_eq!(outcome.unwrap_err().exit, Exit::Locked);
+    }
+
+    #[tokio::test]
+    async fn removing_needs_the_current_one() {
+        let (outcome, asked) =
+            changed(PassphraseVerb::Remove, Some("old"), Some("old"), false).await;
+        assert_eq!((outcome, asked), (Ok(()), set(Some("old"), None)));
+        let (outcome, _) = changed(PassphraseVerb::Remove, Some("old"), Some("no"), false).await;
+        assert_eq!(outcome.unwrap_err().exit, Exit::Locked);
+    }
 }

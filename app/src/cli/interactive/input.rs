@@ -225,8 +225,14 @@ impl Drop for Settings {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(settings) = &self.0 {
-            use rustix::termios::{OptionalActions, tcsetattr};
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, settings);
+            use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+            let editing =
+                tcgetattr(io::stdin()).is_ok_and(|now| now.local_modes != settings.local_modes);
+            if editing {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Drain, settings);
+                // The end of bracketed paste, and of the line that was being typed.
+                let _ = io::stdout().write_all(b"\x1b[?2004l\n");
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ use super::{
     words,
 };
 use crate::{
-    api::{Event, Message, MessageState, Reply, Request, Sent},
+    api::{Event, Message, MessageState, Nearby, Reply, Request, Sent},
     control::ControlError,
     seam::OpenNode,
     text,
@@ -48,6 +48,8 @@ pub(crate) struct Interactive<O: OpenNode> {
     screen: Screen,
     /// When to leave at the latest.
     leaving: Option<time::Instant>,
+    /// The first line of a pipe that could not be carried out, as an exit code.
+    trouble: Option<Exit>,
     /// Events were lost, so what is known of own messages may be too little.
     unsure: bool,
 }
@@ -63,8 +65,8 @@ impl<O: OpenNode> Interactive<O> {
     /// Chats until the person leaves, the input ends or a signal comes.
     ///
     /// # Errors
-    /// What the node says; [`Exit::Queued`] when the input was a pipe and not all of it was
-    /// delivered.
+    /// What the node says when it can no longer be asked. For a pipe, [`Exit::Queued`] when not all
+    /// of it was delivered, and the exit code of its first line that could not be carried out.
     pub(crate) async fn run(
         mut session: Session<O>,
         input: Input,
@@ -79,6 +81,7 @@ impl<O: OpenNode> Interactive<O> {
             input,
             screen,
             leaving: None,
+            trouble: None,
             unsure: false,
         };
         let outcome = tokio::select! {
@@ -93,6 +96,7 @@ impl<O: OpenNode> Interactive<O> {
         let banner = self.chat.banner();
         self.screen.print(&banner);
         self.show_unread(true).await?;
+        self.show_nearby().await?;
         self.input.ask(&self.chat.prompt());
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,7 +104,9 @@ impl<O: OpenNode> Interactive<O> {
             if let Some(deadline) = self.leaving {
                 let left = self.undelivered().await?;
                 if left == 0 {
-                    return Ok(());
+                    return self
+                        .trouble
+                        .map_or(Ok(()), |exit| Err(Failure::silent(exit)));
                 }
                 if time::Instant::now() >= deadline {
                     return Err(Failure::new(Exit::Queued, queued_words(left)));
@@ -112,7 +118,7 @@ impl<O: OpenNode> Interactive<O> {
                     Next::Moving => self.move_on().await?,
                 },
                 typed = self.input.next(), if self.leaving.is_none() => {
-                    if self.take(typed).await? == Then::Leave {
+                    if self.take(typed).await == Then::Leave {
                         return Ok(());
                     }
                 }
@@ -165,7 +171,19 @@ impl<O: OpenNode> Interactive<O> {
         let (contacts, peers) = whom(&mut self.session).await?;
         self.chat.refresh(contacts, &peers);
         self.unsure = true;
-        self.show_unread(false).await
+        self.show_unread(false).await?;
+        self.show_nearby().await
+    }
+
+    /// Shows who was found before this chat began to listen.
+    async fn show_nearby(&mut self) -> Result<(), Failure> {
+        let Reply::Nearby(nearby) = self.session.call(Request::Nearby).await? else {
+            return Err(ControlError::Foreign.into());
+        };
+        for Nearby { peer_id, addr, via } in nearby {
+            self.tell(Event::Discovered { peer_id, addr, via }).await?;
+        }
+        Ok(())
     }
 
     /// Shows what arrived while nobody looked.
@@ -203,28 +221,22 @@ impl<O: OpenNode> Interactive<O> {
         self.session.call(Request::MarkRead { ids }).await.map(drop)
     }
 
-    async fn take(&mut self, typed: input::Typed) -> Result<Then, Failure> {
+    async fn take(&mut self, typed: input::Typed) -> Then {
         let then = match typed {
             input::Typed::Line(line) => match command::parse(&line) {
                 command::Input::Nothing => Then::GoOn,
-                command::Input::Say(text) => self.survive(Line::Say(text)).await?,
+                command::Input::Say(text) => self.survive(Line::Say(text)).await,
                 command::Input::Do(Command::Quit) => self.leave(),
-                command::Input::Do(command) => self.survive(Line::Do(command)).await?,
-                command::Input::Wrong(word) => {
-                    self.complain(&word);
-                    Then::GoOn
-                }
+                command::Input::Do(command) => self.survive(Line::Do(command)).await,
+                command::Input::Wrong(word) => self.complain(&Failure::usage(word)),
             },
-            input::Typed::Unusable(word) => {
-                self.complain(&word);
-                Then::GoOn
-            }
+            input::Typed::Unusable(word) => self.complain(&Failure::usage(word)),
             input::Typed::Interrupted | input::Typed::End => self.leave(),
         };
         if then == Then::GoOn {
             self.input.ask(&self.chat.prompt());
         }
-        Ok(then)
+        then
     }
 
     /// A person leaves at once; a pipe's messages are given time.
@@ -242,24 +254,23 @@ impl<O: OpenNode> Interactive<O> {
         Then::Leave
     }
 
-    /// A line that cannot be carried out does not end the chat, unless the machine failed.
-    async fn survive(&mut self, line: Line) -> Result<Then, Failure> {
+    /// A line that cannot be carried out does not end the chat.
+    async fn survive(&mut self, line: Line) -> Then {
         let outcome = match line {
             Line::Say(text) => self.say(text).await,
             Line::Do(command) => self.carry_out(command).await,
         };
         match outcome {
-            Err(failure) if matches!(failure.exit, Exit::Failed | Exit::Locked) => Err(failure),
-            Err(failure) => {
-                self.complain(&failure.message);
-                Ok(Then::GoOn)
-            }
-            Ok(()) => Ok(Then::GoOn),
+            Err(failure) => self.complain(&failure),
+            Ok(()) => Then::GoOn,
         }
     }
 
-    fn complain(&mut self, word: &str) {
-        self.screen.print(&format!("! {}", text::line(word)));
+    fn complain(&mut self, failure: &Failure) -> Then {
+        self.screen
+            .print(&format!("! {}", text::line(&failure.message)));
+        self.trouble.get_or_insert(failure.exit);
+        Then::GoOn
     }
 
     async fn say(&mut self, text: String) -> Result<(), Failure> {

@@ -15,8 +15,8 @@ use std::{
 use super::{Chat, Input, Interactive, Screen};
 use crate::{
     api::{
-        ApiError, Contact, ContactRequest, ErrorKind, Event, Id, Message, MessageState, PathKind,
-        PeerInfo, Reply, Request, Sent,
+        ApiError, Contact, ContactRequest, ErrorKind, Event, Id, Message, MessageState, Nearby,
+        PathKind, PeerInfo, Reply, Request, Sent,
     },
     cli::{
         Exit, Failure, console::captured::Captured, passphrase::Passphrases, session::Session,
@@ -304,6 +304,11 @@ fn node(state: MessageState) -> FakeNode {
             Request::Contacts => Ok(Reply::Contacts(vec![contact(BOB, "Bob")])),
             Request::Peers => Ok(Reply::Peers(vec![connected(BOB)])),
             Request::Unread { .. } => Ok(Reply::Messages(vec![])),
+            Request::Nearby => Ok(Reply::Nearby(vec![Nearby {
+                peer_id: EVE.into(),
+                addr: "A".into(),
+                via: "mdns".into(),
+            }])),
             Request::Requests => Ok(Reply::Requests(vec![ContactRequest {
                 peer_id: EVE.into(),
                 name: "Eve".into(),
@@ -400,8 +405,9 @@ async fn commands_are_carried_out_and_mistakes_do_not_end_the_chat() {
     running.say("hello Eve");
     running.say("//etc");
     let node = running.node.clone();
-    let (outcome, _) = running.end().await;
-    assert_eq!(outcome, Ok(()));
+    let (outcome, shown) = running.end().await;
+    assert_eq!(outcome, Err(Failure::silent(Exit::Usage)));
+    assert!(shown.contains(&format!("/add {EVE}")));
     let said = texts(&node);
     assert_eq!(
         said,
