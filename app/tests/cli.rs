@@ -47,6 +47,7 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
         (&["send", "#room", "hi"], &["rooms"]),
         (&["send", "@group", "hi"], &["groups"]),
         (&["history", "bob", "-n", "many"], &["many"]),
+        (&["history", "bob", "-n", "0"], &["1..=100000"]),
         (&["search"], &["<WORDS>"]),
         (&["completions", "cmd"], &["cmd", "bash", "zsh", "fish"]),
         (&["init", "--name", ""], &["name"]),

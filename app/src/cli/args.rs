@@ -1,5 +1,6 @@
 //! What was typed, as clap reads it. What it means is said in [`plan`](super::plan).
 
+use core::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +8,9 @@ use clap_complete::Shell;
 
 /// Over the options that every verb takes.
 const EVERYWHERE: &str = "Options of every command";
+
+/// How many messages may be asked for at a time: they are in memory all at once.
+const LIMIT: RangeInclusive<i64> = 1..=100_000;
 
 /// Direct chat with nobody in between.
 #[derive(Clone, Debug, Parser)]
@@ -158,7 +162,8 @@ pub(crate) enum Verb {
         /// Contact name or PeerId
         to: String,
         /// How many at most
-        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50)]
+        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
+            value_parser = clap::value_parser!(u32).range(LIMIT))]
         limit: u32,
     },
     /// Find messages that contain all words
@@ -170,7 +175,8 @@ pub(crate) enum Verb {
         #[arg(long = "in", value_name = "TO")]
         to: Option<String>,
         /// How many at most
-        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50)]
+        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
+            value_parser = clap::value_parser!(u32).range(LIMIT))]
         limit: u32,
     },
     /// List the live connections
