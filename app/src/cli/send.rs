@@ -10,8 +10,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    api::{MessageState, Reply, Request, Sent},
-    control::ControlError,
+    api::{MessageState, Sent},
     seam::OpenNode,
     text,
 };
@@ -26,14 +25,7 @@ pub(crate) async fn run<O: OpenNode>(
     session: &mut Session<O>,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let request = Request::Send {
-        to: send.to.clone(),
-        text,
-        ttl_s: send.ttl_s,
-    };
-    let Reply::Sent(queued) = session.call(request).await? else {
-        return Err(ControlError::Foreign.into());
-    };
+    let queued = session.send(&send.to, &text, send.ttl_s).await?;
     let sent = if reached(&queued, send.wait) || queued.state == MessageState::Failed {
         queued
     } else {

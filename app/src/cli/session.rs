@@ -6,7 +6,8 @@
 //! the session moves: it lets go and attaches to whoever has the home next, or takes it.
 //!
 //! Invariant: a request is carried out at most once. What a dead process may or may not have done is
-//! asked again only where asking twice does no harm.
+//! asked again only where asking twice does no harm; a message it may have queued is looked for in
+//! the history first.
 //!
 //! Bounds: [`PATIENCE`] for a home that is in use and not served, [`HANDOVER`] for a process that was
 //! asked to let go of it.
@@ -21,6 +22,7 @@ use crate::{
     api::{Event, MessageState, Reply, Request, Secret, Sent},
     control::{CallError, Client, ControlError, Role, Server},
     seam::{Node, OpenError, OpenNode, PeerConfig, Subscription},
+    time,
 };
 
 /// How long a home may be in use by a process that serves nobody: one that opens, reads or ends.
@@ -29,6 +31,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const HANDOVER: Duration = Duration::from_secs(12);
 /// How long a moving session leaves the home to others, so that a daemon that restarts gets it.
 const COURTESY: Duration = Duration::from_secs(2);
+/// Newest messages among which one is looked for that a dead process may have queued.
+const LOOKED_THROUGH: u32 = 256;
 /// Between two looks at a home that is in use.
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -52,6 +56,16 @@ struct Host<N> {
     node: Arc<N>,
     server: Option<Server>,
     events: Option<Subscription>,
+}
+
+/// What became of a request.
+enum Attempt {
+    /// It was answered.
+    Answered(Result<Reply, Failure>),
+    /// It was not carried out, and the session has to move.
+    Moved,
+    /// The process died over it.
+    Unknown,
 }
 
 /// What comes next of a session's events.
@@ -150,11 +164,78 @@ impl<O: OpenNode> Session<O> {
     /// What the node says, or that it died over a request that must not be asked twice.
     pub(crate) async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
         loop {
-            if let Some(answer) = self.try_call(&request).await {
-                return answer;
+            match self.attempt(&request).await {
+                Attempt::Answered(answer) => return answer,
+                Attempt::Unknown if !may_be_asked_twice(&request) => {
+                    return Err(Failure::new(
+                        Exit::Failed,
+                        "the dchat process of this home died before it answered. Look whether it \
+                         was done before you try again.",
+                    ));
+                }
+                Attempt::Moved | Attempt::Unknown => self.reopen().await?,
             }
-            self.reopen().await?;
         }
+    }
+
+    /// Queues a message, once, whatever becomes of the process behind the session: the message is
+    /// queued in the home or not at all, so where that process died, the home's next holder tells.
+    /// Only the same text sent to the same contact by another command at the same time could be
+    /// mistaken for it.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub(crate) async fn send(
+        &mut self,
+        to: &str,
+        text: &str,
+        ttl_s: Option<u64>,
+    ) -> Result<Sent, Failure> {
+        let since = time::now();
+        let request = Request::Send {
+            to: to.to_owned(),
+            text: text.to_owned(),
+            ttl_s,
+        };
+        loop {
+            match self.attempt(&request).await {
+                Attempt::Answered(Ok(Reply::Sent(sent))) => return Ok(sent),
+                Attempt::Answered(Ok(_)) => return Err(ControlError::Foreign.into()),
+                Attempt::Answered(Err(failure)) => return Err(failure),
+                Attempt::Moved => self.reopen().await?,
+                Attempt::Unknown => {
+                    self.reopen().await?;
+                    if let Some(sent) = self.queued_since(&since, to, text).await? {
+                        return Ok(sent);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn queued_since(
+        &mut self,
+        since: &str,
+        to: &str,
+        text: &str,
+    ) -> Result<Option<Sent>, Failure> {
+        let me = self.call(Request::Id).await?;
+        let request = Request::History {
+            to: to.to_owned(),
+            limit: LOOKED_THROUGH,
+        };
+        let history = self.call(request).await?;
+        let (Reply::Id(me), Reply::Messages(messages)) = (me, history) else {
+            return Err(ControlError::Foreign.into());
+        };
+        // Times in this form have one length, so their order is that of their text.
+        let ours = messages.into_iter().rev().find(|message| {
+            message.from == me.peer_id && message.text == text && *message.sent_at >= *since
+        });
+        Ok(ours.map(|message| Sent {
+            id: message.id,
+            state: message.state.unwrap_or(MessageState::Queued),
+        }))
     }
 
     /// Waits until a message reaches `state` or time runs out, and says how far it came.
@@ -175,11 +256,11 @@ impl<O: OpenNode> Session<O> {
                 state,
                 timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
             };
-            match self.try_call(&request).await {
-                Some(Ok(Reply::Sent(sent))) => return Ok(sent),
-                Some(Ok(_)) => return Err(ControlError::Foreign.into()),
-                Some(Err(failure)) => return Err(failure),
-                None => self.reopen().await?,
+            match self.attempt(&request).await {
+                Attempt::Answered(Ok(Reply::Sent(sent))) => return Ok(sent),
+                Attempt::Answered(Ok(_)) => return Err(ControlError::Foreign.into()),
+                Attempt::Answered(Err(failure)) => return Err(failure),
+                Attempt::Moved | Attempt::Unknown => self.reopen().await?,
             }
         }
     }
@@ -232,22 +313,17 @@ impl<O: OpenNode> Session<O> {
         self.release().await;
     }
 
-    /// `None` when the session has to move and the request was not carried out.
-    async fn try_call(&mut self, request: &Request) -> Option<Result<Reply, Failure>> {
+    async fn attempt(&mut self, request: &Request) -> Attempt {
         match &mut self.link {
             Link::Attached(client) => match client.call(request).await {
-                Ok(reply) => Some(Ok(reply)),
-                Err(CallError::Refused(error)) => Some(Err(error.into())),
-                Err(CallError::Gone) => None,
-                Err(CallError::Lost) if may_be_asked_twice(request) => None,
-                Err(error @ CallError::Lost) => Some(Err(Failure::new(
-                    Exit::Failed,
-                    format!("{error}. Look whether it was done before you try again."),
-                ))),
-                Err(CallError::Control(error)) => Some(Err(error.into())),
+                Ok(reply) => Attempt::Answered(Ok(reply)),
+                Err(CallError::Refused(error)) => Attempt::Answered(Err(error.into())),
+                Err(CallError::Gone) => Attempt::Moved,
+                Err(CallError::Lost) => Attempt::Unknown,
+                Err(CallError::Control(error)) => Attempt::Answered(Err(error.into())),
             },
             Link::Hosted(host) => host.call(request).await,
-            Link::Closed => None,
+            Link::Closed => Attempt::Moved,
         }
     }
 
@@ -329,13 +405,15 @@ impl<O: OpenNode> Session<O> {
 }
 
 impl<N: Node> Host<N> {
-    async fn call(&mut self, request: &Request) -> Option<Result<Reply, Failure>> {
+    async fn call(&mut self, request: &Request) -> Attempt {
         let Self { node, server, .. } = self;
         let waits = matches!(request, Request::Wait { .. });
         tokio::select! {
             biased;
-            answer = node.call(request.clone()) => Some(answer.map_err(Failure::from)),
-            () = asked_to_end(server), if waits => None,
+            answer = node.call(request.clone()) => {
+                Attempt::Answered(answer.map_err(Failure::from))
+            }
+            () = asked_to_end(server), if waits => Attempt::Moved,
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     session::{Next, Session},
 };
 use crate::{
-    api::{ApiError, ErrorKind, Event, MessageState, Reply, Request, Secret, Sent},
+    api::{ApiError, ErrorKind, Event, Id, Message, MessageState, Reply, Request, Secret, Sent},
     seam::{OpenError, OpenNode, PeerConfig, fake::FakeNode},
 };
 
@@ -178,15 +178,13 @@ async fn waiting_goes_on_across_a_handover() {
     assert_eq!(node.asked().len(), 2);
 }
 
-#[tokio::test]
-async fn a_message_is_not_sent_twice_when_the_daemon_dies_over_it() {
+/// A session attached to a daemon that dies over its first request.
+async fn attached_to_a_dying_daemon(node: &Arc<FakeNode>, home: &Path) -> Session<FakeNode> {
     use crate::control::{Answer, Hello, Role, SOCKET};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    let home = tempfile::tempdir().unwrap();
-    let socket = home.path().join(SOCKET);
-    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-    let dying = tokio::spawn(async move {
+    let listener = tokio::net::UnixListener::bind(home.join(SOCKET)).unwrap();
+    tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let hello = Answer::Hello(Hello {
             version: "0".into(),
@@ -198,21 +196,86 @@ async fn a_message_is_not_sent_twice_when_the_daemon_dies_over_it() {
         let mut request = [0; 8];
         stream.read_exact(&mut request).await.unwrap();
     });
+    open(node, home, true).await
+}
+
+#[tokio::test]
+async fn what_must_not_be_asked_twice_is_not_when_the_daemon_dies_over_it() {
+    let home = tempfile::tempdir().unwrap();
     let node = Arc::new(FakeNode::agreeable());
-    let mut command = open(&node, home.path(), true).await;
-    let send = Request::Send {
-        to: "bob".into(),
-        text: "hi".into(),
-        ttl_s: None,
-    };
-    let failure = command.call(send).await.unwrap_err();
-    dying.await.unwrap();
+    let mut command = attached_to_a_dying_daemon(&node, home.path()).await;
+    let failure = command.call(Request::Invite).await.unwrap_err();
     assert_eq!(failure.exit, Exit::Failed);
     assert!(failure.message.contains("before you try again"));
     assert!(node.asked().is_empty());
-    // What can be asked twice is.
+}
+
+#[tokio::test]
+async fn what_can_be_asked_twice_is_when_the_daemon_dies_over_it() {
+    let home = tempfile::tempdir().unwrap();
+    let node = Arc::new(FakeNode::agreeable());
+    let mut command = attached_to_a_dying_daemon(&node, home.path()).await;
     command.call(Request::Id).await.unwrap();
     assert_eq!(node.asked(), [Request::Id]);
+}
+
+/// A message of ours in the home.
+fn ours(id: &str, text: &str, sent_at: &str) -> Message {
+    Message {
+        conversation: "bob".into(),
+        from: "me".into(),
+        id: id.into(),
+        seq: 1,
+        text: text.into(),
+        sent_at: sent_at.into(),
+        state: Some(MessageState::Queued),
+    }
+}
+
+/// Sends "hi" to a daemon that dies over it, in a home with one message afterwards. Returns the
+/// message's id, and how often it was sent to the next holder of the home.
+async fn sent_over_a_death(message: Message) -> (String, usize) {
+    let home = tempfile::tempdir().unwrap();
+    let node = Arc::new(FakeNode::new(move |request| {
+        Some(Ok(match request {
+            Request::Id => Reply::Id(Id {
+                peer_id: "me".into(),
+                name: "Alice".into(),
+                addresses: vec![],
+            }),
+            Request::History { .. } => Reply::Messages(vec![message.clone()]),
+            Request::Send { .. } => Reply::Sent(Sent {
+                id: "new".into(),
+                state: MessageState::Queued,
+            }),
+            _ => Reply::Done,
+        }))
+    }));
+    let mut command = attached_to_a_dying_daemon(&node, home.path()).await;
+    let sent = command.send("bob", "hi", None).await.unwrap();
+    let again = |request: &&Request| matches!(request, Request::Send { .. });
+    (sent.id, node.asked().iter().filter(again).count())
+}
+
+#[tokio::test]
+async fn a_message_the_dead_daemon_had_queued_is_not_sent_again() {
+    let late = "9999-01-01T00:00:00.000Z";
+    assert_eq!(
+        sent_over_a_death(ours("old", "hi", late)).await,
+        ("old".into(), 0)
+    );
+}
+
+#[tokio::test]
+async fn a_message_the_dead_daemon_had_not_queued_is_sent() {
+    let (early, late) = ("2000-01-01T00:00:00.000Z", "9999-01-01T00:00:00.000Z");
+    let theirs = Message {
+        from: "bob".into(),
+        ..ours("old", "hi", late)
+    };
+    for other in [ours("old", "hi", early), ours("old", "ho", late), theirs] {
+        assert_eq!(sent_over_a_death(other).await, ("new".into(), 1));
+    }
 }
 
 /// A home that opens with a passphrase.

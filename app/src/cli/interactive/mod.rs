@@ -280,14 +280,7 @@ impl<O: OpenNode> Interactive<O> {
                 "nobody to write to. Choose with /to NAME, or add somebody with /add or /invite.",
             )
         })?;
-        let request = Request::Send {
-            to: to.clone(),
-            text: text.clone(),
-            ttl_s: None,
-        };
-        let Reply::Sent(sent) = self.session.call(request).await? else {
-            return Err(ControlError::Foreign.into());
-        };
+        let sent = self.session.send(&to, &text, None).await?;
         self.chat.sent(&sent, &to, &text, Instant::now());
         Ok(())
     }
