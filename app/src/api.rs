@@ -6,10 +6,13 @@
 //! A [`Request`] is answered by one [`Reply`] or one [`ApiError`]; [`Event`]s come unasked to whoever
 //! subscribed. The JSON forms are the contract of the command line.
 
+use core::fmt;
+
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// One question to a node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Identity and addresses. Answer: [`Reply::Id`].
@@ -91,9 +94,10 @@ pub enum Request {
         /// At most this many.
         limit: u32,
     },
-    /// Received messages not yet taken by `recv`, oldest first; they count as read from now on.
-    /// Answer: [`Reply::Messages`].
-    TakeUnread {
+    /// Received messages not yet marked as read, oldest first. They stay unread until
+    /// [`MarkRead`](Self::MarkRead): whoever shows them says so once it has, so that none is lost
+    /// when a process dies in between. Answer: [`Reply::Messages`].
+    Unread {
         /// From this contact only.
         from: Option<String>,
         /// At most this many.
@@ -104,8 +108,19 @@ pub enum Request {
         /// The messages.
         ids: Vec<String>,
     },
+    /// Exchanges what opens this home. [`ErrorKind::Locked`] when `current` is needed and missing or
+    /// wrong. Answer: [`Reply::Done`].
+    SetPassphrase {
+        /// The passphrase that opens it now, where it has one.
+        current: Option<Secret>,
+        /// The one that shall open it from now on; none for a key file.
+        new: Option<Secret>,
+    },
     /// Live connections. Answer: [`Reply::Peers`].
     Peers,
+    /// Nodes found nearby and not expired, for whoever subscribes only now. Answer:
+    /// [`Reply::Nearby`].
+    Nearby,
     /// State of the node. Answer: [`Reply::Status`].
     Status,
     /// From now on, [`Event`]s follow on this connection. Answer: [`Reply::Done`], then events.
@@ -114,8 +129,44 @@ pub enum Request {
     Shutdown,
 }
 
+/// What a person typed and nobody else may see: wiped when dropped, hidden in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes what was typed.
+    #[must_use]
+    pub fn new(typed: String) -> Self {
+        Self(Zeroizing::new(typed))
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
 /// The answer to a [`Request`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", content = "value", rename_all = "snake_case")]
 pub enum Reply {
     /// Done, with nothing to say.
@@ -136,6 +187,8 @@ pub enum Reply {
     Messages(Vec<Message>),
     /// Live connections.
     Peers(Vec<PeerInfo>),
+    /// Nodes found nearby.
+    Nearby(Vec<Nearby>),
     /// State of the node.
     Status(Status),
 }
@@ -236,7 +289,7 @@ pub enum PathKind {
 }
 
 /// A live connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerInfo {
     /// `12D3KooW…`
     pub peer_id: String,
@@ -248,6 +301,17 @@ pub struct PeerInfo {
     pub addr: String,
     /// Smoothed round trip in milliseconds; null until measured.
     pub rtt_ms: Option<f64>,
+}
+
+/// A node found nearby.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nearby {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// One of its addresses.
+    pub addr: String,
+    /// How it was found: `mdns`.
+    pub via: String,
 }
 
 /// State of a node.

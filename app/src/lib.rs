@@ -1,6 +1,12 @@
 //! DChat: direct chat with nobody in between.
 
 pub mod api;
+pub mod cli;
+pub mod control;
 pub mod home;
+pub mod seam;
+pub mod settings;
 pub mod store;
+pub mod text;
+pub mod time;
 pub mod vault;
