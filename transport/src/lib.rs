@@ -1,2 +1,5 @@
 //! placeholder
+
+pub mod path;
+pub mod socket;
 pub mod tls;
