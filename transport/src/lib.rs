@@ -1,5 +1,6 @@
 //! placeholder
 
+pub mod congestion;
 pub mod path;
 pub mod socket;
 pub mod tls;
