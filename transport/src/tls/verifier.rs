@@ -249,10 +249,7 @@ mod tests {
     fn a_key_of_another_kind_is_refused() {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let other = CertificateParams::default().self_signed(&key).unwrap();
-        assert_eq!(
-            peer_of(other.der(), &[]),
-            Err(IdentityError::NotEd25519)
-        );
+        assert_eq!(peer_of(other.der(), &[]), Err(IdentityError::NotEd25519));
     }
 
     #[test]
