@@ -195,7 +195,7 @@ impl Keeper {
         if let Some(kept) = self.peers.get_mut(&peer) {
             let was_dialing = kept.state == State::Dialing;
             kept.state = next(kept);
-            if was_dialing {
+            if was_dialing && kept.state != State::Dialing {
                 self.dialing -= 1;
             }
         }

@@ -15,7 +15,7 @@ use crate::congestion::{PathControl, PathId};
 use crate::connection::{Connection, Established, run};
 use crate::endpoint::{Shared, VirtualAddress};
 use crate::error::{CloseReason, DialError};
-use crate::limits::{DIAL_STAGGER, HANDSHAKE_TIMEOUT};
+use crate::limits::{DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
 use crate::tls::{IdentityError, proven_peer};
 
 /// A name has to be given to TLS; with SNI off it is never sent.
@@ -47,10 +47,19 @@ pub(crate) async fn dial(
         live = until_live(shared, peer) => return Ok(live),
         () = shared.closing() => return Err(DialError::Shutdown),
     };
+    let answered = winner.peer;
     let (ready, up) = oneshot::channel();
     tokio::spawn(run(Arc::clone(shared), winner, Some(ready)));
     // The sender is dropped only together with the runtime.
-    up.await.unwrap_or(Err(DialError::Shutdown))
+    let result = up.await.unwrap_or(Err(DialError::Shutdown));
+    match result {
+        // The peer keeps another connection, which may be up there and not yet here.
+        Err(DialError::Closed(CloseReason::Peer(Code::Duplicate))) => {
+            let other = timeout(HELLO_TIMEOUT, shared.until_live(&answered)).await;
+            other.map_or(result, Ok)
+        }
+        result => result,
+    }
 }
 
 /// The peer may reach us first.
