@@ -307,10 +307,16 @@ impl Switch {
                 .range((leg, from, VirtualAddress::FIRST)..=(leg, from, VirtualAddress::LAST))
                 .map(|(_, _, virt)| *virt)
         };
-        let last_sender = at_home().max_by_key(|virt| self.connections.get(virt).map(|to| to.sent));
-        match last_sender {
+        let expects = |virt: &VirtualAddress| {
+            let to = self.connections.get(virt);
+            to.map(|to| (to.expects_unknown_id(), to.sent))
+        };
+        match at_home().max_by_key(expects) {
             Some(virt) => {
-                if at_home().nth(1).is_none() {
+                let best = expects(&virt).map(|(expectation, _)| expectation);
+                let rivals = at_home()
+                    .filter(|rival| expects(rival).map(|(expectation, _)| expectation) == best);
+                if rivals.count() == 1 {
                     self.learn(virt, dcid);
                 }
                 Verdict::Deliver(virt)

@@ -238,3 +238,33 @@ fn a_full_table_of_connections_lets_nobody_in() {
             .all(|virt| switch.current(*virt, now).is_some())
     );
 }
+
+#[test]
+fn a_server_that_takes_a_new_id_is_told_from_the_other_connections_there() {
+    let now = Instant::now();
+    let mut switch = switch();
+    let peer = from("198.51.100.1:4001");
+    // The peer dials us while we dial it, and an earlier connection has just been closed.
+    let closed = switch.dial(LegId(0), peer.from);
+    switch.handle_input(Input::Release { virt: closed }, now);
+    let dialed = switch.dial(LegId(0), peer.from);
+    let accepted = delivered(switch.inbound(peer, &initial(b"random00", b"client00"), now));
+    let attach = |virt, seed| Input::Attach {
+        virt,
+        keys: keys(seed).0,
+    };
+    switch.handle_input(attach(accepted, 1), now);
+    for virt in [dialed, accepted, closed] {
+        switch.outbound(virt, &short(b"theirs00", b"", 60), 60, now);
+    }
+    // Before the dial's HELLO and after it.
+    let new_id = short(b"brandnew", b"", 60);
+    assert_eq!(delivered(switch.inbound(peer, &new_id, now)), dialed);
+    switch.handle_input(attach(dialed, 2), now);
+    assert_eq!(delivered(switch.inbound(peer, &new_id, now)), dialed);
+    switch.outbound(accepted, &short(b"theirs00", b"", 60), 60, now);
+    assert_eq!(delivered(switch.inbound(peer, &new_id, now)), dialed);
+    // From now on another unknown id is the other's.
+    let reset = short(b"unknown0", b"", 60);
+    assert_eq!(delivered(switch.inbound(peer, &reset, now)), accepted);
+}
