@@ -17,7 +17,7 @@ use super::frames::FrameStream;
 use super::handle::{Connection, Inner, close};
 use super::streams::{self, Opened};
 use crate::congestion::{PathControl, PathId};
-use crate::endpoint::{Admitted, Event, Identified, Permit, Shared, VirtualAddress};
+use crate::endpoint::{Admitted, DialTurn, Event, Identified, Permit, Shared, VirtualAddress};
 use crate::error::{CloseReason, DialError, StreamError};
 use crate::hello::{ControlReader, ControlViolation, Heard, Opening};
 use crate::limits::HELLO_TIMEOUT;
@@ -34,6 +34,8 @@ pub(crate) struct Established {
     pub(crate) address: VirtualAddress,
     /// The place it takes in the counts of incoming ones.
     pub(crate) permit: Option<Permit>,
+    /// For a dial: its turn at the address, until it is up.
+    pub(crate) turn: Option<DialTurn>,
 }
 
 /// Why a connection did not come up.
@@ -75,7 +77,9 @@ pub(crate) async fn run(
             let _ = ready.send(result);
         }
     };
-    match bring_up(&shared, &established).await {
+    let up = bring_up(&shared, &established).await;
+    drop(established.turn.take());
+    match up {
         Ok(up) => {
             let connection = up.connection.clone();
             if let Some(permit) = &mut established.permit {

@@ -127,6 +127,7 @@ async fn attempt(
     addr: SocketAddr,
     dialed: u64,
 ) -> Result<Established, DialError> {
+    let turn = shared.turn(addr).await;
     let address = VirtualAddress::new(&shared, shared.paths.dial(addr));
     let unreachable = DialError::Unreachable { addresses: 1 };
     if shared.paths.current(address.virt).is_none() {
@@ -178,5 +179,6 @@ async fn attempt(
         control,
         address,
         permit: None,
+        turn: Some(turn),
     })
 }

@@ -75,6 +75,7 @@ async fn handshake(
         control,
         address,
         permit: Some(permit),
+        turn: None,
     };
     run(shared, established, None).await;
 }

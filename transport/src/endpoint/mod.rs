@@ -46,7 +46,7 @@ pub use events::{Event, Events, Via};
 pub(crate) use admission::Permit;
 pub(crate) use interfaces::interface_ips;
 pub(crate) use outbox::Identified;
-pub(crate) use shared::{Admitted, Shared, VirtualAddress};
+pub(crate) use shared::{Admitted, DialTurn, Shared, VirtualAddress};
 
 use shared::{Parts, Phase};
 

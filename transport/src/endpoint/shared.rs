@@ -1,5 +1,6 @@
 //! What the tasks of one endpoint share.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -67,6 +68,8 @@ struct State {
     outbox: Outbox<Connection>,
     keeper: Keeper,
     listen: Vec<Address>,
+    /// Where dials of ours are under way.
+    dialing: BTreeSet<SocketAddr>,
 }
 
 pub(crate) struct Parts {
@@ -93,6 +96,7 @@ impl Shared {
                 parts.entropy.derive("keeper"),
             ),
             listen: Vec::new(),
+            dialing: BTreeSet::new(),
         };
         Self {
             us: parts.us,
@@ -205,6 +209,23 @@ impl Shared {
                 }
                 Claiming::Pending => settled.await,
             }
+        }
+    }
+
+    /// Waits until no other dial of ours to `addr` is between its first packet and HELLO: the ids
+    /// under which two at once are answered could not be told apart.
+    pub(crate) async fn turn(self: &Arc<Self>, addr: SocketAddr) -> DialTurn {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if lock(&self.state).dialing.insert(addr) {
+                return DialTurn {
+                    shared: Arc::clone(self),
+                    addr,
+                };
+            }
+            settled.await;
         }
     }
 
@@ -525,6 +546,19 @@ pub(crate) struct DialClaim {
 impl Drop for DialClaim {
     fn drop(&mut self) {
         lock(&self.shared.state).registry.unclaim(&self.peer);
+        self.shared.settled.notify_waiters();
+    }
+}
+
+/// A dial's turn at one address; ends when dropped.
+pub(crate) struct DialTurn {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+}
+
+impl Drop for DialTurn {
+    fn drop(&mut self) {
+        lock(&self.shared.state).dialing.remove(&self.addr);
         self.shared.settled.notify_waiters();
     }
 }
