@@ -40,7 +40,7 @@ async fn two_nodes_connect_and_see_each_others_hello() {
     assert_eq!(path.kind, PathKind::Direct);
     assert_eq!(path.addr.socket(), b.addr);
     assert_eq!(path.addr.peer(), Some(b.peer()));
-    assert_eq!(a.endpoint.connections(), [out.clone()]);
+    assert_eq!(a.endpoint.connections(), std::slice::from_ref(&out));
     assert_eq!(a.endpoint.connection(&b.peer()), Some(out));
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::advert::{SERVICE, ours, theirs};
 use super::table::{DiscoveryTable, Output};
-use crate::endpoint::{MdnsConfig, Shared, interface_ips};
+use crate::endpoint::{MdnsConfig, Shared, is_alone};
 use crate::limits::{MDNS_ANSWER, MDNS_VERIFY};
 
 /// Seconds between the daemon's own looks at the interfaces. It is told when they change; this is
@@ -78,8 +78,7 @@ impl Session {
 
     /// Returns only when the daemon fails.
     async fn run(&mut self, suspects: &mut mpsc::Receiver<PeerId>) -> mdns_sd::Error {
-        let mut changes = self.shared.announcements.subscribe();
-        let mut announced = self.shared.listen_addrs();
+        let mut changes = self.shared.interfaces.subscribe();
         loop {
             let due = self.table.poll_timeout();
             let due = due.unwrap_or_else(|| Instant::now() + MDNS_VERIFY);
@@ -94,12 +93,8 @@ impl Session {
                     self.table.handle_timeout(Instant::now());
                 }
                 _ = changes.changed() => {
-                    let addrs = self.shared.listen_addrs();
-                    if addrs != announced {
-                        announced = addrs;
-                        if let Err(error) = self.announce() {
-                            return error;
-                        }
+                    if let Err(error) = self.announce() {
+                        return error;
                     }
                 }
             }
@@ -143,11 +138,7 @@ impl Session {
 
     /// Chooses the interfaces and registers our record with the addresses we have now.
     fn announce(&mut self) -> Result<(), mdns_sd::Error> {
-        let only_loopback = interface_ips()
-            .iter()
-            .filter(|ip| !matches!(ip, std::net::IpAddr::V6(ip) if ip.is_unicast_link_local()))
-            .all(std::net::IpAddr::is_loopback);
-        let loopback = self.loopback_wanted || only_loopback;
+        let loopback = self.loopback_wanted || is_alone();
         let kinds = vec![IfKind::LoopbackV4, IfKind::LoopbackV6];
         // Each call also makes the daemon look for new interfaces.
         if loopback {

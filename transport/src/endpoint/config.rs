@@ -1,6 +1,6 @@
 //! What an endpoint is made from.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 
 use dchat_wire::sign::Identity;
 
@@ -11,7 +11,8 @@ use crate::limits::Limits;
 pub struct EndpointConfig {
     /// The node's key.
     pub identity: Identity,
-    /// Where to listen; port 0 lets the system choose. Default: all interfaces in both families.
+    /// Where to listen; port 0 lets the system choose. Default: `[::]:0`, which is
+    /// all interfaces in both families.
     pub listen: Vec<SocketAddr>,
     /// Bits of [`dchat_wire::hello::role`]. Default: none.
     pub roles: u64,
@@ -31,10 +32,7 @@ impl EndpointConfig {
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
-            listen: vec![
-                SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
-                SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
-            ],
+            listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))],
             roles: 0,
             limits: Limits::default(),
             mdns: Some(MdnsConfig::default()),

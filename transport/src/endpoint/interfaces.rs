@@ -10,17 +10,27 @@ use crate::limits::INTERFACE_SETTLE;
 /// Between two looks at the interfaces where the system tells of no changes.
 const POLL: Duration = Duration::from_secs(10);
 
-/// The addresses of the interfaces that are up; none where the system does not tell.
+/// The addresses of the interfaces, those that are up first; none where the system does not tell.
+///
+/// One that is down keeps its address: it comes up without another word from the system.
 pub(crate) fn interface_ips() -> Vec<IpAddr> {
-    let mut ips: Vec<IpAddr> = if_addrs::get_if_addrs()
+    let mut all: Vec<(bool, IpAddr)> = if_addrs::get_if_addrs()
         .unwrap_or_default()
         .into_iter()
-        .filter(|interface| interface.is_oper_up() || interface.is_loopback())
-        .map(|interface| interface.ip())
+        .map(|interface| (!interface.is_oper_up(), interface.ip()))
         .collect();
-    ips.sort_unstable();
+    all.sort_unstable();
+    let mut ips: Vec<IpAddr> = all.into_iter().map(|(_, ip)| ip).collect();
     ips.dedup();
     ips
+}
+
+/// Whether no interface that is up leads to another machine.
+pub(crate) fn is_alone() -> bool {
+    if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .iter()
+        .all(|interface| interface.is_loopback() || !interface.is_oper_up())
 }
 
 /// The concrete addresses behind the sockets we are bound to.
@@ -35,9 +45,14 @@ pub(crate) fn concrete(bound: &[SocketAddr], interfaces: &[IpAddr]) -> Vec<Addre
             all.push((false, *socket));
             continue;
         }
+        // A socket on `::` carries IPv4 as well, unless another one on the port does.
+        let dual = socket.is_ipv6()
+            && !bound
+                .iter()
+                .any(|other| other.is_ipv4() && other.port() == socket.port());
         let same_family = interfaces
             .iter()
-            .filter(|ip| ip.is_ipv4() == socket.is_ipv4());
+            .filter(|ip| dual || ip.is_ipv4() == socket.is_ipv4());
         all.extend(same_family.map(|ip| (true, SocketAddr::new(*ip, socket.port()))));
     }
     all.retain(|(_, socket)| !is_v6_link_local(socket.ip()));
@@ -135,16 +150,29 @@ mod tests {
         let interfaces = ["127.0.0.1", "192.168.1.2", "::1", "fe80::1", "2001:db8::7"];
         assert_eq!(listen(&["0.0.0.0:5"], &interfaces), ["192.168.1.2:5"]);
         assert_eq!(
-            listen(&["0.0.0.0:5", "[::]:6"], &interfaces),
-            ["[2001:db8::7]:6", "192.168.1.2:5"]
+            listen(&["0.0.0.0:5", "[::]:5"], &interfaces),
+            ["[2001:db8::7]:5", "192.168.1.2:5"]
+        );
+    }
+
+    #[test]
+    fn one_wildcard_socket_of_ipv6_stands_for_both_families() {
+        let interfaces = ["192.168.1.2", "2001:db8::7"];
+        assert_eq!(
+            listen(&["[::]:6"], &interfaces),
+            ["[2001:db8::7]:6", "192.168.1.2:6"]
+        );
+        assert_eq!(
+            listen(&["0.0.0.0:6", "[::]:6"], &interfaces),
+            ["[2001:db8::7]:6", "192.168.1.2:6"]
         );
     }
 
     #[test]
     fn loopback_appears_when_there_is_nothing_else_or_it_was_asked_for() {
         assert_eq!(
-            listen(&["0.0.0.0:5", "[::]:6"], &["127.0.0.1", "::1", "fe80::1"]),
-            ["127.0.0.1:5", "[::1]:6"]
+            listen(&["[::]:5"], &["127.0.0.1", "::1", "fe80::1"]),
+            ["127.0.0.1:5", "[::1]:5"]
         );
         assert_eq!(
             listen(&["127.0.0.1:5"], &["127.0.0.1", "192.168.1.2"]),

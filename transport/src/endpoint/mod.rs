@@ -44,7 +44,7 @@ pub use config::{EndpointConfig, MdnsConfig};
 pub use events::{Event, Events, Via};
 
 pub(crate) use admission::Permit;
-pub(crate) use interfaces::interface_ips;
+pub(crate) use interfaces::is_alone;
 pub(crate) use outbox::Identified;
 pub(crate) use shared::{Admitted, DialTurn, Shared, VirtualAddress};
 
@@ -122,8 +122,8 @@ impl Endpoint {
             streams,
             suspects,
         }));
-        let addrs = interfaces::concrete(&shared.paths.local_addrs(), &interface_ips());
-        shared.set_listen_addrs(addrs);
+        let addrs = interfaces::concrete(&shared.paths.local_addrs(), &interfaces::interface_ips());
+        shared.interfaces_changed(addrs);
         tokio::spawn(accept::accept(Arc::clone(&shared)));
         tokio::spawn(tasks::keep(Arc::clone(&shared)));
         tokio::spawn(tasks::follow_paths(Arc::clone(&shared), path_events));

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) streams: mpsc::Sender<Event>,
     /// Changes with every announcement that may be news to a peer.
     pub(crate) announcements: watch::Sender<()>,
+    /// Changes whenever the interfaces may have changed.
+    pub(crate) interfaces: watch::Sender<()>,
     /// Peers that discovery should look for again.
     pub(crate) suspects: mpsc::Sender<PeerId>,
     phase: watch::Sender<Phase>,
@@ -110,6 +112,7 @@ impl Shared {
             paths: parts.paths,
             streams: parts.streams,
             announcements: watch::Sender::new(()),
+            interfaces: watch::Sender::new(()),
             suspects: parts.suspects,
             phase: watch::Sender::new(Phase::Running),
             numbers: AtomicU64::new(1),
@@ -351,19 +354,20 @@ impl Shared {
         lock(&self.state).listen.clone()
     }
 
-    /// Sets our addresses, and tells whether they changed.
-    pub(crate) fn set_listen_addrs(&self, addrs: Vec<Address>) -> bool {
+    /// Our interfaces may have changed: their addresses make ours.
+    pub(crate) fn interfaces_changed(&self, addrs: Vec<Address>) {
         {
             let mut state = lock(&self.state);
-            if state.listen == addrs {
-                return false;
+            if state.listen != addrs {
+                state.listen.clone_from(&addrs);
+                state.outbox.listening(addrs);
             }
-            state.listen.clone_from(&addrs);
-            state.outbox.listening(addrs);
         }
         self.news.notify_one();
         self.announce();
-        true
+        self.interfaces.send_replace(());
+        self.paths.interfaces_changed();
+        self.keeper_input(Input::NetworkChanged);
     }
 
     /// The peer told where it is. Only a trusted peer's addresses are tried: anybody could name a

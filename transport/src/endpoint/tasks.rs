@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::interfaces::{InterfaceWatch, concrete, interface_ips};
 use super::shared::Shared;
-use crate::dial::{Dial, Input, dial};
+use crate::dial::{Dial, dial};
 use crate::socket::{PathEvent, PathEvents};
 
 /// Dials the peers that shall be connected, when they are due.
@@ -69,10 +69,7 @@ pub(super) async fn follow_interfaces(shared: Arc<Shared>) {
             () = &mut closing => return,
         }
         let addrs = concrete(&shared.paths.local_addrs(), &interface_ips());
-        if shared.set_listen_addrs(addrs) {
-            shared.paths.interfaces_changed();
-            shared.keeper_input(Input::NetworkChanged);
-        }
+        shared.interfaces_changed(addrs);
     }
 }
 

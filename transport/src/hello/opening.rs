@@ -54,7 +54,11 @@ pub(crate) fn identify(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed assumption fails the test"
+    )]
 
     use dchat_wire::FrameReader;
 

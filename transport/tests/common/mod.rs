@@ -16,7 +16,7 @@ use dchat_transport::{Connection, Endpoint, EndpointConfig, Event, Events, Limit
 use dchat_wire::chat::ChatOpen;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::sign::Identity;
-use dchat_wire::{Bytes, Frame, PeerId, Text};
+use dchat_wire::{Address, Bytes, Frame, PeerId, Text};
 
 pub mod raw;
 
@@ -81,7 +81,9 @@ pub fn config(seed: u8) -> EndpointConfig {
 
 pub fn start(config: EndpointConfig) -> Node {
     let (endpoint, events) = Endpoint::bind(config).expect("loopback can be bound");
-    let addr = endpoint.listen_addrs()[0].socket();
+    let first = endpoint.listen_addrs().first().map(Address::socket);
+    // A host may have no address yet.
+    let addr = first.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
     Node {
         endpoint,
         events,
