@@ -1,0 +1,402 @@
+//! The task of one connection.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use dchat_wire::close::Code;
+use dchat_wire::hello::Hello;
+use dchat_wire::probe::ProbeKeys;
+use dchat_wire::{Frame, PeerId};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
+
+use super::arbitration::Claim;
+use super::control::{Announcement, ControlSender};
+use super::frames::FrameStream;
+use super::handle::{Connection, Inner, close};
+use super::streams::{self, Opened};
+use crate::congestion::{PathControl, PathId};
+use crate::endpoint::{Admitted, DialTurn, Event, Identified, Permit, Shared, VirtualAddress};
+use crate::error::{CloseReason, DialError, StreamError};
+use crate::hello::{ControlReader, ControlViolation, Heard, Opening};
+use crate::limits::HELLO_TIMEOUT;
+use crate::path::ProbePair;
+
+/// A connection whose handshake is done.
+pub(crate) struct Established {
+    pub(crate) quinn: quinn::Connection,
+    pub(crate) peer: PeerId,
+    pub(crate) opened_by_us: bool,
+    /// When it was dialed, among our own dials.
+    pub(crate) dialed: u64,
+    pub(crate) control: PathControl,
+    pub(crate) address: VirtualAddress,
+    /// The place it takes in the counts of incoming ones.
+    pub(crate) permit: Option<Permit>,
+    /// For a dial: its turn at the address, until it is up.
+    pub(crate) turn: Option<DialTurn>,
+}
+
+/// Why a connection did not come up.
+enum Failure {
+    /// Another connection with the peer stays.
+    Instead(Connection),
+    /// The peer broke a rule, or we have no place.
+    Close(Code),
+    /// The connection is over.
+    Over,
+}
+
+impl From<ControlViolation> for Failure {
+    fn from(violation: ControlViolation) -> Self {
+        Self::Close(violation.code())
+    }
+}
+
+/// A connection that is up.
+struct Up {
+    connection: Connection,
+    reader: ControlReader,
+    incoming: FrameStream,
+    sender: ControlSender,
+    tasks: JoinSet<Opened>,
+    held: Vec<Opened>,
+    announcements: watch::Receiver<()>,
+}
+
+/// Drives a connection until it is over. `ready` is told once it is up, or why it is not.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    mut established: Established,
+    ready: Option<oneshot::Sender<Result<Connection, DialError>>>,
+) {
+    // Whoever waited may have gone: the connection is of use without.
+    let tell = |result| {
+        if let Some(ready) = ready {
+            let _ = ready.send(result);
+        }
+    };
+    let up = bring_up(&shared, &established).await;
+    drop(established.turn.take());
+    match up {
+        Ok(up) => {
+            let connection = up.connection.clone();
+            if let Some(permit) = &mut established.permit {
+                permit.connected();
+            }
+            tell(Ok(connection.clone()));
+            if let Err(code) = serve(&shared, up).await {
+                connection.close(code);
+            }
+            let reason = connection.closed().await;
+            tracing::debug!(peer = ?established.peer, %reason, "connection over");
+            shared.gone(&connection, reason);
+        }
+        Err(failure) => {
+            let result = give_up(&shared, &established.quinn, failure).await;
+            if let Err(error) = &result {
+                tracing::debug!(peer = ?established.peer, %error, "connection did not come up");
+            }
+            tell(result);
+        }
+    }
+}
+
+async fn give_up(
+    shared: &Shared,
+    quinn: &quinn::Connection,
+    failure: Failure,
+) -> Result<Connection, DialError> {
+    match failure {
+        Failure::Instead(existing) => {
+            close(quinn, Code::Duplicate);
+            Ok(existing)
+        }
+        Failure::Close(code) => {
+            close(quinn, code);
+            Err(match code {
+                Code::Myself => DialError::Myself,
+                Code::Limit => DialError::Limit {
+                    limit: shared.limits.connections,
+                },
+                code => DialError::Closed(CloseReason::Here(code)),
+            })
+        }
+        Failure::Over => {
+            let reason = CloseReason::of(&quinn.closed().await, None);
+            Err(DialError::Closed(reason))
+        }
+    }
+}
+
+async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up, Failure> {
+    let Established {
+        quinn,
+        peer,
+        address,
+        ..
+    } = established;
+    if *peer == shared.us {
+        return Err(Failure::Close(Code::Myself));
+    }
+    // Ends once this connection is up or failed, and lets another dial of ours go on.
+    let _claim = if established.opened_by_us {
+        tokio::select! {
+            claim = shared.claim(*peer) => Some(claim.map_err(Failure::Instead)?),
+            _ = quinn.closed() => return Err(Failure::Over),
+        }
+    } else {
+        None
+    };
+    let announcements = shared.announcements.subscribe();
+    let mut reader = ControlReader::new(Instant::now());
+    let mut tasks = JoinSet::new();
+    let mut held = Vec::new();
+    let greeting = async {
+        let sender = greet(shared, quinn, *peer, address.virt).await?;
+        let (incoming, hello) = hear_hello(quinn, &mut reader, &mut tasks, &mut held).await?;
+        Ok::<_, Failure>((sender, incoming, hello))
+    };
+    let (sender, incoming, hello) = match tokio::time::timeout(HELLO_TIMEOUT, greeting).await {
+        Ok(greeted) => greeted?,
+        Err(_) => return Err(Failure::Close(Code::Timeout)),
+    };
+    let connection = connection(shared, established, hello);
+    attach(shared, established)?;
+    let claim = Claim {
+        dialer: if established.opened_by_us {
+            shared.us
+        } else {
+            *peer
+        },
+        instance: connection.hello().instance,
+        order: if established.opened_by_us {
+            established.dialed
+        } else {
+            connection.number()
+        },
+    };
+    match shared.admit(&connection, claim).await {
+        Admitted::Yes => Ok(Up {
+            connection,
+            reader,
+            incoming,
+            sender,
+            tasks,
+            held,
+            announcements,
+        }),
+        Admitted::Instead(existing) => Err(Failure::Instead(existing)),
+        Admitted::Full => Err(Failure::Close(Code::Limit)),
+    }
+}
+
+/// Opens our control stream: HELLO, a reserved frame and IDENTIFY in one write.
+async fn greet(
+    shared: &Shared,
+    quinn: &quinn::Connection,
+    peer: PeerId,
+    virt: std::net::SocketAddr,
+) -> Result<ControlSender, Failure> {
+    let mut send = quinn.open_uni().await.map_err(|_| Failure::Over)?;
+    let told = shared.announcement(&peer, virt);
+    let opening = Opening {
+        instance: shared.instance,
+        roles: shared.roles,
+        grease: shared.entropy.draw(),
+        identify: told.first(),
+    };
+    let written = send.write_all(&opening.to_bytes()).await;
+    // A peer that stops our control stream breaks the protocol as one that ends its own.
+    written.map_err(|_| Failure::Close(Code::Unexpected))?;
+    Ok(ControlSender::new(send, told, Instant::now()))
+}
+
+/// Waits for the stream that begins with HELLO. Others that come before it wait.
+async fn hear_hello(
+    quinn: &quinn::Connection,
+    reader: &mut ControlReader,
+    tasks: &mut JoinSet<Opened>,
+    held: &mut Vec<Opened>,
+) -> Result<(FrameStream, Hello), Failure> {
+    loop {
+        tokio::select! {
+            stream = quinn.accept_uni() => {
+                let stream = stream.map_err(|_| Failure::Over)?;
+                tasks.spawn(streams::open(stream));
+            }
+            Some(opened) = tasks.join_next() => match opened {
+                Ok(Opened::Control(control)) => {
+                    let (incoming, frame) = *control;
+                    return match reader.handle_input(frame, Instant::now())? {
+                        Heard::Hello(hello) => Ok((incoming, hello)),
+                        _ => Err(Failure::Close(Code::Unexpected)),
+                    };
+                }
+                Ok(Opened::Violation(code)) => return Err(Failure::Close(code)),
+                // At most as many as the peer may have streams open.
+                Ok(application @ Opened::Application(_)) => held.push(application),
+                Ok(Opened::Done) | Err(_) => {}
+            },
+        }
+    }
+}
+
+fn connection(shared: &Shared, established: &Established, hello: Hello) -> Connection {
+    Connection::new(Inner {
+        quinn: established.quinn.clone(),
+        peer: established.peer,
+        opened_by_us: established.opened_by_us,
+        number: shared.number(),
+        virt: established.address.virt,
+        hello,
+        paths: shared.paths.clone(),
+        closed_with: OnceLock::new(),
+        nonce: AtomicU64::new(shared.entropy.number()),
+    })
+}
+
+/// From now on the connection may take other paths.
+fn attach(shared: &Shared, established: &Established) -> Result<(), Failure> {
+    let mut exported = [0; ProbeKeys::EXPORTED];
+    let export =
+        established
+            .quinn
+            .export_keying_material(&mut exported, ProbeKeys::EXPORTER_LABEL, &[]);
+    export.map_err(|_| Failure::Close(Code::Internal))?;
+    let (dialers, accepters) = ProbeKeys::from_exporter(&exported);
+    let (ours, theirs) = if established.opened_by_us {
+        (dialers, accepters)
+    } else {
+        (accepters, dialers)
+    };
+    let control = established.control.clone();
+    let on_switch = Box::new(move |path: crate::path::PathId, now| {
+        control.switch_path(PathId(path.0), now);
+    });
+    let keys = ProbePair { ours, theirs };
+    shared
+        .paths
+        .attach(established.address.virt, keys, on_switch);
+    Ok(())
+}
+
+/// Serves a connection that is up until it is over, or returns the code to close it with.
+async fn serve(shared: &Shared, up: Up) -> Result<(), Code> {
+    let Up {
+        connection,
+        mut reader,
+        mut incoming,
+        mut sender,
+        mut tasks,
+        held,
+        mut announcements,
+    } = up;
+    let quinn = connection.inner().quinn.clone();
+    for opened in held {
+        act(shared, &connection, opened, &mut tasks)?;
+    }
+    let current = || shared.announcement(&connection.peer_id(), connection.virt());
+    let mut announcement: Announcement = current();
+    loop {
+        let writing = sender.is_writing();
+        let news = !writing && sender.is_news(&announcement);
+        tokio::select! {
+            _ = quinn.closed() => return Ok(()),
+            frame = incoming.next() => {
+                let frame = control_frame(frame)?;
+                let Some(frame) = frame else { return Ok(()) };
+                let heard = reader.handle_input(frame, Instant::now());
+                if let Heard::Identify(identify) = heard.map_err(ControlViolation::code)? {
+                    let identified = Identified {
+                        addresses: identify.addresses.into_vec(),
+                        observed: identify.observed,
+                    };
+                    shared.identified(&connection, identified);
+                }
+            }
+            stream = quinn.accept_uni() => {
+                let Ok(stream) = stream else { return Ok(()) };
+                tasks.spawn(streams::open(stream));
+            }
+            stream = quinn.accept_bi() => {
+                let Ok((send, recv)) = stream else { return Ok(()) };
+                tasks.spawn(streams::answer(send, recv));
+            }
+            Some(opened) = tasks.join_next(), if !tasks.is_empty() => {
+                act(shared, &connection, done(opened), &mut tasks)?;
+            }
+            // Nothing uses datagrams yet but the byte that wakes a moved connection.
+            datagram = quinn.read_datagram() => {
+                if datagram.is_err() {
+                    return Ok(());
+                }
+            }
+            _ = announcements.changed() => announcement = current(),
+            () = tokio::time::sleep_until(sender.not_before().into()), if news => {
+                sender.announce(announcement.clone(), Instant::now());
+            }
+            written = sender.write(), if writing => {
+                if written.is_err() && quinn.close_reason().is_none() {
+                    return Err(Code::Unexpected);
+                }
+            }
+        }
+    }
+}
+
+/// The next frame of the control stream, which may not end while the connection lives; `None` when
+/// the connection is over.
+fn control_frame(next: Result<Option<Frame>, StreamError>) -> Result<Option<Frame>, Code> {
+    match next {
+        Ok(Some(frame)) => Ok(Some(frame)),
+        Ok(None) | Err(StreamError::Reset(_)) => Err(Code::Unexpected),
+        Err(error) => error.code().map_or(Ok(None), Err),
+    }
+}
+
+/// A task that panicked has dropped its stream, which stops it.
+fn done(opened: Result<Opened, JoinError>) -> Opened {
+    opened.unwrap_or(Opened::Done)
+}
+
+/// Does what a stream's first frame asks for.
+fn act(
+    shared: &Shared,
+    connection: &Connection,
+    opened: Opened,
+    tasks: &mut JoinSet<Opened>,
+) -> Result<(), Code> {
+    match opened {
+        Opened::Done => Ok(()),
+        // There is one control stream.
+        Opened::Control(_) => Err(Code::Unexpected),
+        Opened::Violation(code) => Err(code),
+        Opened::Application(stream) => {
+            let (recv, reader, first) = *stream;
+            let event = Event::Stream {
+                conn: connection.clone(),
+                recv,
+                first,
+                reader,
+            };
+            let streams = shared.streams.clone();
+            tasks.spawn(async move {
+                if let Err(refused) = streams.send(event).await {
+                    refuse(refused.0);
+                }
+                Opened::Done
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Nobody reads events any more.
+fn refuse(event: Event) {
+    if let Event::Stream { mut recv, .. } = event {
+        // Fails only for a stream that is over.
+        let _ = recv.stop((Code::Refused as u32).into());
+    }
+}

@@ -1,0 +1,82 @@
+//! What to do with the peer's streams.
+
+use dchat_wire::close::Code;
+use dchat_wire::{Frame, FrameReader};
+use quinn::{RecvStream, SendStream, VarInt};
+
+use super::frames::{FrameStream, first_frame};
+use crate::error::StreamError;
+use crate::limits::FIRST_FRAME_TIMEOUT;
+
+/// What a unidirectional stream turned out to be.
+pub(super) enum Opened {
+    /// A control stream, by its first frame.
+    Control(Box<(FrameStream, Frame)>),
+    /// One for the application, read up to the end of its first frame.
+    Application(Box<(RecvStream, FrameReader, Frame)>),
+    /// One that needs nothing more.
+    Done,
+    /// A reason to close the connection.
+    Violation(Code),
+}
+
+/// Reads the first frame of a unidirectional stream.
+pub(super) async fn open(mut recv: RecvStream) -> Opened {
+    let mut reader = FrameReader::new();
+    let first = first_frame(&mut recv, &mut reader);
+    match tokio::time::timeout(FIRST_FRAME_TIMEOUT, first).await {
+        Ok(Ok(Some(frame @ Frame::Hello(_)))) => {
+            Opened::Control(Box::new((FrameStream::new(recv, reader), frame)))
+        }
+        Ok(Ok(Some(frame @ Frame::ChatOpen(_)))) => {
+            Opened::Application(Box::new((recv, reader, frame)))
+        }
+        Ok(Ok(Some(_))) => stop(&mut recv, Code::Unexpected),
+        Ok(Ok(None)) => Opened::Done,
+        Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
+        Err(_) => stop(&mut recv, Code::Timeout),
+    }
+}
+
+fn stop(recv: &mut RecvStream, code: Code) -> Opened {
+    // Fails only for a stream that is over, which is what was wanted.
+    let _ = recv.stop(VarInt::from_u32(code as u32));
+    Opened::Done
+}
+
+/// Answers the question on a bidirectional stream.
+pub(super) async fn answer(mut send: SendStream, mut recv: RecvStream) -> Opened {
+    let answered = async {
+        let question = first_frame(&mut recv, &mut FrameReader::new()).await?;
+        let Some(Frame::Ping(ping)) = question else {
+            return Ok::<_, StreamError>(Some(Code::Unexpected));
+        };
+        let pong = Frame::Pong(dchat_wire::ping::Ping {
+            nonce: ping.nonce,
+            extensions: Default::default(),
+        });
+        let written = send.write_all(&pong.to_bytes()).await;
+        written.map_err(|_| StreamError::Closed)?;
+        // One question a stream: whatever follows is not read.
+        match recv.read_chunk(1, true).await {
+            Ok(None) => Ok(None),
+            _ => Ok(Some(Code::Unexpected)),
+        }
+    };
+    match tokio::time::timeout(FIRST_FRAME_TIMEOUT, answered).await {
+        Ok(Ok(None)) => {
+            // A stream the peer has stopped needs no end.
+            let _ = send.finish();
+            Opened::Done
+        }
+        Ok(Ok(Some(code))) => give_up(send, recv, code),
+        Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
+        Err(_) => give_up(send, recv, Code::Timeout),
+    }
+}
+
+fn give_up(mut send: SendStream, mut recv: RecvStream, code: Code) -> Opened {
+    // Both fail only for a direction that is over.
+    let _ = send.reset(VarInt::from_u32(code as u32));
+    stop(&mut recv, code)
+}

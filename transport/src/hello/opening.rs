@@ -1,0 +1,96 @@
+//! What we send on our control stream.
+
+use dchat_wire::codec::List;
+use dchat_wire::hello::{Capabilities, Hello, Versions, capability};
+use dchat_wire::identify::Identify;
+use dchat_wire::{Address, Frame, grease};
+
+/// HELLO with a reserved extension, one frame of a reserved type, and the first IDENTIFY, in the
+/// bytes of one write.
+pub(crate) struct Opening {
+    /// This process's instance.
+    pub(crate) instance: [u8; 16],
+    /// What the node offers.
+    pub(crate) roles: u64,
+    /// Random per connection: chooses the reserved values.
+    pub(crate) grease: [u8; 32],
+    /// The first IDENTIFY.
+    pub(crate) identify: Identify,
+}
+
+impl Opening {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let [extension, frame, len, content @ ..] = self.grease;
+        let content = content
+            .get(..usize::from(len) % content.len())
+            .unwrap_or(&[]);
+        let hello = Hello {
+            versions: Versions::OURS,
+            instance: self.instance,
+            roles: self.roles,
+            capabilities: Capabilities::new(List::first_of([capability::CHAT])).unwrap_or_default(),
+            extensions: grease::extensions(extension, content),
+        };
+        let mut bytes = Frame::Hello(hello).to_bytes();
+        bytes.extend(grease::frame(frame, content));
+        bytes.extend(Frame::Identify(self.identify.clone()).to_bytes());
+        bytes
+    }
+}
+
+/// An IDENTIFY of `addresses`, of which the first that fit are sent.
+pub(crate) fn identify(
+    revision: u64,
+    observed: Option<Address>,
+    addresses: impl IntoIterator<Item = Address>,
+) -> Identify {
+    Identify {
+        revision,
+        observed,
+        addresses: List::first_of(addresses),
+        extensions: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed assumption fails the test"
+    )]
+
+    use dchat_wire::FrameReader;
+
+    use super::*;
+
+    #[test]
+    fn the_opening_is_hello_then_a_reserved_frame_then_identify() {
+        for seed in 0..=255u8 {
+            let opening = Opening {
+                instance: [9; 16],
+                roles: 3,
+                grease: [seed; 32],
+                identify: identify(1, None, []),
+            };
+            let bytes = opening.to_bytes();
+            let mut input = &bytes[..];
+            let mut reader = FrameReader::new();
+            let Some(Frame::Hello(hello)) = reader.read(&mut input).unwrap() else {
+                panic!("HELLO comes first");
+            };
+            assert_eq!(hello.instance, [9; 16]);
+            assert_eq!(hello.roles, 3);
+            let [extension] = hello.extensions.as_slice() else {
+                panic!("one extension");
+            };
+            assert!(grease::is_reserved(extension.kind));
+            assert!(grease::is_reserved(u16::from_le_bytes([
+                input[4], input[5]
+            ])));
+            let second = reader.read(&mut input).unwrap();
+            assert!(matches!(second, Some(Frame::Identify(_))));
+            assert!(input.is_empty());
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Every bound of the transport, in one table.
+//!
+//! Bounds that belong to the wire format are in [`dchat_wire::limits`]; these say how much of one
+//! node's memory and processor others may take, and so may differ between nodes.
+
+use std::time::Duration;
+
+/// How much others may take. The defaults suit a person's device; a relay raises the first five.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections in all, ours and theirs, handshakes not counted. Default 512: at about 46 KiB
+    /// while idle that is 24 MiB, and more than anybody has contacts online.
+    pub connections: usize,
+    /// Of these, connections with peers that are not trusted. Default 128, so that strangers cannot
+    /// take the places of contacts.
+    pub strangers: usize,
+    /// Incoming connections from one IPv4 address or one IPv6 /64, handshakes included. Default 32:
+    /// several households behind one carrier's NAT, but not a flood from one machine.
+    pub connections_per_network: usize,
+    /// Incoming handshakes at a time, until HELLO came. Default 64: each costs about 1 ms of one
+    /// core and 100 KiB, and lasts one or two round trips.
+    pub handshakes: usize,
+    /// Incoming handshakes at a time from one network. Default 16.
+    pub handshakes_per_network: usize,
+    /// From this many handshakes at a time on, an address has to prove by a Retry that it can be
+    /// reached, so that spoofed addresses cannot take the places. Default 16.
+    pub retry_from: usize,
+    /// Peers kept connected by redialing. Default 1,024: contacts; more have to be dialed singly.
+    pub kept_peers: usize,
+    /// Dials for kept peers at a time. Default 16, so that a start with many contacts does not
+    /// delay the first by the handshakes of the last.
+    pub dials: usize,
+    /// Peers on the local network that are remembered. Default 256: a large office.
+    pub discovered_peers: usize,
+    /// Streams that wait for the application, over all connections. Default 64; more wait in their
+    /// connections, where flow control stops their senders.
+    pub waiting_streams: usize,
+    /// Unidirectional streams one peer may have open. Default 8: control, chat, a chat stream that
+    /// replaces it, and room for a version that knows more.
+    pub uni_streams: u32,
+    /// Bidirectional streams one peer may have open. Default 16: questions and answers.
+    pub bi_streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            strangers: 128,
+            connections_per_network: 32,
+            handshakes: 64,
+            handshakes_per_network: 16,
+            retry_from: 16,
+            kept_peers: 1024,
+            dials: 16,
+            discovered_peers: 256,
+            waiting_streams: 64,
+            uni_streams: 8,
+            bi_streams: 16,
+        }
+    }
+}
+
+/// Time from the end of the handshake to HELLO (spec `30-transport` §3).
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a handshake. Four retransmissions of a first packet (0.3 s, doubling) fit.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the first frame of a stream, and for a question on a bidirectional one.
+pub const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+/// Silence after which we send something. Below the 30 s after which common NATs forget a UDP
+/// mapping (RFC 4787 REQ-5 asks for two minutes, few keep it), and two fit into the idle timeout.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Silence after which a connection is over (RFC 9308 §3.2 recommends 30 s). The path switch
+/// notices a dead path long before; this ends what has no path left.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two dial attempts (RFC 8305 §5).
+pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
+/// Addresses tried in one dial, and remembered of one peer: as many as a peer may announce.
+pub const DIAL_ADDRESSES: usize = dchat_wire::limits::ADDRESSES;
+/// Shortest wait before a kept peer is dialed again.
+pub const REDIAL_MIN: Duration = Duration::from_millis(500);
+/// Longest wait before a kept peer is dialed again.
+pub const REDIAL_MAX: Duration = Duration::from_secs(60);
+/// Between two announcements of changed addresses: interfaces come up in steps.
+pub const INTERFACE_SETTLE: Duration = Duration::from_millis(200);
+/// IDENTIFY_PUSH frames a peer may send at once; one more each [`PUSH_REFILL`].
+pub const PUSH_BURST: u32 = 32;
+/// See [`PUSH_BURST`]: a phone that roams needs one in many seconds.
+pub const PUSH_REFILL: Duration = Duration::from_secs(2);
+/// A connection up for longer than this is asked whether it lives before it wins against a new one
+/// from the same peer, who would hardly dial if it had it.
+pub const SIMULTANEOUS: Duration = Duration::from_secs(2);
+/// How long that question may take. Longer than any round trip on Earth.
+pub const LIVENESS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two questions whether a peer found by mDNS is still there (RFC 6762 §10.4). A process
+/// that was killed is gone from the list after this and the answer's time, not after the 75
+/// minutes of its record.
+pub const MDNS_VERIFY: Duration = Duration::from_secs(30);
+/// Time for the answer to that question. RFC 6762 §10.4 allows ten seconds; a second question goes
+/// out after one.
+pub const MDNS_ANSWER: Duration = Duration::from_secs(3);

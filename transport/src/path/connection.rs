@@ -1,0 +1,144 @@
+//! One virtual address, from the first packet to the last.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::address::{Leg, LegId, Route};
+use super::attached::Attached;
+use super::packet::Cid;
+use super::path::{Path, PathInfo};
+
+/// How far a virtual address has come.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Somebody began a handshake from there. `proven` once a packet came to an id we chose, which
+    /// shows that our answer arrived.
+    Provisional {
+        /// Round trip seen.
+        proven: bool,
+    },
+    /// We began a handshake.
+    Dialed {
+        /// Whether it was already said that nothing can be sent there.
+        lost: bool,
+    },
+    /// TLS and HELLO are done: paths may come and go.
+    Attached(Box<Attached>),
+    /// Released; routed for a while so that the close arrives.
+    Lingering {
+        /// When it is forgotten.
+        until: Instant,
+    },
+}
+
+/// Ids under which packets for one virtual address come in.
+#[derive(Debug, Default)]
+pub(super) struct Cids {
+    /// Put into long headers by our side.
+    pub(super) issued: Vec<Cid>,
+    /// Seen on the active path in short headers.
+    pub(super) learned: Vec<Cid>,
+}
+
+/// State of one virtual address.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stage: Stage,
+    /// The only path before attachment and after release. While attached the active path counts.
+    pub(super) only: Route,
+    /// Whether our side began it.
+    pub(super) dialed: bool,
+    pub(super) cids: Cids,
+    /// Key in the table of what may be evicted, if it may.
+    pub(super) evictable: Option<(Class, u64)>,
+    /// Earliest timer that is set for it.
+    pub(super) armed: Option<Instant>,
+    /// Address its short headers without a known id come from: the active path's.
+    pub(super) home: (LegId, SocketAddr),
+    pub(super) sent: Option<Instant>,
+}
+
+/// What is evicted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Released, kept only for its close.
+    Lingering,
+    /// A stranger that has shown nothing.
+    Unproven,
+    /// A stranger in the middle of a handshake.
+    Proven,
+}
+
+/// Whether a connection's peer is about to use an id we have not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Expectation {
+    /// It has no reason to send anything.
+    Over,
+    /// It may, as anybody.
+    Another,
+    /// It has used none yet but that of the handshake.
+    First,
+}
+
+impl Connection {
+    pub(super) fn new(stage: Stage, only: Route) -> Self {
+        Self {
+            dialed: matches!(stage, Stage::Dialed { .. }),
+            stage,
+            only,
+            cids: Cids::default(),
+            evictable: None,
+            armed: None,
+            home: (only.leg, only.remote),
+            sent: None,
+        }
+    }
+
+    /// The way its packets take now.
+    pub(super) fn route(&self) -> Route {
+        match &self.stage {
+            Stage::Attached(attached) => attached.active().route(),
+            Stage::Provisional { .. } | Stage::Dialed { .. } | Stage::Lingering { .. } => self.only,
+        }
+    }
+
+    /// The class it is evicted in; `None` for what stays until released.
+    pub(super) fn class(&self) -> Option<Class> {
+        match &self.stage {
+            Stage::Provisional { proven: false } => Some(Class::Unproven),
+            Stage::Provisional { proven: true } => Some(Class::Proven),
+            Stage::Lingering { .. } => Some(Class::Lingering),
+            Stage::Dialed { .. } | Stage::Attached(_) => None,
+        }
+    }
+
+    /// How likely a short header with an unknown id from its address is its own, the time of sending
+    /// aside: a server begins to use one of the ids we gave it right after the handshake, and nobody
+    /// answers what is released.
+    pub(super) fn expects_unknown_id(&self) -> Expectation {
+        match &self.stage {
+            Stage::Lingering { .. } => Expectation::Over,
+            _ if self.dialed && self.cids.learned.is_empty() => Expectation::First,
+            _ => Expectation::Another,
+        }
+    }
+
+    /// When it wants `handle_timeout`.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Attached(attached) => attached.wake_at(),
+            Stage::Lingering { until } => Some(*until),
+            Stage::Provisional { .. } | Stage::Dialed { .. } => None,
+        }
+    }
+
+    /// Its path, for the layers above.
+    pub(super) fn info(&self, legs: &[Leg], now: Instant) -> Option<PathInfo> {
+        match &self.stage {
+            Stage::Attached(attached) => Some(attached.active().info(legs)),
+            Stage::Provisional { .. } | Stage::Dialed { .. } | Stage::Lingering { .. } => {
+                Path::only(self.only, legs, now).map(|path| path.info(legs))
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a connection's state may touch besides itself.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::address::{Leg, Route, VirtualAddress};
+use super::bounds;
+use super::limit::Bucket;
+use super::path::PathInfo;
+use super::stats::Stats;
+
+/// What the switch wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this datagram. Losing it is allowed.
+    Transmit {
+        /// Whose probe it is, for [`Input::SendFailed`](super::Input::SendFailed).
+        virt: VirtualAddress,
+        /// The way to take.
+        route: Route,
+        /// At most 64 bytes.
+        datagram: Vec<u8>,
+    },
+    /// The connection's packets take another path from now on.
+    Switched {
+        /// Which connection.
+        virt: VirtualAddress,
+        /// The path now active.
+        path: PathInfo,
+    },
+    /// How the peer sees us, on some path; said when it changes.
+    Observed {
+        /// Which connection.
+        virt: VirtualAddress,
+        /// Our address as it arrives there.
+        addr: SocketAddr,
+    },
+    /// No path leads to the peer any more. Said once until something is heard again; paths are
+    /// still tried when there is something to send.
+    Lost {
+        /// Which connection.
+        virt: VirtualAddress,
+    },
+}
+
+/// Outputs not drained yet.
+#[derive(Debug, Default)]
+pub(super) struct Outputs(VecDeque<Output>);
+
+impl Outputs {
+    pub(super) fn push(&mut self, output: Output, stats: &mut Stats) {
+        if self.0.len() < bounds::OUTPUTS {
+            self.0.push_back(output);
+        } else {
+            stats.outputs_dropped += 1;
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Output> {
+        self.0.pop_front()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Transaction ids nobody can guess: a keyed hash of a counter, under the caller's seed.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    key: [u8; 32],
+    serial: u64,
+}
+
+impl Transactions {
+    pub(super) fn new(key: [u8; 32]) -> Self {
+        Self { key, serial: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> [u8; 8] {
+        self.serial += 1;
+        let mut transaction = [0; 8];
+        blake3::Hasher::new_keyed(&self.key)
+            .update(b"transaction")
+            .update(&self.serial.to_le_bytes())
+            .finalize_xof()
+            .fill(&mut transaction);
+        transaction
+    }
+}
+
+/// Handed to a connection for the length of one call.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    pub(super) virt: VirtualAddress,
+    pub(super) legs: &'a [Leg],
+    pub(super) outputs: &'a mut Outputs,
+    pub(super) transactions: &'a mut Transactions,
+    pub(super) all_probes: &'a mut Bucket,
+    pub(super) stats: &'a mut Stats,
+}
+
+impl Context<'_> {
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push(output, self.stats);
+    }
+}

@@ -1,0 +1,193 @@
+//! One way to a peer and what is known of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use dchat_wire::limits;
+
+use super::address::{Leg, LegId, PathId, PathKind, Route};
+use super::bounds;
+use super::rtt::Rtt;
+
+/// A path as the layers above see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathInfo {
+    /// The peer's real address.
+    pub remote: SocketAddr,
+    /// Ours, where it is known: a socket bound to the wildcard learns it from what arrives.
+    pub local: Option<SocketAddr>,
+    /// Smoothed round trip of probes; `None` before the first answer.
+    pub rtt: Option<Duration>,
+    /// Stable name within the connection.
+    pub id: PathId,
+    /// What kind of way it is.
+    pub kind: PathKind,
+}
+
+/// How we came to know a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// We chose the remote address; the operating system chooses ours.
+    Ours,
+    /// The peer came to one of our addresses and expects answers from that one.
+    Peers,
+}
+
+/// Questions in flight per path: rounds are at least 100 ms apart, so an answer within 400 ms finds
+/// its question even when every round was needed.
+const ASKS: usize = 4;
+
+/// State of one path.
+#[derive(Clone, Debug)]
+pub(super) struct Path {
+    pub(super) id: PathId,
+    pub(super) leg: LegId,
+    pub(super) kind: PathKind,
+    pub(super) remote: SocketAddr,
+    pub(super) rtt: Rtt,
+    /// It answered a probe, or carried the handshake.
+    pub(super) proven: bool,
+    pub(super) created: Instant,
+    /// When anything of the peer last came this way.
+    pub(super) heard: Option<Instant>,
+    /// When the question was sent whose answer came last.
+    pub(super) answered: Option<Instant>,
+    /// How the peer saw us on it.
+    pub(super) observed: Option<SocketAddr>,
+    origin: Origin,
+    local: Option<IpAddr>,
+    pinned: bool,
+    asks: [Option<([u8; 8], Instant)>; ASKS],
+    next_ask: usize,
+    granted: usize,
+    received: usize,
+    spent: usize,
+}
+
+impl Path {
+    pub(super) fn new(
+        id: PathId,
+        kind: PathKind,
+        route: Route,
+        origin: Origin,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            leg: route.leg,
+            kind,
+            remote: route.remote,
+            rtt: Rtt::default(),
+            proven: false,
+            created: now,
+            heard: None,
+            answered: None,
+            observed: None,
+            origin,
+            local: route.local,
+            pinned: origin == Origin::Peers && route.local.is_some(),
+            asks: [None; ASKS],
+            next_ask: 0,
+            granted: 1,
+            received: 0,
+            spent: 0,
+        }
+    }
+
+    /// The path of a connection that has but one.
+    pub(super) fn only(route: Route, legs: &[Leg], now: Instant) -> Option<Self> {
+        let kind = legs.get(usize::from(route.leg.0))?.kind();
+        let origin = match route.local {
+            Some(_) => Origin::Peers,
+            None => Origin::Ours,
+        };
+        Some(Self::new(PathId(0), kind, route, origin, now))
+    }
+
+    /// Whether it lies between these two ends.
+    pub(super) fn is_at(&self, leg: LegId, remote: SocketAddr) -> bool {
+        self.leg == leg && self.remote == remote
+    }
+
+    /// The way a datagram takes over this path.
+    pub(super) fn route(&self) -> Route {
+        Route {
+            leg: self.leg,
+            local: self.local.filter(|_| self.pinned),
+            remote: self.remote,
+        }
+    }
+
+    pub(super) fn info(&self, legs: &[Leg]) -> PathInfo {
+        let leg = legs.get(usize::from(self.leg.0));
+        PathInfo {
+            remote: self.remote,
+            local: leg.and_then(|leg| leg.local(self.local)),
+            rtt: self.rtt.smoothed(),
+            id: self.id,
+            kind: self.kind,
+        }
+    }
+
+    /// Something of the peer came this way, to this address of ours.
+    pub(super) fn hear(&mut self, local: Option<IpAddr>, len: usize, now: Instant) {
+        self.heard = Some(now);
+        self.received = self.received.saturating_add(len);
+        if local.is_some() {
+            self.local = local;
+            self.pinned = self.origin == Origin::Peers;
+        }
+    }
+
+    /// Leaves the choice of our address to the operating system again, until the peer is heard.
+    pub(super) fn unpin(&mut self) {
+        self.pinned = false;
+    }
+
+    /// Grants an unproven path one more probe; see [`bounds::UNPROVEN_PROBES`].
+    pub(super) fn grant(&mut self) {
+        let spent = self.spent / limits::PROBE;
+        self.granted = (spent + 1).clamp(self.granted, bounds::UNPROVEN_PROBES.max(self.granted));
+    }
+
+    /// Whether a probe may be sent.
+    pub(super) fn may_ask(&self) -> bool {
+        let allowed = (self.granted * limits::PROBE).max(self.received);
+        self.proven || self.spent + limits::PROBE <= allowed
+    }
+
+    /// Whether a probe was sent within the last `span`.
+    pub(super) fn asked_within(&self, span: Duration, now: Instant) -> bool {
+        self.asks.iter().flatten().any(|(_, at)| now < *at + span)
+    }
+
+    /// A probe leaves.
+    pub(super) fn ask(&mut self, transaction: [u8; 8], now: Instant) {
+        if let Some(slot) = self.asks.get_mut(self.next_ask) {
+            *slot = Some((transaction, now));
+        }
+        self.next_ask = (self.next_ask + 1) % ASKS;
+        if !self.proven {
+            self.spent += limits::PROBE;
+        }
+    }
+
+    /// An answer came. Says whether it was the first, or `None` for one nobody waits for.
+    pub(super) fn answer(&mut self, transaction: [u8; 8], now: Instant) -> Option<bool> {
+        let slot = self
+            .asks
+            .iter_mut()
+            .find(|ask| ask.is_some_and(|(asked, _)| asked == transaction))?;
+        let (_, asked_at) = slot.take()?;
+        self.rtt.sample(now.saturating_duration_since(asked_at));
+        self.answered = self.answered.max(Some(asked_at));
+        let first = !self.proven;
+        self.proven = true;
+        Some(first)
+    }
+
+    /// Whether it answered a question sent at `since` or later.
+    pub(super) fn answered_since(&self, since: Instant) -> bool {
+        self.answered.is_some_and(|at| at >= since)
+    }
+}

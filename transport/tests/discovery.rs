@@ -1,0 +1,252 @@
+//! Finding each other by mDNS, on the loopback interface and on ports of the tests' own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed assumption fails the test"
+)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Node, config, start, within};
+use dchat_transport::{Event, MdnsConfig};
+use dchat_wire::PeerId;
+use dchat_wire::close::Code;
+use dchat_wire::sign::Identity;
+use tokio::sync::mpsc;
+
+/// Tells a process started by a test what to be: `loopback:PORT`, or `network:SEED`.
+const CHILD: &str = "DCHAT_TEST_CHILD";
+const CHILD_SEED: u8 = 77;
+
+fn visible(seed: u8, port: u16) -> Node {
+    let mut config = config(seed);
+    config.mdns = Some(MdnsConfig {
+        port,
+        loopback: true,
+    });
+    start(config)
+}
+
+async fn discovered(node: &mut Node, wanted: PeerId) -> Vec<std::net::SocketAddr> {
+    node.expect(|event| match event {
+        Event::Discovered { peer, addrs, .. } if peer == wanted => Some(addrs),
+        _ => None,
+    })
+    .await
+}
+
+async fn expired(node: &mut Node, wanted: PeerId) {
+    node.expect(|event| match event {
+        Event::Expired { peer } if peer == wanted => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_discover_each_other_and_a_goodbye_expires_at_once() {
+    let began = Instant::now();
+    let (mut a, mut b) = (visible(1, 5401), visible(2, 5401));
+    let (peer_a, peer_b) = (a.peer(), b.peer());
+    assert_eq!(discovered(&mut a, peer_b).await, [b.addr]);
+    assert_eq!(discovered(&mut b, peer_a).await, [a.addr]);
+    assert!(began.elapsed() < Duration::from_secs(3));
+    within(b.endpoint.shutdown(Duration::from_secs(2))).await;
+    expired(&mut a, peer_b).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_peer_is_dialed_where_it_was_discovered() {
+    let mut a = visible(1, 5402);
+    let peer = dchat_wire::sign::Identity::from_seed(&[2; 32]).peer_id();
+    a.endpoint.keep(peer, &[]).unwrap();
+    let _b = visible(2, 5402);
+    assert_eq!(a.connected().await.peer_id(), peer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_without_mdns_is_not_seen() {
+    let mut a = visible(1, 5403);
+    let hidden = common::node(2);
+    let shown = visible(3, 5403);
+    let peer = shown.peer();
+    discovered(&mut a, peer).await;
+    let more = tokio::time::timeout(Duration::from_millis(500), a.events.next()).await;
+    assert!(
+        !matches!(more, Ok(Some(Event::Discovered { peer, .. })) if peer == hidden.peer()),
+        "{more:?}"
+    );
+}
+
+/// Not a test of its own: what another test starts as a process. Without its variable it does
+/// nothing.
+#[test]
+fn child_process() {
+    let Ok(role) = std::env::var(CHILD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut node = match role.split_once(':').unwrap() {
+            ("loopback", port) => visible(CHILD_SEED, port.parse().unwrap()),
+            (_, seed) => {
+                let mut config = config(seed.parse().unwrap());
+                config.listen = vec!["[::]:0".parse().unwrap()];
+                config.mdns = Some(MdnsConfig::default());
+                start(config)
+            }
+        };
+        say("ready");
+        while let Some(event) = node.events.next().await {
+            match event {
+                Event::Discovered { peer, .. } => say(&format!("discovered {peer}")),
+                Event::Expired { peer } => say(&format!("expired {peer}")),
+                _ => {}
+            }
+        }
+    });
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
+}
+
+/// A process of this test's, killed at the end.
+struct Child {
+    process: std::process::Child,
+    said: mpsc::UnboundedReceiver<String>,
+}
+
+impl Child {
+    fn start(command: &mut Command, role: &str) -> Self {
+        let mut process = command
+            .args(["--exact", "child_process", "--nocapture"])
+            .env(CHILD, role)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let (lines, said) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { process, said }
+    }
+
+    async fn says(&mut self, wanted: &str) {
+        within(async {
+            loop {
+                let line = self.said.recv().await.expect("the process runs");
+                if line.contains(wanted) {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn myself() -> std::path::PathBuf {
+    std::env::current_exe().unwrap()
+}
+
+fn peer_of(seed: u8) -> PeerId {
+    Identity::from_seed(&[seed; 32]).peer_id()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_expires_without_a_goodbye() {
+    let mut a = visible(1, 5404);
+    let mut child = Child::start(&mut Command::new(myself()), "loopback:5404");
+    child.says("ready").await;
+    let peer = peer_of(CHILD_SEED);
+    let addrs = discovered(&mut a, peer).await;
+    let connection = within(a.endpoint.connect(Some(peer), &addrs))
+        .await
+        .unwrap();
+    child.kill();
+    // What the end of the connection by itself would do, 30 s later.
+    connection.close(Code::Done);
+    expired(&mut a, peer).await;
+}
+
+/// Two network namespaces joined by one pair of interfaces; gone at the end.
+struct Network([String; 2]);
+
+impl Network {
+    /// `None` without the right to make them.
+    fn new() -> Option<Self> {
+        let names = ["a", "b"].map(|side| format!("dchat-{}-{side}", std::process::id()));
+        let network = Self(names);
+        let [a, b] = &network.0;
+        let made = ip(&["netns", "add", a])
+            && ip(&["netns", "add", b])
+            && ip(&[
+                "-n", a, "link", "add", "v", "type", "veth", "peer", "v", "netns", b,
+            ])
+            && ip(&["-n", a, "addr", "add", "192.0.2.1/24", "dev", "v"])
+            && ip(&["-n", b, "addr", "add", "192.0.2.2/24", "dev", "v"])
+            && ip(&["-n", a, "link", "set", "v", "up"])
+            && ip(&["-n", b, "link", "set", "v", "up"]);
+        made.then_some(network)
+    }
+
+    fn run(&self, side: usize, seed: u8) -> Child {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.0[side]]).arg(myself());
+        Child::start(&mut command, &format!("network:{seed}"))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in &self.0 {
+            ip(&["netns", "del", name]);
+        }
+    }
+}
+
+fn ip(args: &[&str]) -> bool {
+    Command::new("ip")
+        .args(args)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_on_two_hosts_discover_each_other() {
+    // Only root may make networks; the tests above cover what does not need one.
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let (mut a, mut b) = (network.run(0, 1), network.run(1, 2));
+    let began = Instant::now();
+    a.says(&format!("discovered {}", peer_of(2))).await;
+    b.says(&format!("discovered {}", peer_of(1))).await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+}

@@ -1,0 +1,432 @@
+//! What peers that break the rules get.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed assumption fails the test"
+)]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::{chat_open, node, node_with, raw, until, within};
+use dchat_transport::tls::IdentityError;
+use dchat_transport::{DialError, Limits};
+use dchat_wire::close::Code;
+use dchat_wire::ping::Ping;
+use dchat_wire::{Frame, grease};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+async fn refused_client(chain: Option<raw::Chain>, alpn: &[u8]) {
+    let node = node(1);
+    let client = raw::client(chain, alpn);
+    let outcome = within(async {
+        match client.connect(node.addr, "x.invalid").unwrap().await {
+            // The client is done before the server has seen its certificate.
+            Ok(connection) => connection.closed().await,
+            Err(error) => error,
+        }
+    })
+    .await;
+    assert!(
+        matches!(outcome, quinn::ConnectionError::ConnectionClosed(_)),
+        "{outcome}"
+    );
+    assert!(node.endpoint.connections().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_is_refused() {
+    refused_client(None, b"dchat/1").await;
+}
+
+#[tokio::test]
+async fn a_client_with_a_key_of_another_kind_is_refused() {
+    refused_client(Some(raw::chain(&PKCS_ECDSA_P256_SHA256)), b"dchat/1").await;
+}
+
+#[tokio::test]
+async fn a_client_with_two_certificates_is_refused() {
+    let (mut chain, key) = raw::ed25519();
+    chain.extend(raw::ed25519().0);
+    refused_client(Some((chain, key)), b"dchat/1").await;
+}
+
+#[tokio::test]
+async fn a_client_of_another_protocol_is_refused() {
+    refused_client(Some(raw::ed25519()), b"h3").await;
+}
+
+/// A certificate whose key is an alias: y = p + 1 for the neutral element's y = 1. Nobody can sign
+/// for it in a way that matters here; the certificate alone has to be refused.
+fn alias() -> raw::Chain {
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let cert = CertificateParams::default().self_signed(&key).unwrap();
+    let mut bytes = cert.der().to_vec();
+    let raw_key = key.public_key_raw();
+    let at = bytes
+        .windows(raw_key.len())
+        .position(|window| window == raw_key)
+        .unwrap();
+    bytes[at..at + 32].fill(0xff);
+    bytes[at] = 0xee;
+    bytes[at + 31] = 0x7f;
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    (vec![bytes.into()], PrivateKeyDer::Pkcs8(key))
+}
+
+async fn dial_raw(chain: raw::Chain, alpn: &[u8]) -> DialError {
+    let server = raw::server(chain, alpn);
+    let addr = server.local_addr().unwrap();
+    let accepting = tokio::spawn(async move {
+        while let Some(incoming) = server.accept().await {
+            drop(incoming.await);
+        }
+    });
+    let node = node(1);
+    let failed = within(node.endpoint.connect(None, &[addr])).await;
+    accepting.abort();
+    failed.unwrap_err()
+}
+
+async fn identity_of(chain: raw::Chain) -> IdentityError {
+    match dial_raw(chain, b"dchat/1").await {
+        DialError::Identity { error, .. } => error,
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_two_certificates_is_named_as_such() {
+    let (mut chain, key) = raw::ed25519();
+    chain.extend(raw::ed25519().0);
+    let error = identity_of((chain, key)).await;
+    assert_eq!(error, IdentityError::CertificateCount { count: 2 });
+}
+
+#[tokio::test]
+async fn a_server_with_an_alias_of_a_key_is_named_as_such() {
+    // rustls refuses to serve a certificate that does not fit its key, so the check is asked.
+    let (chain, _) = alias();
+    assert_eq!(
+        dchat_transport::tls::peer_of(&chain[0], &[]),
+        Err(IdentityError::NotCanonical)
+    );
+}
+
+#[tokio::test]
+async fn a_server_with_a_key_of_another_kind_finds_no_signature_we_would_take() {
+    let refused = dial_raw(raw::chain(&PKCS_ECDSA_P256_SHA256), b"dchat/1").await;
+    assert!(matches!(refused, DialError::Refused { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_of_another_protocol_is_not_a_peer() {
+    assert!(matches!(
+        dial_raw(raw::ed25519(), b"h3").await,
+        DialError::Refused { .. }
+    ));
+}
+
+async fn closed_for(bytes: Vec<u8>) -> u64 {
+    let node = node(1);
+    let (_endpoint, connection) = raw::connect(node.addr).await;
+    let _control = raw::control(&connection, &bytes).await;
+    raw::close_code(&connection).await
+}
+
+fn ping() -> Frame {
+    Frame::Ping(Ping {
+        nonce: 1,
+        extensions: Default::default(),
+    })
+}
+
+#[tokio::test]
+async fn a_second_hello_is_unexpected() {
+    let bytes = [raw::hello().to_bytes(), raw::hello().to_bytes()].concat();
+    assert_eq!(closed_for(bytes).await, Code::Unexpected as u64);
+}
+
+#[tokio::test]
+async fn another_frame_on_the_control_stream_is_unexpected() {
+    let bytes = [raw::hello().to_bytes(), ping().to_bytes()].concat();
+    assert_eq!(closed_for(bytes).await, Code::Unexpected as u64);
+}
+
+#[tokio::test]
+async fn a_malformed_hello_is_malformed() {
+    let mut bytes = raw::hello().to_bytes();
+    // A version range that starts at 0.
+    bytes[8..10].fill(0);
+    assert_eq!(closed_for(bytes).await, Code::Malformed as u64);
+}
+
+#[tokio::test]
+async fn a_hello_of_no_common_version_is_told_so() {
+    let mut bytes = raw::hello().to_bytes();
+    bytes[8..12].copy_from_slice(&[9, 0, 9, 0]);
+    assert_eq!(closed_for(bytes).await, Code::Version as u64);
+}
+
+#[tokio::test]
+async fn a_length_over_the_limit_is_malformed() {
+    let mut bytes = raw::hello().to_bytes();
+    bytes[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(closed_for(bytes).await, Code::Malformed as u64);
+}
+
+#[tokio::test]
+async fn an_unknown_critical_frame_is_unsupported() {
+    let mut unknown = grease::frame(1, &[]);
+    unknown[6] = 1;
+    let bytes = [raw::hello().to_bytes(), unknown].concat();
+    assert_eq!(closed_for(bytes).await, Code::Unsupported as u64);
+}
+
+#[tokio::test]
+async fn no_hello_is_a_timeout() {
+    let node = node(1);
+    let (_endpoint, connection) = raw::connect(node.addr).await;
+    // A stream that never says anything is not a HELLO either.
+    let _control = raw::control(&connection, &[1]).await;
+    assert_eq!(raw::close_code(&connection).await, Code::Timeout as u64);
+}
+
+#[tokio::test]
+async fn a_control_stream_that_ends_is_unexpected() {
+    let node = node(1);
+    let (_endpoint, connection) = raw::connect(node.addr).await;
+    let mut control = raw::control(&connection, &raw::hello().to_bytes()).await;
+    control.finish().unwrap();
+    assert_eq!(raw::close_code(&connection).await, Code::Unexpected as u64);
+}
+
+#[tokio::test]
+async fn a_control_stream_that_ends_inside_a_frame_is_malformed() {
+    let node = node(1);
+    let (_endpoint, connection) = raw::connect(node.addr).await;
+    let mut control = raw::control(&connection, &raw::hello().to_bytes()).await;
+    control.write_all(&ping().to_bytes()[..9]).await.unwrap();
+    control.finish().unwrap();
+    assert_eq!(raw::close_code(&connection).await, Code::Malformed as u64);
+}
+
+#[tokio::test]
+async fn a_flood_of_pushes_is_over_the_limit() {
+    let mut bytes = raw::hello().to_bytes();
+    bytes.extend(Frame::Identify(raw::identify(1, &[])).to_bytes());
+    for revision in 2..100 {
+        bytes.extend(Frame::IdentifyPush(raw::identify(revision, &[])).to_bytes());
+    }
+    assert_eq!(closed_for(bytes).await, Code::Limit as u64);
+}
+
+#[tokio::test]
+async fn two_control_streams_are_unexpected() {
+    let node = node(1);
+    let (_endpoint, connection) = raw::connect(node.addr).await;
+    let _first = raw::control(&connection, &raw::hello().to_bytes()).await;
+    let _second = raw::control(&connection, &raw::hello().to_bytes()).await;
+    assert_eq!(raw::close_code(&connection).await, Code::Unexpected as u64);
+}
+
+/// A raw peer whose HELLO was accepted.
+async fn greeted(addr: SocketAddr) -> (quinn::Endpoint, quinn::Connection, quinn::SendStream) {
+    let (endpoint, connection) = raw::connect(addr).await;
+    let control = raw::control(&connection, &raw::hello().to_bytes()).await;
+    (endpoint, connection, control)
+}
+
+#[tokio::test]
+async fn a_stream_with_another_first_frame_is_stopped_and_the_connection_lives() {
+    let node = node(1);
+    let (_endpoint, connection, _control) = greeted(node.addr).await;
+    let send = raw::control(&connection, &ping().to_bytes()).await;
+    let stopped = within(send.stopped()).await.unwrap();
+    assert_eq!(stopped.unwrap().into_inner(), Code::Unexpected as u64);
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(&chat_open(1).to_bytes()).await.unwrap();
+    let answer = within(recv.read_to_end(100)).await.unwrap_err();
+    let quinn::ReadToEndError::Read(quinn::ReadError::Reset(code)) = answer else {
+        panic!("{answer}");
+    };
+    assert_eq!(code.into_inner(), Code::Unexpected as u64);
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(&ping().to_bytes()).await.unwrap();
+    send.finish().unwrap();
+    let answer = within(recv.read_to_end(100)).await.unwrap();
+    let pong = Frame::Pong(Ping {
+        nonce: 1,
+        extensions: Default::default(),
+    });
+    assert_eq!(answer, pong.to_bytes());
+}
+
+#[tokio::test]
+async fn a_malformed_question_closes_the_connection() {
+    let node = node(1);
+    let (_endpoint, connection, _control) = greeted(node.addr).await;
+    let (mut send, _recv) = connection.open_bi().await.unwrap();
+    let mut bytes = ping().to_bytes();
+    bytes[0] -= 1;
+    bytes.pop();
+    send.write_all(&bytes).await.unwrap();
+    assert_eq!(raw::close_code(&connection).await, Code::Malformed as u64);
+}
+
+#[tokio::test]
+async fn streams_before_hello_wait_for_it() {
+    let mut node = node(1);
+    let (_endpoint, connection) = raw::connect(node.addr).await;
+    let _chat = raw::control(&connection, &chat_open(1).to_bytes()).await;
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(&ping().to_bytes()).await.unwrap();
+    send.finish().unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(300), recv.read_chunk(1, true)).await;
+    assert!(early.is_err(), "answered before HELLO");
+    assert!(node.endpoint.connections().is_empty());
+    let _control = raw::control(&connection, &raw::hello().to_bytes()).await;
+    assert!(within(recv.read_to_end(100)).await.is_ok());
+    node.expect(|event| matches!(event, dchat_transport::Event::Stream { .. }).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn no_more_streams_than_allowed_can_be_opened() {
+    let node = node(1);
+    let (_endpoint, connection, _control) = greeted(node.addr).await;
+    let limits = Limits::default();
+    let mut open = Vec::new();
+    for _ in 0..limits.bi_streams {
+        let mut stream = connection.open_bi().await.unwrap();
+        stream.0.write_all(&[1]).await.unwrap();
+        open.push(stream);
+    }
+    let more = tokio::time::timeout(Duration::from_millis(200), connection.open_bi()).await;
+    assert!(more.is_err());
+}
+
+#[tokio::test]
+async fn handshakes_beyond_the_limit_are_asked_to_prove_their_address() {
+    let limits = Limits {
+        retry_from: 1,
+        handshakes: 4,
+        ..Limits::default()
+    };
+    let node = node_with(1, limits);
+    let initial = first_packet().await;
+    let asker = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    asker.connect(node.addr).await.unwrap();
+    let mut answer = [0; 2048];
+    // Waits without HELLO.
+    let _held = raw::connect(node.addr).await;
+    asker.send(&initial).await.unwrap();
+    let len = within(asker.recv(&mut answer)).await.unwrap();
+    // Long header of type Retry (RFC 9000 §17.2.5).
+    assert_eq!(answer[0] & 0xf0, 0xf0);
+    assert!(len < initial.len());
+    // A real client goes through with it.
+    let late = common::node(2);
+    let connection = within(late.endpoint.connect(Some(node.peer()), &[node.addr])).await;
+    within(connection.unwrap().ping()).await.unwrap();
+}
+
+#[tokio::test]
+async fn handshakes_that_never_end_do_not_stop_others_for_good() {
+    let limits = Limits {
+        handshakes: 2,
+        ..Limits::default()
+    };
+    let hub = node_with(1, limits);
+    let _held = [raw::connect(hub.addr).await, raw::connect(hub.addr).await];
+    // After the HELLO timeout of 5 s their places are free.
+    let late = node(2);
+    let connected = within(async {
+        loop {
+            if let Ok(connection) = late.endpoint.connect(Some(hub.peer()), &[hub.addr]).await {
+                return connection;
+            }
+        }
+    })
+    .await;
+    within(connected.ping()).await.unwrap();
+}
+
+/// The first datagram of a real handshake.
+async fn first_packet() -> Vec<u8> {
+    let sniffer = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let client = raw::client(Some(raw::ed25519()), b"dchat/1");
+    let _connecting = client
+        .connect(sniffer.local_addr().unwrap(), "x.invalid")
+        .unwrap();
+    let mut packet = vec![0; 2048];
+    let len = within(sniffer.recv(&mut packet)).await.unwrap();
+    packet.truncate(len);
+    packet
+}
+
+/// A generator for garbage, good enough for that.
+fn xorshift(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_is_never_answered_with_more_than_it_was_and_stops_nobody() {
+    let node = node(1);
+    let attacker = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    attacker.connect(node.addr).await.unwrap();
+    let initial = first_packet().await;
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    let (mut sent, mut received) = (0, 0);
+    let mut buffer = [0; 2048];
+    for n in 0..4000u32 {
+        let mut packet = if n % 2 == 0 {
+            initial.clone()
+        } else {
+            let len = (xorshift(&mut state) % 1400) as usize;
+            (0..len).map(|_| xorshift(&mut state) as u8).collect()
+        };
+        for _ in 0..xorshift(&mut state) % 4 {
+            if !packet.is_empty() {
+                let at = xorshift(&mut state) as usize % packet.len();
+                packet[at] = xorshift(&mut state) as u8;
+            }
+        }
+        sent += packet.len();
+        // A full socket buffer is the attacker's problem.
+        let _ = attacker.try_send(&packet);
+        while let Ok(len) = attacker.try_recv(&mut buffer) {
+            received += len;
+        }
+        if n % 64 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    while let Ok(len) = attacker.try_recv(&mut buffer) {
+        received += len;
+    }
+    assert!(received <= 3 * sent, "{received} bytes for {sent}");
+    let friend = common::node(2);
+    let connection = within(async {
+        loop {
+            if let Ok(connection) = friend
+                .endpoint
+                .connect(Some(node.peer()), &[node.addr])
+                .await
+            {
+                return connection;
+            }
+        }
+    })
+    .await;
+    within(connection.ping()).await.unwrap();
+    until(|| node.endpoint.connections().len() == 1).await;
+}
