@@ -1,3 +1,4 @@
 //! placeholder
 
 pub mod path;
+pub mod socket;

@@ -53,14 +53,16 @@ impl Rtt {
         self.least.filter(|_| self.samples >= samples)
     }
 
-    /// How long to wait for an answer before its lack means something.
+    /// How long to wait for an answer before its lack means something: the variation is allowed for
+    /// four times (RFC 9002 §6.2.1), but no more than one further round trip, since the first sample
+    /// says nothing of it and somebody else has answered already when this matters.
     pub(super) fn answer_within(&self) -> Duration {
         match self.estimate {
             None => bounds::ANSWER_UNKNOWN,
             Some(Estimate {
                 smoothed,
                 variation,
-            }) => smoothed + (variation * 4).max(smoothed / 4) + bounds::ANSWER_SLACK,
+            }) => smoothed + (variation * 4).clamp(smoothed / 4, smoothed) + bounds::ANSWER_SLACK,
         }
     }
 

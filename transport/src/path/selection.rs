@@ -36,6 +36,7 @@ impl Score {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn score(remote: &str, ms: u64) -> Score {

@@ -211,10 +211,25 @@ impl Switch {
         virt
     }
 
+    /// The legs from which `remote` can be reached, in their order.
+    pub fn legs_to(&self, remote: SocketAddr) -> impl Iterator<Item = LegId> {
+        let remote = canonical(remote);
+        let legs = (0..).zip(&self.legs);
+        legs.filter(move |(_, leg)| leg.reaches(remote))
+            .map(|(at, _)| LegId(at))
+    }
+
     /// The path of a virtual address; `None` for one that leads nowhere.
     #[must_use]
     pub fn current(&self, virt: VirtualAddress, now: Instant) -> Option<PathInfo> {
         self.connections.get(&virt)?.info(&self.legs, now)
+    }
+
+    /// Whether probe keys are attached to this address.
+    #[must_use]
+    pub fn is_attached(&self, virt: VirtualAddress) -> bool {
+        let connection = self.connections.get(&virt);
+        connection.is_some_and(|connection| matches!(connection.stage, Stage::Attached(_)))
     }
 
     /// Counters and table sizes.
@@ -431,8 +446,7 @@ impl Switch {
             if !may_be_offered(remote, loopback) {
                 continue;
             }
-            let reaching = (0..).zip(&self.legs).filter(|(_, leg)| leg.reaches(remote));
-            routes.extend(reaching.map(|(at, _)| (LegId(at), remote)));
+            routes.extend(self.legs_to(remote).map(|leg| (leg, remote)));
         }
         // The preferred family first; otherwise in the peer's order.
         routes.sort_by_key(|(_, remote)| remote.is_ipv4());

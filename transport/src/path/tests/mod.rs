@@ -1,1 +1,14 @@
+//! The switch on virtual time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
+mod demux;
+mod liveness;
+mod net;
+mod properties;
+mod roaming;
+mod selection;

@@ -1,0 +1,115 @@
+//! Taking received batches apart: ours out, the rest to the virtual addresses they come from.
+//!
+//! A batch the kernel coalesced has one source but may hold packets of several connections and
+//! probes between them. Its segments are compacted in place, in order; those of a second connection
+//! are held back and handed over at once afterwards.
+
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::time::Instant;
+
+use quinn::udp::{EcnCodepoint, RecvMeta};
+
+use super::leg::arrival;
+use crate::path::{Cid, LegId, Switch, Verdict, VirtualAddress};
+
+/// A datagram held back.
+#[derive(Debug)]
+pub(super) struct Held {
+    virt: VirtualAddress,
+    ecn: Option<EcnCodepoint>,
+    datagram: Vec<u8>,
+}
+
+/// Rewrites one received batch for quinn. A length of 0 is left when nothing in it was for quinn.
+pub(super) fn demux(
+    switch: &mut Switch,
+    leg: LegId,
+    buf: &mut [u8],
+    meta: &mut RecvMeta,
+    held: &mut VecDeque<Held>,
+    now: Instant,
+) {
+    let arrival = arrival(leg, meta);
+    let len = meta.len.min(buf.len());
+    // A stride of 0 would never end, here and in quinn.
+    let stride = meta.stride.clamp(1, len.max(1));
+    let mut kept = 0;
+    let mut of: Option<VirtualAddress> = None;
+    let mut last: Option<([u8; Cid::LEN], VirtualAddress)> = None;
+    let mut start = 0;
+    while start < len {
+        let end = (start + stride).min(len);
+        let Some(datagram) = buf.get(start..end) else {
+            break;
+        };
+        let dcid = short_dcid(datagram);
+        let virt = match (dcid, last) {
+            // Most batches are one connection's: what was looked up for the first packet holds for
+            // the rest.
+            (Some(dcid), Some((known, virt))) if dcid == known => Some(virt),
+            _ => match switch.inbound(arrival, datagram, now) {
+                Verdict::Deliver(virt) => Some(virt),
+                Verdict::Consumed => None,
+            },
+        };
+        if let Some(virt) = virt {
+            last = dcid.map(|dcid| (dcid, virt));
+            // Once something of a connection is held back, so is what follows it.
+            let behind = held.iter().any(|held| held.virt == virt);
+            if !behind && *of.get_or_insert(virt) == virt {
+                if kept != start {
+                    buf.copy_within(start..end, kept);
+                }
+                kept += end - start;
+            } else {
+                held.push_back(Held {
+                    virt,
+                    ecn: meta.ecn,
+                    datagram: datagram.to_vec(),
+                });
+            }
+        }
+        start = end;
+    }
+    meta.len = kept;
+    meta.stride = stride;
+    meta.dst_ip = None;
+    if let Some(virt) = of {
+        meta.addr = virt.socket_addr();
+    }
+}
+
+/// Hands over what was held back, as much as fits.
+pub(super) fn release(
+    held: &mut VecDeque<Held>,
+    bufs: &mut [IoSliceMut<'_>],
+    metas: &mut [RecvMeta],
+) -> usize {
+    let mut filled = 0;
+    for (buf, meta) in bufs.iter_mut().zip(metas) {
+        let Some(next) = held.pop_front() else {
+            break;
+        };
+        let len = next.datagram.len().min(buf.len());
+        if let (Some(to), Some(from)) = (buf.get_mut(..len), next.datagram.get(..len)) {
+            to.copy_from_slice(from);
+        }
+        *meta = RecvMeta {
+            addr: next.virt.socket_addr(),
+            len,
+            stride: len.max(1),
+            ecn: next.ecn,
+            dst_ip: None,
+        };
+        filled += 1;
+    }
+    filled
+}
+
+fn short_dcid(datagram: &[u8]) -> Option<[u8; Cid::LEN]> {
+    match datagram.first() {
+        Some(0x40..=0x7f) => datagram.get(1..=Cid::LEN)?.try_into().ok(),
+        Some(_) | None => None,
+    }
+}

@@ -1,0 +1,41 @@
+//! The socket quinn sends and receives on: one or more real UDP sockets, with the path switch
+//! ([`crate::path`]) between them and it.
+//!
+//! **State.** The legs (a bound socket each), the switch behind one mutex that is held for the
+//! lookup of one batch, and a task that drives the switch's timers.
+//!
+//! **In, out.** quinn uses [`VirtualSocket`]; it sees only virtual addresses, one per connection
+//! attempt. The node uses [`Paths`] to make addresses, attach keys and offer candidates, and reads
+//! [`PathEvents`].
+//!
+//! **Invariants.** No error of one leg or path fails the socket: what cannot be sent is lost, as
+//! datagrams may be, and the switch is told. What quinn sends to an address that leads nowhere is
+//! dropped and counted. Datagrams of one connection stay in order. `writable` is only reported of
+//! the leg that said it was not.
+//!
+//! **Bounds.** [`crate::path::bounds`]; events queue up to [`EVENTS`] and are dropped beyond; held
+//! back datagrams are those of one batch.
+//!
+//! quinn's `grease_quic_bit` has to be off, or its packets cannot be told from others by their
+//! first byte, and `migration` too, since quinn has nothing to migrate between.
+
+mod bind;
+mod demux;
+mod driver;
+mod events;
+mod leg;
+mod paths;
+mod shared;
+mod virtual_socket;
+mod writable;
+
+pub use bind::{BindCause, BindError, bind, bind_with};
+pub use events::{EVENTS, PathEvent, PathEvents};
+pub use paths::Paths;
+pub use shared::SwitchHook;
+pub use virtual_socket::VirtualSocket;
+
+pub use crate::path::{Config, PathId, PathInfo, PathKind, ProbePair, Stats};
+
+#[cfg(test)]
+mod tests;
