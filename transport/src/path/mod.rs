@@ -52,6 +52,7 @@ mod path;
 mod replies;
 mod rtt;
 mod selection;
+mod set;
 mod stats;
 mod switch;
 

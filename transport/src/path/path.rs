@@ -104,6 +104,11 @@ impl Path {
         Some(Self::new(PathId(0), kind, route, origin, now))
     }
 
+    /// Whether it lies between these two ends.
+    pub(super) fn is_at(&self, leg: LegId, remote: SocketAddr) -> bool {
+        self.leg == leg && self.remote == remote
+    }
+
     /// The way a datagram takes over this path.
     pub(super) fn route(&self) -> Route {
         Route {

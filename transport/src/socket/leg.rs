@@ -32,7 +32,8 @@ pub(super) struct Leg {
 /// What became of a datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// The kernel has it, or it was too long for the path, which is what MTU probes want to know.
+    /// The kernel has it, or lost it for a reason that is no fault of the path: it was too long,
+    /// which is what MTU probes want to know, or a queue was full.
     Done,
     /// The kernel's buffer is full.
     Blocked,
@@ -90,14 +91,16 @@ impl Leg {
         segment_size: Option<usize>,
         ecn: Option<EcnCodepoint>,
     ) -> Sent {
+        // A socket bound to one address has no other to send from.
+        let local = route.local.filter(|_| self.bound.ip().is_unspecified());
         let transmit = Transmit {
             destination: self.addressed(route.remote),
             ecn,
             contents,
             segment_size,
-            src_ip: route.local.map(|ip| self.family(ip)),
+            src_ip: local.map(|ip| self.family(ip)),
         };
-        let state = match route.local {
+        let state = match local {
             Some(_) => &self.naming,
             None => &self.state,
         };
@@ -107,7 +110,7 @@ impl Leg {
         match result {
             Ok(()) => Sent::Done,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Blocked,
-            Err(error) if is_too_long(&error) => Sent::Done,
+            Err(error) if is_too_long(&error) || is_out_of_buffers(&error) => Sent::Done,
             Err(error) => {
                 tracing::debug!(%error, "a datagram could not be sent");
                 if segment_size.is_some() && refuses_segments(&error) {
@@ -163,6 +166,18 @@ fn is_too_long(error: &io::Error) -> bool {
         40
     };
     error.raw_os_error() == Some(code)
+}
+
+/// `ENOMEM` or `ENOBUFS`: the packet is lost like one in any other queue.
+fn is_out_of_buffers(error: &io::Error) -> bool {
+    let code = if cfg!(windows) {
+        10055
+    } else if cfg!(any(target_os = "linux", target_os = "android")) {
+        105
+    } else {
+        55
+    };
+    error.kind() == io::ErrorKind::OutOfMemory || error.raw_os_error() == Some(code)
 }
 
 /// `EIO`: what Linux says when a driver cannot segment (quinn-udp halts segmentation for it too).

@@ -17,7 +17,8 @@
 //! back datagrams are those of one batch.
 //!
 //! quinn's `grease_quic_bit` has to be off, or its packets cannot be told from others by their
-//! first byte, and `migration` too, since quinn has nothing to migrate between.
+//! first byte, and `migration` too, since quinn has nothing to migrate between. Connection ids have
+//! to be 8 bytes long, as quinn makes them by default.
 
 mod bind;
 mod demux;

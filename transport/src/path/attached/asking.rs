@@ -1,0 +1,52 @@
+//! Sending probes, within every limit there is.
+
+use dchat_wire::limits;
+use dchat_wire::probe::Probe;
+
+use super::Attached;
+use crate::path::address::PathId;
+use crate::path::bounds;
+use crate::path::context::{Context, Output};
+
+/// Probes of one round.
+const ROUND_OF_ALL: u32 = bounds::PATHS as u32;
+
+impl Attached {
+    pub(super) fn ask_all(&mut self, cx: &mut Context<'_>) {
+        let all: Vec<PathId> = self.paths.iter().map(|path| path.id).collect();
+        for id in all {
+            self.ask_path(id, cx);
+        }
+    }
+
+    pub(super) fn ask_path(&mut self, id: PathId, cx: &mut Context<'_>) {
+        let Some(path) = self.paths.get_mut(id).filter(|path| path.may_ask()) else {
+            return;
+        };
+        // A retry to an address that has proven nothing waits for what it may still answer.
+        if !path.proven && path.asked_within(bounds::MEASURE_GAP, cx.now) {
+            return;
+        }
+        // Measurements and trials leave a round for when the active path is in question.
+        let reserve = if self.check.is_some() {
+            0
+        } else {
+            ROUND_OF_ALL
+        };
+        if !self.probes.take_above(reserve, cx.now) || !cx.all_probes.take(cx.now) {
+            cx.stats.probes_withheld += 1;
+            return;
+        }
+        let transaction = cx.transactions.next();
+        path.ask(transaction, cx.now);
+        cx.stats.probes_sent += 1;
+        let route = path.route();
+        let datagram = Probe::Ask { transaction }.seal(&self.keys.ours, limits::PROBE);
+        let virt = cx.virt;
+        cx.output(Output::Transmit {
+            virt,
+            route,
+            datagram,
+        });
+    }
+}

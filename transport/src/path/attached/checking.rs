@@ -1,0 +1,141 @@
+//! Is the active path alive, and who takes over if not?
+
+use std::time::Instant;
+
+use super::Attached;
+use crate::path::address::PathId;
+use crate::path::bounds;
+use crate::path::check::Check;
+use crate::path::context::{Context, Output};
+use crate::path::path::Path;
+use crate::path::selection::Score;
+
+impl Attached {
+    /// Whether packets on another path say that the peer left the active one.
+    pub(super) fn moved_away(&self, now: Instant) -> bool {
+        let silence = self
+            .paths
+            .active
+            .rtt
+            .smoothed()
+            .unwrap_or_default()
+            .max(bounds::FOLLOW_MIN);
+        let heard = self.paths.active.heard.unwrap_or(self.paths.active.created);
+        now.saturating_duration_since(heard) >= silence
+            && self.follow_after.is_none_or(|after| after <= now)
+    }
+
+    pub(super) fn active_answered(&mut self, cx: &mut Context<'_>) {
+        let Some(check) = self
+            .check
+            .filter(|check| self.paths.active.answered_since(check.started))
+        else {
+            return;
+        };
+        self.check = None;
+        if check.follow.is_some() {
+            self.follow_after = Some(cx.now + bounds::FOLLOW_PAUSE);
+        }
+    }
+
+    pub(super) fn start_check(
+        &mut self,
+        doubt: bool,
+        follow: Option<PathId>,
+        cx: &mut Context<'_>,
+    ) {
+        self.awaiting = None;
+        self.check = Some(Check::new(
+            doubt,
+            follow,
+            self.paths.active.rtt.answer_within(),
+            cx.now,
+        ));
+        if doubt {
+            cx.stats.doubts += 1;
+            self.paths.iter_mut().for_each(Path::grant);
+        }
+        self.ask_for_check(cx);
+    }
+
+    pub(super) fn ask_for_check(&mut self, cx: &mut Context<'_>) {
+        match self.check {
+            Some(Check {
+                doubt: false,
+                follow: Some(id),
+                ..
+            }) => {
+                self.ask_path(self.paths.active.id, cx);
+                self.ask_path(id, cx);
+            }
+            Some(_) => self.ask_all(cx),
+            None => {}
+        }
+    }
+
+    /// Looks at the check once the active path had its time: another takes over, or all are asked
+    /// again, or it ends.
+    pub(super) fn advance_check(&mut self, cx: &mut Context<'_>) {
+        let Some(mut check) = self.check else {
+            return;
+        };
+        if check.deadline <= cx.now {
+            check.overdue = true;
+            self.check = Some(check);
+            if let Some(id) = self.successor(&check) {
+                self.switch_to(id, cx);
+                return;
+            }
+        }
+        if check.next > cx.now {
+            return;
+        }
+        if check.advance(cx.now) {
+            self.check = Some(check);
+            // The address the peer once reached us at may be what is wrong.
+            self.paths.active.unpin();
+            self.ask_for_check(cx);
+        } else {
+            self.check = None;
+            if check.doubt && self.heard < check.started {
+                self.give_up(cx);
+            }
+        }
+    }
+
+    /// Who takes over from a silent active path: where the peer went, or else the best.
+    pub(super) fn successor(&self, check: &Check) -> Option<PathId> {
+        let answered = || {
+            let others = self.paths.others().iter();
+            others.filter(|path| path.answered_since(check.started))
+        };
+        let followed = answered().find(|path| Some(path.id) == check.follow);
+        let best = || {
+            answered().min_by_key(|path| {
+                let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
+                Score::new(path.kind, path.remote, rtt)
+            })
+        };
+        followed.or_else(best).map(|path| path.id)
+    }
+
+    pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
+        self.doubt_not_before = Some(cx.now + bounds::LOST_PAUSE);
+        if !std::mem::replace(&mut self.lost, true) {
+            let virt = cx.virt;
+            cx.output(Output::Lost { virt });
+        }
+    }
+
+    pub(super) fn switch_to(&mut self, id: PathId, cx: &mut Context<'_>) {
+        if !self.paths.activate(id) {
+            return;
+        }
+        self.check = None;
+        self.awaiting = None;
+        self.switched = Some(cx.now);
+        cx.stats.switches += 1;
+        let (virt, path) = (cx.virt, self.paths.active.info(cx.legs));
+        cx.output(Output::Switched { virt, path });
+    }
+}

@@ -1,0 +1,67 @@
+//! Which path is best?
+
+use super::Attached;
+use crate::path::bounds;
+use crate::path::context::Context;
+use crate::path::measure::Measure;
+use crate::path::path::Path;
+use crate::path::selection::Score;
+
+impl Attached {
+    pub(super) fn compare_with_newly_proven(&mut self, cx: &mut Context<'_>) {
+        match &mut self.measure {
+            Some(measure) => measure.again = true,
+            None => self.start_measure(cx),
+        }
+    }
+
+    pub(super) fn start_measure(&mut self, cx: &mut Context<'_>) {
+        self.measured = cx.now;
+        self.measure = Some(Measure::new(self.paths.iter().count(), cx.now));
+        self.paths.iter_mut().for_each(|path| path.rtt.restart());
+        self.ask_all(cx);
+    }
+
+    pub(super) fn advance_measure(&mut self, cx: &mut Context<'_>) {
+        let Some(mut measure) = self.measure.take() else {
+            return;
+        };
+        if let Some(rounds) = measure.rounds.checked_sub(1) {
+            measure.rounds = rounds;
+            let slowest = self.paths.iter().map(|path| path.rtt.answer_within()).max();
+            let settle = slowest.filter(|_| rounds == 0).unwrap_or_default();
+            measure.next = cx.now + settle.max(bounds::MEASURE_GAP);
+            self.measure = Some(measure);
+            self.ask_all(cx);
+        } else {
+            self.decide(cx);
+            if measure.again {
+                self.start_measure(cx);
+            }
+        }
+    }
+
+    /// Prefers the best path if it is clearly better than the active one.
+    pub(super) fn decide(&mut self, cx: &mut Context<'_>) {
+        let score = |path: &Path, samples| {
+            let rtt = path.rtt.least(samples)?;
+            Some(Score::new(path.kind, path.remote, rtt))
+        };
+        let others = self.paths.others().iter();
+        let best = others
+            .filter_map(|path| Some((score(path, bounds::MEASURE_SAMPLES)?, path.id)))
+            .min();
+        let Some((best, id)) = best.filter(|_| self.check.is_none()) else {
+            return;
+        };
+        match score(&self.paths.active, 1) {
+            None => self.start_check(true, None, cx),
+            Some(active) => {
+                let dwelt = self.switched.is_none_or(|at| cx.now >= at + bounds::DWELL);
+                if dwelt && best.clearly_better_than(&active) {
+                    self.switch_to(id, cx);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! A connection whose probe keys are known: its paths, and which one carries it.
+//!
+//! Three activities, each at most once at a time: a [`Check`] of the active path, a [`Measure`] of
+//! all, and the trial of addresses the peer offered.
+
+mod asking;
+mod checking;
+mod measuring;
+mod trials;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use dchat_wire::limits;
+use dchat_wire::probe::{Probe, ProbeKeys};
+
+use crate::path::address::{LegId, PathId, Route};
+use crate::path::answers::Answers;
+use crate::path::bounds;
+use crate::path::check::Check;
+use crate::path::context::{Context, Output};
+use crate::path::limit::Bucket;
+use crate::path::measure::Measure;
+use crate::path::path::{Origin, Path};
+use crate::path::set::PathSet;
+
+/// The two directions of a connection's probe keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbePair {
+    /// For what we send.
+    pub ours: ProbeKeys,
+    /// For what the peer sends; its tag finds the connection.
+    pub theirs: ProbeKeys,
+}
+
+/// Where a datagram came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The leg that received it.
+    pub leg: LegId,
+    /// The address of ours it was sent to, where the operating system says so.
+    pub local: Option<IpAddr>,
+    /// Its source, in [`canonical`](super::canonical) form.
+    pub from: SocketAddr,
+}
+
+impl Arrival {
+    /// The way back.
+    #[must_use]
+    pub fn back(&self) -> Route {
+        Route {
+            leg: self.leg,
+            local: self.local,
+            remote: self.from,
+        }
+    }
+}
+
+/// State of an attached connection.
+#[derive(Debug)]
+pub(super) struct Attached {
+    keys: ProbePair,
+    paths: PathSet,
+    /// The first send since the peer was last heard.
+    awaiting: Option<Instant>,
+    heard: Instant,
+    check: Option<Check>,
+    measure: Option<Measure>,
+    measured: Instant,
+    switched: Option<Instant>,
+    /// No check because of packets elsewhere before then.
+    follow_after: Option<Instant>,
+    /// No doubt before then.
+    doubt_not_before: Option<Instant>,
+    lost: bool,
+    offered: Vec<(LegId, SocketAddr)>,
+    trials: VecDeque<(LegId, SocketAddr)>,
+    trial_at: Option<Instant>,
+    probes: Bucket,
+    newcomers: Bucket,
+    answers: Answers,
+}
+
+impl Attached {
+    /// Starts on the path the handshake took, which it proved, and measures it.
+    pub(super) fn new(keys: ProbePair, mut first: Path, cx: &mut Context<'_>) -> Self {
+        first.proven = true;
+        let mut attached = Self {
+            keys,
+            paths: PathSet::new(first),
+            awaiting: None,
+            heard: cx.now,
+            check: None,
+            measure: None,
+            measured: cx.now,
+            switched: None,
+            follow_after: None,
+            doubt_not_before: None,
+            lost: false,
+            offered: Vec::new(),
+            trials: VecDeque::new(),
+            trial_at: None,
+            probes: Bucket::new(bounds::PROBES_PER_SECOND, bounds::PROBE_BURST),
+            newcomers: Bucket::new(bounds::NEWCOMERS_PER_SECOND, bounds::NEWCOMER_BURST),
+            answers: Answers::new(),
+        };
+        attached.start_measure(cx);
+        attached
+    }
+
+    pub(super) fn active(&self) -> &Path {
+        &self.paths.active
+    }
+
+    pub(super) fn their_tag(&self) -> [u8; 8] {
+        self.keys.theirs.tag
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        let doubt = self.awaiting.map(|since| {
+            let at = since + self.paths.active.rtt.doubt_after();
+            self.doubt_not_before
+                .map_or(at, |not_before| at.max(not_before))
+        });
+        let check = self.check.map(|check| check.wake_at());
+        let measure = self.measure.map(|measure| measure.next);
+        [doubt, check, measure, self.trial_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// A packet of the peer's QUIC connection leaves on the active path.
+    pub(super) fn data_out(&mut self, len: usize, cx: &mut Context<'_>) {
+        let now = cx.now;
+        let acknowledges = len <= bounds::ACK_ONLY
+            && now.saturating_duration_since(self.heard) <= bounds::ACK_WINDOW;
+        if self.awaiting.is_none() && self.check.is_none() && !acknowledges {
+            self.awaiting = Some(now);
+        }
+        let stale = now.saturating_duration_since(self.measured) >= bounds::REFRESH;
+        if stale && self.measure.is_none() && self.check.is_none() {
+            self.start_measure(cx);
+        }
+    }
+
+    /// A packet came to one of our connection ids, from anywhere.
+    pub(super) fn data_in(&mut self, arrival: &Arrival, len: usize, cx: &mut Context<'_>) {
+        let now = cx.now;
+        self.hear(now);
+        let active = self.paths.active.id;
+        let (id, new) = match self.paths.met_by(arrival) {
+            Some(path) => {
+                path.hear(arrival.local, len, now);
+                (path.id, false)
+            }
+            None => match self.newcomer(arrival, len, cx) {
+                Some(id) => (id, true),
+                None => return,
+            },
+        };
+        if id == active {
+            self.check = self.check.filter(|check| check.follow.is_some());
+            return;
+        }
+        if let Some(check) = &mut self.check {
+            // What we send is lost on the way, and here the peer says which way it went itself.
+            check.follow = Some(id);
+        } else if new || self.moved_away(now) {
+            self.start_check(false, Some(id), cx);
+        }
+    }
+
+    /// A datagram under our peer's tag came, from anywhere. Its MAC is checked here.
+    pub(super) fn probe_in(&mut self, arrival: &Arrival, datagram: &[u8], cx: &mut Context<'_>) {
+        match Probe::open(&self.keys.theirs, datagram) {
+            Err(_) => cx.stats.probe_invalid += 1,
+            Ok(Probe::Ask { transaction }) => self.asked(arrival, transaction, datagram.len(), cx),
+            Ok(Probe::Answer {
+                transaction,
+                observed,
+            }) => self.answered(arrival, transaction, observed, cx),
+        }
+    }
+
+    /// The addresses the peer says it has, each with the leg it would be reached over.
+    pub(super) fn offer(&mut self, offered: Vec<(LegId, SocketAddr)>, cx: &mut Context<'_>) {
+        self.offered = offered;
+        let offered = &self.offered;
+        self.paths.retain_others(|path| {
+            path.proven || path.heard.is_some() || offered.contains(&(path.leg, path.remote))
+        });
+        self.queue_trials(cx.now);
+    }
+
+    /// The operating system refused to send over a path.
+    pub(super) fn send_failed(&mut self, leg: LegId, remote: SocketAddr, cx: &mut Context<'_>) {
+        if let Some(path) = self.paths.iter_mut().find(|path| path.is_at(leg, remote)) {
+            path.unpin();
+        }
+        let paused = self
+            .doubt_not_before
+            .is_some_and(|not_before| cx.now < not_before);
+        if self.paths.active.is_at(leg, remote) {
+            if !paused && !self.check.is_some_and(|check| check.doubt) {
+                self.start_check(true, self.check.and_then(|check| check.follow), cx);
+            }
+            // It cannot answer: whoever does may have its place at once.
+            if let Some(check) = &mut self.check {
+                check.deadline = check.deadline.min(cx.now);
+            }
+        }
+    }
+
+    /// Our own addresses or routes are others now.
+    pub(super) fn interfaces_changed(&mut self, cx: &mut Context<'_>) {
+        self.paths.iter_mut().for_each(Path::unpin);
+        self.doubt_not_before = None;
+        self.start_check(true, None, cx);
+        self.queue_trials(cx.now);
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
+        if self.trial_at.is_some_and(|at| at <= now) {
+            self.next_trial(cx);
+        }
+        let silent_since = self
+            .awaiting
+            .map(|since| since + self.paths.active.rtt.doubt_after());
+        if silent_since.is_some_and(|at| at <= now)
+            && self
+                .doubt_not_before
+                .is_none_or(|not_before| not_before <= now)
+        {
+            self.start_check(true, None, cx);
+        }
+        if self.check.is_some_and(|check| check.wake_at() <= now) {
+            self.advance_check(cx);
+        }
+        if self.measure.is_some_and(|measure| measure.next <= now) {
+            self.advance_measure(cx);
+        }
+    }
+
+    fn hear(&mut self, now: Instant) {
+        self.awaiting = None;
+        self.heard = now;
+        self.lost = false;
+        self.doubt_not_before = None;
+    }
+
+    fn asked(&mut self, arrival: &Arrival, transaction: [u8; 8], len: usize, cx: &mut Context<'_>) {
+        if !self.answers.allow(arrival.from, transaction, cx.now) {
+            cx.stats.probe_refused += 1;
+            return;
+        }
+        let answer = Probe::Answer {
+            transaction,
+            observed: arrival.from,
+        };
+        cx.stats.answers_sent += 1;
+        cx.output(Output::Transmit {
+            virt: cx.virt,
+            route: arrival.back(),
+            datagram: answer.seal(&self.keys.ours, limits::PROBE),
+        });
+        if self.paths.active.is_at(arrival.leg, arrival.from) {
+            self.hear(cx.now);
+        }
+        let known = match self.paths.met_by(arrival) {
+            Some(path) => {
+                path.hear(arrival.local, len, cx.now);
+                Some((path.id, path.proven))
+            }
+            None => self.newcomer(arrival, len, cx).map(|id| (id, false)),
+        };
+        if let Some((id, false)) = known {
+            self.ask_path(id, cx);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        arrival: &Arrival,
+        transaction: [u8; 8],
+        observed: SocketAddr,
+        cx: &mut Context<'_>,
+    ) {
+        let now = cx.now;
+        let of_active = self.paths.active.is_at(arrival.leg, arrival.from);
+        let Some(path) = self.paths.met_by(arrival) else {
+            cx.stats.answer_unmatched += 1;
+            return;
+        };
+        let Some(first) = path.answer(transaction, now) else {
+            cx.stats.answer_unmatched += 1;
+            return;
+        };
+        cx.stats.answers_received += 1;
+        path.hear(arrival.local, 0, now);
+        if path.observed.replace(observed) != Some(observed) {
+            let virt = cx.virt;
+            cx.output(Output::Observed {
+                virt,
+                addr: observed,
+            });
+        }
+        if of_active {
+            self.hear(now);
+            self.active_answered(cx);
+        } else {
+            if first {
+                self.compare_with_newly_proven(cx);
+            }
+            if self.check.is_some_and(|check| check.deadline <= now) {
+                self.advance_check(cx);
+            }
+        }
+    }
+
+    fn newcomer(&mut self, arrival: &Arrival, len: usize, cx: &mut Context<'_>) -> Option<PathId> {
+        if !self.newcomers.take(cx.now) {
+            cx.stats.newcomers_refused += 1;
+            return None;
+        }
+        let back = arrival.back();
+        let id = self.paths.admit(back, Origin::Peers, cx.legs, cx.now)?;
+        self.paths.get_mut(id)?.hear(arrival.local, len, cx.now);
+        Some(id)
+    }
+}
