@@ -53,7 +53,6 @@ pub(super) struct Connection {
     pub(super) armed: Option<Instant>,
     /// Address its short headers without a known id come from: the active path's.
     pub(super) home: (LegId, SocketAddr),
-    pub(super) sent: Option<Instant>,
 }
 
 /// What is evicted first.
@@ -76,7 +75,6 @@ impl Connection {
             evictable: None,
             armed: None,
             home: (only.leg, only.remote),
-            sent: None,
         }
     }
 
