@@ -178,8 +178,8 @@ fn refused_bytes() -> Vec<Case> {
         ),
         ("circuit-without-relay", direct_v4().circuit().p2p(BOB)),
         ("two-peers", direct_v4().p2p(ALICE).p2p(BOB)),
-        ("two-relays", relayed().circuit().p2p(ALICE)),
-        ("three-peers", relayed().p2p(ALICE)),
+        ("two-relays", direct_v4().p2p(RELAY).circuit().p2p(ALICE).circuit()),
+        ("circuit-twice", direct_v4().p2p(RELAY).circuit().circuit()),
         (
             "cut",
             Multiaddr {
