@@ -178,7 +178,10 @@ fn refused_bytes() -> Vec<Case> {
         ),
         ("circuit-without-relay", direct_v4().circuit().p2p(BOB)),
         ("two-peers", direct_v4().p2p(ALICE).p2p(BOB)),
-        ("two-relays", direct_v4().p2p(RELAY).circuit().p2p(ALICE).circuit()),
+        (
+            "two-relays",
+            direct_v4().p2p(RELAY).circuit().p2p(ALICE).circuit(),
+        ),
         ("circuit-twice", direct_v4().p2p(RELAY).circuit().circuit()),
         (
             "cut",
