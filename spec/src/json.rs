@@ -57,7 +57,7 @@ impl Json {
 }
 
 /// Shorter byte strings are written out, so that most cases can be read at a glance.
-const SHORTEN_FROM: usize = 256;
+const SHORTEN_FROM: usize = 257;
 /// Shortest run worth a piece of its own.
 const RUN: usize = 64;
 
