@@ -84,6 +84,22 @@ pub(super) fn suite() -> Suite {
         &last,
         &all_flags,
     ));
+    // Header of the list 8, nonce 8, kind 2, count 8: a value of 998 bytes fills the limit.
+    let largest = ping(1, &[(1, &[0x77; 998])]);
+    let bytes = frame(0x0004, CRITICAL, &largest.bytes);
+    cases.push(whole("ping-at-the-limit", "PING", &largest, &bytes));
+    let larger = ping(1, &[(1, &[0x77; 999])]);
+    let bytes = frame(0x0004, CRITICAL, &larger.bytes);
+    cases.push(
+        Case::invalid(
+            "frame/ping-one-over-the-limit",
+            "frame",
+            &["DC-WIRE-015"],
+            "too-long",
+        )
+        .comment("the body alone would decode")
+        .with("bytes", Json::bytes(&bytes)),
+    );
     Suite {
         name: "frame",
         cases,

@@ -11,3 +11,4 @@ mod examples;
 mod markdown;
 mod registry;
 mod requirements;
+mod structures;
