@@ -29,26 +29,19 @@ impl Reports {
         }
     }
 
-    /// States that entry `seq` of a log has hash `tip`.
-    pub(super) fn state(
-        &mut self,
-        pair: &Pair,
-        author: Author,
-        incarnation: Incarnation,
-        seq: u64,
-        tip: Hash,
-    ) {
+    /// States that entry `seq` of a log has hash `tip`, and what of the log is read through there.
+    pub(super) fn state(&mut self, pair: &Pair, log: &Log, seq: u64, tip: Hash) {
         if self.statements.len() < limits::PARCEL_FRONTIERS {
             self.statements.push(Frontier {
-                author: *match author {
-                    Author::Own => pair.own(),
-                    Author::Peer => pair.peer(),
-                },
-                incarnation,
                 held: seq,
-                low_water: 1,
-                read: 0,
+                read: read(log).min(seq),
                 tip,
+                ..frontier(
+                    pair,
+                    core::slice::from_ref(log),
+                    log.author,
+                    log.incarnation,
+                )
             });
         }
     }
@@ -94,11 +87,15 @@ fn frontier(pair: &Pair, logs: &[Log], author: Author, incarnation: Incarnation)
         incarnation,
         held: log.map_or(0, |log| log.last_seq),
         low_water: log.map_or(1, |log| log.low_water),
-        // An author has read what it wrote.
-        read: log.map_or(0, |log| match author {
-            Author::Own => log.last_seq,
-            Author::Peer => log.read,
-        }),
+        read: log.map_or(0, read),
         tip: log.map_or([0; 32], |log| log.tip),
+    }
+}
+
+/// An author has read what it wrote.
+fn read(log: &Log) -> u64 {
+    match log.author {
+        Author::Own => log.last_seq,
+        Author::Peer => log.read,
     }
 }

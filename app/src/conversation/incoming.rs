@@ -104,9 +104,7 @@ impl Conversation {
             let known = self.hash_of(ledger, log, frontier.held)?;
             let behind = frontier.held < log.last_seq;
             if let Some(tip) = known.filter(|tip| behind || *tip != frontier.tip) {
-                let (incarnation, seq) = (log.incarnation, frontier.held);
-                self.reports
-                    .state(&self.pair, Author::Peer, incarnation, seq, tip);
+                self.reports.state(&self.pair, log, frontier.held, tip);
             }
         }
         Ok(())
@@ -141,9 +139,7 @@ impl Conversation {
             Step::Ask(seq) => {
                 self.asked = Some(seq);
                 if let Some(tip) = self.hash_of(ledger, current, seq)? {
-                    let incarnation = current.incarnation;
-                    self.reports
-                        .state(&self.pair, Author::Own, incarnation, seq, tip);
+                    self.reports.state(&self.pair, current, seq, tip);
                 }
                 Ok(())
             }

@@ -130,7 +130,7 @@ fn check(world: &World, author: usize, reader: usize, reader_went_back: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn each_text_arrives_exactly_once_in_order(

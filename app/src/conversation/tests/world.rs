@@ -1,15 +1,21 @@
 //! Two homes, a connection between them that can break at any point, and a clock.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 
 use dchat_wire::Frame;
-use dchat_wire::codec::{Text, decode, encode};
+use dchat_wire::chat::Envelope;
+use dchat_wire::codec::{Bytes, List, Text, decode, encode};
+use dchat_wire::extension::Extensions;
+use dchat_wire::parcel::{Content, Entry, Frontier, Parcel, entry_hash, entry_kind};
 use dchat_wire::sign::Identity;
 
 use super::memory::Memory;
 use crate::conversation::{
-    Author, Composed, Conversation, Draft, Input, Output, Pair, Warning, compose, publish_device,
+    Author, Composed, Conversation, Draft, Error, Input, Output, Pair, Warning, compose,
+    publish_device,
 };
+use crate::e2ee::{OlmSession, PairwiseSession as _};
 
 pub(super) const A: usize = 0;
 pub(super) const B: usize = 1;
@@ -36,7 +42,7 @@ pub(super) struct Side {
 pub(super) struct World {
     pub(super) sides: [Side; 2],
     pub(super) now: u64,
-    drawn: u8,
+    drawn: u128,
 }
 
 impl World {
@@ -69,8 +75,8 @@ impl World {
 
     /// Bytes that were not drawn before.
     fn draw(&mut self) -> [u8; 16] {
-        self.drawn = self.drawn.checked_add(1).unwrap();
-        [self.drawn; 16]
+        self.drawn += 1;
+        self.drawn.to_be_bytes()
     }
 
     pub(super) fn disconnect(&mut self) {
@@ -236,5 +242,85 @@ impl World {
                 _ => None,
             })
             .collect()
+    }
+}
+
+/// A peer that sends what it likes, from B to A.
+impl World {
+    /// Gives one frame to A in a transaction that is committed only if it succeeds. After an error
+    /// nothing may have changed.
+    pub(super) fn feed(&mut self, frame: Frame) -> Result<(), Error<Infallible>> {
+        let now = self.now;
+        let side = &mut self.sides[A];
+        let mut ledger = side.ledger.clone();
+        let chat = side.chat.as_mut().unwrap();
+        let fed = chat
+            .handle_input(&mut ledger, Input::Frame(frame), now)
+            .and_then(|()| chat.settle(&mut ledger, now));
+        match fed {
+            Ok(()) => {
+                side.ledger = ledger;
+                chat.committed();
+                side.events
+                    .extend(core::iter::from_fn(|| chat.poll_output()));
+                Ok(())
+            }
+            Err(error) => {
+                chat.committed();
+                assert_eq!(chat.poll_output(), None, "nothing is output after an error");
+                let again = chat.settle(&mut ledger, now);
+                assert!(matches!(again, Err(Error::Misuse(_))));
+                Err(error)
+            }
+        }
+    }
+
+    /// What B's identity would send with these bytes inside its ratchet.
+    pub(super) fn sealed_by_b(&mut self, plaintext: &[u8]) -> Frame {
+        let stored = self.sides[B].ledger.sessions.values_mut().next().unwrap();
+        let mut session = OlmSession::from_state(&stored.state).unwrap();
+        let sealed = session.encrypt(plaintext).unwrap();
+        stored.state = session.to_state().unwrap();
+        Frame::Envelope(Envelope {
+            session: stored.id.0,
+            stage: sealed.stage,
+            message: Bytes::new(sealed.message).unwrap(),
+            extensions: Extensions::default(),
+        })
+    }
+
+    /// An envelope of B's with these frontiers and entries.
+    pub(super) fn parcel_of_b(&mut self, frontiers: Vec<Frontier>, entries: Vec<Entry>) -> Frame {
+        let frontiers = List::new(frontiers).unwrap();
+        let parcel = Parcel::new(frontiers, List::new(entries).unwrap());
+        self.sealed_by_b(&parcel.seal().unwrap())
+    }
+
+    /// A well-formed entry of `author` in the log `incarnation`.
+    pub(super) fn entry_of(
+        &self,
+        author: usize,
+        incarnation: [u8; 16],
+        seq: u64,
+        prev: [u8; 32],
+        text: &[u8],
+    ) -> Entry {
+        let pair = self.sides[author].pair;
+        let content = Content {
+            sent_at: self.now,
+            expires_at: None,
+            heads: List::default(),
+            kind: entry_kind::TEXT,
+            body: Bytes::new(text.to_vec()).unwrap(),
+            extensions: Extensions::default(),
+        };
+        let (conversation, own) = (pair.conversation(), pair.own());
+        Entry {
+            incarnation,
+            seq,
+            prev,
+            hash: entry_hash(conversation, own, &incarnation, seq, &prev, &content),
+            content: Some(content),
+        }
     }
 }
