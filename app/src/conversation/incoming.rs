@@ -2,8 +2,8 @@
 
 use dchat_wire::parcel::{Frontier, Parcel};
 
-use super::conversation::Conversation;
 use super::divergence::{Step, move_entries};
+use super::exchange::Conversation;
 use super::window::Window;
 use super::{
     Author, Error, Ledger, Log, Message, Misbehaviour, Output, Receipt, Received, State, Warning,

@@ -43,10 +43,10 @@
 //! of one transaction are bounded by the frames that went in and by the window.
 
 mod compose;
-mod conversation;
 mod divergence;
 mod entry;
 mod error;
+mod exchange;
 mod frontier;
 mod incoming;
 mod ledger;
@@ -61,8 +61,8 @@ pub mod window;
 mod tests;
 
 pub use compose::{Composed, Draft, MAX_QUEUED, compose};
-pub use conversation::{Conversation, Input, MAX_REFUSED, MAX_RENEWALS};
 pub use error::{ComposeError, Error, Misbehaviour, Warning};
+pub use exchange::{Conversation, Input, MAX_REFUSED, MAX_RENEWALS};
 pub use ledger::{Author, Ledger, Log, LogEntry, Place, Receipt, Received, StoredSession};
 pub use output::{EntryId, Message, Output, State};
 pub use pair::Pair;

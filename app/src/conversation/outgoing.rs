@@ -8,7 +8,7 @@ use dchat_wire::limits;
 use dchat_wire::parcel::{Entry, Parcel};
 use zeroize::Zeroizing;
 
-use super::conversation::Conversation;
+use super::exchange::Conversation;
 use super::window::Window;
 use super::{Error, Ledger, Log, Misbehaviour, Output, entry};
 

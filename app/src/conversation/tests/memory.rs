@@ -70,10 +70,11 @@ impl Memory {
     pub(super) fn expire(&mut self, now: u64) {
         for ((author, ..), row) in &mut self.rows {
             let due = row.entry.expires_at.is_some_and(|at| at <= now);
-            if due && row.entry.text.take().is_some() {
-                if *author == Author::Own && row.progress == Progress::Queued {
-                    row.progress = Progress::Failed;
-                }
+            if !due || row.entry.text.take().is_none() {
+                continue;
+            }
+            if *author == Author::Own && row.progress == Progress::Queued {
+                row.progress = Progress::Failed;
             }
         }
     }
@@ -182,17 +183,20 @@ impl Ledger for Memory {
     ) -> Result<Vec<EntryId>, Infallible> {
         let log = self.log_mut(Author::Own, incarnation).unwrap();
         assert!(through <= log.last_seq);
-        log.acked = log.acked.max(through);
-        let becomes = match receipt {
-            Receipt::Delivered => Progress::Delivered,
-            Receipt::Read => {
-                log.read = log.read.max(through);
-                Progress::Read
-            }
+        let (known, becomes) = match receipt {
+            Receipt::Delivered => (log.acked, Progress::Delivered),
+            Receipt::Read => (log.read, Progress::Read),
         };
+        if through <= known {
+            return Ok(Vec::new());
+        }
+        log.acked = log.acked.max(through);
+        if receipt == Receipt::Read {
+            log.read = through;
+        }
         let of = |seq| (Author::Own, *incarnation, seq);
         let mut changed = Vec::new();
-        for (_, row) in self.rows.range_mut(of(1)..=of(through)) {
+        for (_, row) in self.rows.range_mut(of(known + 1)..=of(through)) {
             if row.progress < becomes {
                 row.progress = becomes;
                 changed.push(row.entry.id);
