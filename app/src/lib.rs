@@ -3,6 +3,8 @@
 pub mod api;
 pub mod cli;
 pub mod control;
+pub mod conversation;
+pub mod e2ee;
 pub mod home;
 pub mod seam;
 pub mod settings;
