@@ -39,3 +39,7 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_UNREAD_COUNT: u64 = 10_000;
 /// Words and runs of a search; those after it are ignored.
 pub const MAX_SEARCH_TERMS: usize = 16;
+/// Send tokens remembered: more than a caller can have in doubt at once.
+pub const MAX_TOKENS: usize = 4_096;
+/// How long a send token is remembered, in milliseconds: a day, far longer than a retry waits.
+pub const TOKEN_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;

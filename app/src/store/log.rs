@@ -93,13 +93,13 @@ impl View<'_> {
         Ok(self.log(log)?.map(|log| log.frontier))
     }
 
-    /// All logs of a conversation, by author and incarnation.
+    /// All logs of a conversation, in order of their creation here.
     ///
     /// # Errors
     /// Only those of the environment.
     pub fn frontiers(&self, conversation: &ConversationId) -> Result<Vec<Frontier>, StoreError> {
         self.all(
-            &format!("{SELECT} WHERE c.id = ?1 ORDER BY l.author, l.incarnation"),
+            &format!("{SELECT} WHERE c.id = ?1 ORDER BY l.log"),
             [conversation],
             |row| Log::from_row(row).map(|log| log.frontier),
         )

@@ -20,6 +20,8 @@ impl MetaKey {
     /// Key that the ratchet states are pickled under, 32 bytes.
     pub const PICKLE_KEY: Self = Self("pickle_key");
     /// Rules the search index was cut by; owned by the store.
+    /// UDP port listened on the last time, two bytes in little-endian order.
+    pub const LISTEN_PORT: Self = Self("listen_port");
     pub(super) const SEARCH_TERMS: Self = Self("search_terms");
 
     /// A value of another layer, named by that layer.

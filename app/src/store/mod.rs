@@ -40,11 +40,13 @@ mod entry;
 mod error;
 mod expiry;
 mod file;
+mod held_invite;
 mod history;
 mod invite;
 pub mod limits;
 mod log;
 mod meta;
+mod moved;
 mod name;
 mod open;
 mod outbox;
@@ -53,6 +55,7 @@ mod schema;
 mod search;
 mod session;
 pub mod terms;
+mod token;
 mod transaction;
 
 #[cfg(test)]
@@ -65,15 +68,18 @@ pub use crash::{CommitEvent, CommitSide, CrashAt};
 pub use entry::{Cursor, Entry, EntryId, EntryState, Hash};
 pub use error::{OpenError, StoreError};
 pub use expiry::Expired;
+pub use held_invite::HeldInvite;
 pub use history::Page;
 pub use invite::{Invite, InviteId, Redemption};
 pub use log::{ConversationId, Frontier, Incarnation, LogName};
 pub use meta::MetaKey;
+pub use moved::Place;
 pub use name::{ContactName, NameError};
 pub use open::Store;
 pub use outbox::{Acknowledged, Pending, Receipt};
 pub use request::{Filed, Request};
 pub use session::Session;
+pub use token::Token;
 pub use transaction::{Tx, View};
 
 #[cfg(not(any(feature = "vendored-openssl", feature = "system-openssl")))]

@@ -72,6 +72,34 @@ impl<'c> Tx<'c> {
     }
 }
 
+impl Tx<'_> {
+    /// Runs `work` as a part of the transaction that can fail alone: when it does, what it changed
+    /// is undone and what came before it stays.
+    ///
+    /// # Errors
+    /// What `work` returned; or the environment's, and then the whole transaction must be given up.
+    pub fn part<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run("SAVEPOINT part", [])?;
+        match work() {
+            Ok(value) => {
+                self.run("RELEASE part", [])?;
+                Ok(value)
+            }
+            Err(error) => {
+                // SQLite undoes all by itself on some errors; then there is nothing to go back to.
+                if !self.conn.is_autocommit() {
+                    self.run("ROLLBACK TO part", [])?;
+                    self.run("RELEASE part", [])?;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
 impl<'c> Deref for Tx<'c> {
     type Target = View<'c>;
 

@@ -117,3 +117,21 @@ CREATE VIRTUAL TABLE search USING fts5 (
 );
 -- Deleted terms leave the index pages at once.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+
+-- Invites of others that we hold and have not redeemed yet.
+CREATE TABLE held_invites (
+    peer       BLOB PRIMARY KEY CHECK (length(peer) = 32),
+    invite     BLOB NOT NULL CHECK (length(invite) = 16),
+    secret     BLOB NOT NULL CHECK (length(secret) = 32),
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Under which token a program asked for a message to be sent, so that asking again sends nothing
+-- twice.
+CREATE TABLE sent_tokens (
+    ord     INTEGER PRIMARY KEY,
+    token   BLOB NOT NULL UNIQUE CHECK (length(token) = 16),
+    id      BLOB NOT NULL CHECK (length(id) = 16),
+    sent_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sent_tokens_by_time ON sent_tokens (sent_at);
