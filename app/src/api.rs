@@ -67,6 +67,10 @@ pub enum Request {
         text: String,
         /// Seconds after which it is forgotten on both sides, delivered or not.
         ttl_s: Option<u64>,
+        /// 32 hexadecimal digits drawn at random. Asking again under the same token, in this
+        /// process or a later one, queues nothing and tells of the message queued before.
+        #[serde(default)]
+        token: Option<String>,
     },
     /// Waits until a message of ours reaches `state`. Answer: [`Reply::Sent`] with the state reached,
     /// which is an earlier one when the time runs out.
@@ -78,12 +82,16 @@ pub enum Request {
         /// Milliseconds.
         timeout_ms: u64,
     },
-    /// The newest messages of a conversation, oldest first. Answer: [`Reply::Messages`].
+    /// The newest messages of a conversation, oldest first. Answer: [`Reply::Messages`], at most
+    /// 1,000 at once.
     History {
         /// Contact name or PeerId.
         to: String,
         /// At most this many.
         limit: u32,
+        /// The id of a message of this conversation: only what came before it.
+        #[serde(default)]
+        before: Option<String>,
     },
     /// Messages that contain all words, newest last. Answer: [`Reply::Messages`].
     Search {
@@ -397,6 +405,14 @@ pub enum Event {
         id: String,
         /// Its state.
         state: MessageState,
+    },
+    /// A message of ours has another id from now on: this home was restored from a copy, and what
+    /// the recipient does not have was queued anew.
+    MessageRenamed {
+        /// Its id until now.
+        from: String,
+        /// Its id from now on.
+        to: String,
     },
     /// A stranger asks to be a contact.
     Request(ContactRequest),

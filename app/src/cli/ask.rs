@@ -121,7 +121,11 @@ fn request(ask: &Ask) -> Request {
         Ask::Requests => Request::Requests,
         Ask::Accept { peer, name } => Request::Accept { peer, name },
         Ask::Refuse { peer } => Request::Refuse { peer },
-        Ask::History { to, limit } => Request::History { to, limit },
+        Ask::History { to, limit } => Request::History {
+            to,
+            limit,
+            before: None,
+        },
         Ask::Search { words, to, limit } => Request::Search { words, to, limit },
         Ask::Peers => Request::Peers,
         Ask::Status => Request::Status,

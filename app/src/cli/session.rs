@@ -6,8 +6,7 @@
 //! the session moves: it lets go and attaches to whoever has the home next, or takes it.
 //!
 //! Invariant: a request is carried out at most once. What a dead process may or may not have done is
-//! asked again only where asking twice does no harm; a message it may have queued is looked for in
-//! the history first.
+//! asked again only where asking twice does no harm, as it is for a message sent under a token.
 //!
 //! Bounds: [`PATIENCE`] for a home that is in use and not served, [`HANDOVER`] for a process that was
 //! asked to let go of it.
@@ -22,7 +21,6 @@ use crate::{
     api::{Event, MessageState, Reply, Request, Secret, Sent},
     control::{CallError, Client, ControlError, Role, Server},
     seam::{Node, OpenError, OpenNode, PeerConfig, Subscription},
-    time,
 };
 
 /// How long a home may be in use by a process that serves nobody: one that opens, reads or ends.
@@ -31,8 +29,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const HANDOVER: Duration = Duration::from_secs(12);
 /// How long a moving session leaves the home to others, so that a daemon that restarts gets it.
 const COURTESY: Duration = Duration::from_secs(2);
-/// Newest messages among which one is looked for that a dead process may have queued.
-const LOOKED_THROUGH: u32 = 256;
 /// Between two looks at a home that is in use.
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -178,64 +174,27 @@ impl<O: OpenNode> Session<O> {
         }
     }
 
-    /// Queues a message, once, whatever becomes of the process behind the session: the message is
-    /// queued in the home or not at all, so where that process died, the home's next holder tells.
-    /// Only the same text sent to the same contact by another command at the same time could be
-    /// mistaken for it.
+    /// Queues a message, once, whatever becomes of the process behind the session: asking again
+    /// under the same token tells of the message that was queued before.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// As [`call`](Self::call), and [`Exit::Failed`] where the system gives no random bytes.
     pub(crate) async fn send(
         &mut self,
         to: &str,
         text: &str,
         ttl_s: Option<u64>,
     ) -> Result<Sent, Failure> {
-        let since = time::now();
         let request = Request::Send {
             to: to.to_owned(),
             text: text.to_owned(),
             ttl_s,
+            token: Some(token()?),
         };
-        loop {
-            match self.attempt(&request).await {
-                Attempt::Answered(Ok(Reply::Sent(sent))) => return Ok(sent),
-                Attempt::Answered(Ok(_)) => return Err(ControlError::Foreign.into()),
-                Attempt::Answered(Err(failure)) => return Err(failure),
-                Attempt::Moved => self.reopen().await?,
-                Attempt::Unknown => {
-                    self.reopen().await?;
-                    if let Some(sent) = self.queued_since(&since, to, text).await? {
-                        return Ok(sent);
-                    }
-                }
-            }
+        match self.call(request).await? {
+            Reply::Sent(sent) => Ok(sent),
+            _ => Err(ControlError::Foreign.into()),
         }
-    }
-
-    async fn queued_since(
-        &mut self,
-        since: &str,
-        to: &str,
-        text: &str,
-    ) -> Result<Option<Sent>, Failure> {
-        let me = self.call(Request::Id).await?;
-        let request = Request::History {
-            to: to.to_owned(),
-            limit: LOOKED_THROUGH,
-        };
-        let history = self.call(request).await?;
-        let (Reply::Id(me), Reply::Messages(messages)) = (me, history) else {
-            return Err(ControlError::Foreign.into());
-        };
-        // Times in this form have one length, so their order is that of their text.
-        let ours = messages.into_iter().rev().find(|message| {
-            message.from == me.peer_id && message.text == text && *message.sent_at >= *since
-        });
-        Ok(ours.map(|message| Sent {
-            id: message.id,
-            state: message.state.unwrap_or(MessageState::Queued),
-        }))
     }
 
     /// Waits until a message reaches `state` or time runs out, and says how far it came.
@@ -441,13 +400,23 @@ async fn next_of(events: &mut Option<Subscription>) -> Option<Event> {
     }
 }
 
+/// Names one wish to send.
+fn token() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let message =
+            format!("the operating system gives no random bytes ({error}). Nothing was sent.");
+        Failure::new(Exit::Failed, message)
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
 /// Whether a second time changes nothing that the first one did not.
 fn may_be_asked_twice(request: &Request) -> bool {
     !matches!(
         request,
-        Request::Send { .. }
+        Request::Send { token: None, .. }
             | Request::Invite
-            | Request::Add { .. }
             | Request::Accept { .. }
             | Request::Refuse { .. }
             | Request::RenameContact { .. }

@@ -209,6 +209,9 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
         Event::MessageState { id, state } => {
             format!("message {} is {}", short(id), state_word(*state))
         }
+        Event::MessageRenamed { from, to } => {
+            format!("message {} is queued anew as {}", short(from), short(to))
+        }
         Event::Request(asking) => format!(
             "{}, who calls itself {}, asks to be a contact",
             short(&asking.peer_id),

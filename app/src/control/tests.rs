@@ -173,6 +173,7 @@ async fn the_longest_text_fits_a_request_however_it_is_escaped() {
         to: "x".repeat(64),
         text: "\0".repeat(64 * 1024),
         ttl_s: Some(u64::MAX),
+        token: None,
     };
     connect(home.path()).await.call(&request).await.unwrap();
     assert_eq!(node.asked(), [request]);

@@ -74,6 +74,23 @@ pub struct PeerConfig {
     pub online: bool,
 }
 
+impl PeerConfig {
+    /// The home in `home` with the network, neighbours found by mDNS, and a port of the node's own
+    /// choice.
+    #[must_use]
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        Self {
+            home: home.into(),
+            passphrase: None,
+            listen: Vec::new(),
+            dial: Vec::new(),
+            name: None,
+            mdns: true,
+            online: true,
+        }
+    }
+}
+
 /// Why no node was started. Nothing in the home was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {

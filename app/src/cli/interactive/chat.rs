@@ -294,6 +294,12 @@ impl Chat {
                 }
                 words::event(event, &self.names)
             }
+            Event::MessageRenamed { from, to } => {
+                if let Some(pending) = self.pending.remove(from) {
+                    self.pending.insert(to.clone(), pending);
+                }
+                return None;
+            }
             Event::PathChanged { .. } | Event::Error { .. } | Event::Missed { .. } => {
                 words::event(event, &self.names)
             }

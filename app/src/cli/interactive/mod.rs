@@ -315,7 +315,12 @@ impl<O: OpenNode> Interactive<O> {
                     .chat
                     .target()
                     .ok_or_else(|| Failure::usage("whose? Choose with /to NAME."))?;
-                self.list_messages(Request::History { to, limit }).await?;
+                self.list_messages(Request::History {
+                    to,
+                    limit,
+                    before: None,
+                })
+                .await?;
             }
             Command::Search(words) => {
                 let request = Request::Search {
