@@ -17,7 +17,11 @@ pub struct Host {
 impl Host {
     /// Makes a host, or `None` where namespaces cannot be had and may be done without.
     pub fn new() -> Option<Self> {
-        let name = format!("dchat-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "dchat-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         match run("ip", &["netns", "add", &name]) {
             Ok(()) => {
                 let host = Self { name };
@@ -51,7 +55,9 @@ impl Host {
     /// Joins `self` and `other` with a cable: interface `ours` with address `our_ip` here and
     /// `theirs` with `their_ip` there, both in CIDR form. A default route makes multicast work.
     pub fn cable(&self, ours: (&str, &str), other: &Self, theirs: (&str, &str)) {
-        let args = ["link", "add", ours.0, "netns", &self.name, "type", "veth", "peer", "name"];
+        let args = [
+            "link", "add", ours.0, "netns", &self.name, "type", "veth", "peer", "name",
+        ];
         let mut args = args.to_vec();
         args.extend([theirs.0, "netns", &other.name]);
         run("ip", &args).unwrap();
