@@ -16,7 +16,7 @@ pub const EXTENSIONS: usize = 16;
 /// Bytes of one extension's value.
 pub const EXTENSION_VALUE: usize = 1024;
 
-/// Bytes of a binary multiaddr: two public keys, one IPv6 address and their codes take 111.
+/// Bytes of a binary multiaddr: two public keys, one IPv6 address and their codes take 107.
 pub const ADDRESS: usize = 128;
 /// Addresses a peer may announce: several interfaces in two families and a few relays.
 pub const ADDRESSES: usize = 16;
