@@ -1,1 +1,20 @@
-//! placeholder
+//! Test vectors for the protocol that the documents beside this crate define.
+//!
+//! [`suites::all`] makes every suite in memory, from fixed seeds, so that the same bytes come out
+//! each time; the program `vectors` writes them to `vectors/`. Nothing here uses `dchat-wire`: each
+//! byte is put down by hand as the documents say ([`structure`], [`multiaddr`], [`der`]), and the
+//! tests of this crate then hold `dchat-wire` and the files against each other. A third opinion,
+//! made from the documents alone, is `check_vectors.py`.
+
+pub mod actor;
+pub mod case;
+pub mod der;
+pub mod fault;
+pub mod json;
+pub mod multiaddr;
+pub mod olm;
+pub mod structure;
+pub mod suites;
+
+pub use case::{Case, Suite};
+pub use json::Json;

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dchat_transport::socket::{BindCause, PathEvent, PathEvents, bind};
-use stock::{Node, configs, connect, node, pattern, transfer};
+use stock::{Node, configs, connect, connect_hooked, node, pattern, transfer};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
@@ -164,11 +164,16 @@ async fn the_better_of_two_families_is_found_and_taken() {
     let configs = configs(None);
     let listen = ["127.0.0.1:0", "[::1]:0"];
     let (mut one, other) = (node(&listen, 1, &configs), node(&listen, 2, &configs));
-    let (dialed, accepted) = connect(&one, &other, other.paths.local_addrs()[0]).await;
+    let (hook, hooked) = std::sync::mpsc::channel();
+    let hook = Box::new(move |id, _| hook.send(id).unwrap());
+    let to = other.paths.local_addrs()[0];
+    let (dialed, accepted) = connect_hooked(&one, &other, to, hook).await;
     one.paths
         .offer(dialed.remote_address(), &other.paths.local_addrs());
     let (_, remote) = switched(&mut one.events).await;
     assert_eq!(remote, other.paths.local_addrs()[1]);
+    let now = one.paths.current(dialed.remote_address()).unwrap();
+    assert_eq!(hooked.try_iter().collect::<Vec<_>>(), [now.id]);
     transfer(&dialed, &accepted, &pattern(4 * MIB)).await;
 }
 

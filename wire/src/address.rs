@@ -94,6 +94,14 @@ impl Address {
         }
     }
 
+    /// Whether packets can be sent to it: not to port 0, every interface, or many hosts. Only such an
+    /// address may travel; a receiver refuses the whole body around any other.
+    #[must_use]
+    pub fn names_one_socket(&self) -> bool {
+        let socket = self.socket();
+        socket.port() != 0 && !socket.ip().is_unspecified() && !socket.ip().is_multicast()
+    }
+
     fn to_multiaddr(self) -> Multiaddr {
         let (socket, relay, peer) = match self {
             Self::Direct { socket, peer } => (socket, None, peer),
@@ -104,7 +112,7 @@ impl Address {
             } => (socket, Some(relay), peer),
         };
         let mut address = Multiaddr::empty()
-            .with(socket.ip().into())
+            .with(socket.ip().to_canonical().into())
             .with(Protocol::Udp(socket.port()))
             .with(Protocol::QuicV1);
         if let Some(relay) = relay {
@@ -161,15 +169,12 @@ impl Address {
             .ok()
             .and_then(|multiaddr| Self::from_multiaddr(&multiaddr).ok())
             .ok_or("not an address of a form in use")?;
-        // A multiaddr's varints have longer encodings of the same number.
+        // A multiaddr's varints have longer encodings of the same number, and an IPv4 address can be
+        // written as IPv6.
         if address.to_repr() != bytes {
             return Err("the address is not in its canonical encoding");
         }
-        let socket = address.socket();
-        if plain(socket) != socket {
-            return Err("an IPv4 address is written as IPv6");
-        }
-        if socket.port() == 0 || socket.ip().is_unspecified() || socket.ip().is_multicast() {
+        if !address.names_one_socket() {
             return Err("the address names no single socket");
         }
         Ok(address)

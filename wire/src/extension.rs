@@ -44,8 +44,8 @@ impl Extensions {
         &self.0
     }
 
-    fn to_repr(&self) -> List<Extension, { limits::EXTENSIONS }> {
-        self.0.clone()
+    fn to_repr(&self) -> &List<Extension, { limits::EXTENSIONS }> {
+        &self.0
     }
 
     fn from_repr(list: List<Extension, { limits::EXTENSIONS }>) -> Result<Self, &'static str> {

@@ -11,6 +11,7 @@
 //! close; without it the frame is skipped. Other flag bits are ignored (spec `10-encoding` §4).
 
 use crate::chat::{ChatOpen, Envelope, Undecryptable};
+use crate::close;
 use crate::codec::{self, DecodeError};
 use crate::hello::Hello;
 use crate::identify::Identify;
@@ -88,9 +89,15 @@ macro_rules! frames {
                 }
             }
 
-            fn encode_body(&self) -> Vec<u8> {
+            fn body_len(&self) -> usize {
                 match self {
-                    $(Self::$name(body) => codec::encode(body),)*
+                    $(Self::$name(body) => codec::encoded_len(body),)*
+                }
+            }
+
+            fn append_body(&self, bytes: &mut Vec<u8>) {
+                match self {
+                    $(Self::$name(body) => codec::append(body, bytes),)*
                 }
             }
         }
@@ -118,14 +125,17 @@ frames! {
 
 impl Frame {
     /// Header and body.
+    ///
+    /// Extensions are the one part that can take a body over [`FrameType::max_body`]; a frame with
+    /// so many is refused by its receiver.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let body = self.encode_body();
-        let mut bytes = Vec::with_capacity(limits::FRAME_HEADER + body.len());
-        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        let len = self.body_len();
+        let mut bytes = Vec::with_capacity(limits::FRAME_HEADER + len);
+        bytes.extend_from_slice(&(len as u32).to_le_bytes());
         bytes.extend_from_slice(&(self.frame_type() as u16).to_le_bytes());
         bytes.extend_from_slice(&FLAG_CRITICAL.to_le_bytes());
-        bytes.extend_from_slice(&body);
+        self.append_body(&mut bytes);
         bytes
     }
 }
@@ -159,11 +169,22 @@ pub enum FrameError {
     },
 }
 
+impl FrameError {
+    /// What the connection is closed with.
+    #[must_use]
+    pub fn code(self) -> close::Code {
+        match self {
+            Self::Malformed { .. } | Self::TooLong { .. } => close::Code::Malformed,
+            Self::Unsupported { .. } => close::Code::Unsupported,
+        }
+    }
+}
+
 /// Cuts a stream into frames, however its bytes are split.
 ///
 /// State: at most one header and one body, grown as its bytes come and never beyond the type's
 /// bound. Unknown frames are skipped without being buffered. After an error the reader stays at it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FrameReader {
     header: [u8; limits::FRAME_HEADER],
     header_len: usize,
@@ -202,7 +223,7 @@ impl FrameReader {
     /// of `input` is taken without one.
     ///
     /// # Errors
-    /// [`FrameError`]: the stream cannot be read on; close it with the error's code.
+    /// [`FrameError`]: the stream cannot be read on; close it with [`FrameError::code`].
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, FrameError> {
         loop {
             match self.state {
@@ -258,6 +279,17 @@ impl FrameReader {
         }
         self.body.extend_from_slice(&input[..taken]);
         *input = &input[taken..];
+    }
+}
+
+impl core::fmt::Debug for FrameReader {
+    /// Without the bytes: bodies carry messages, and logs must not.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("FrameReader")
+            .field("state", &self.state)
+            .field("header_len", &self.header_len)
+            .field("body_len", &self.body.len())
+            .finish()
     }
 }
 

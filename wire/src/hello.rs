@@ -56,6 +56,29 @@ impl Versions {
         high: VERSION,
     };
 
+    /// The versions from `low` to `high`.
+    ///
+    /// # Errors
+    /// The spec's reason, when the range is empty or starts at 0.
+    pub fn new(low: u16, high: u16) -> Result<Self, &'static str> {
+        if low == 0 || low > high {
+            return Err("the version range is empty or starts at 0");
+        }
+        Ok(Self { low, high })
+    }
+
+    /// The lowest version.
+    #[must_use]
+    pub fn low(self) -> u16 {
+        self.low
+    }
+
+    /// The highest version.
+    #[must_use]
+    pub fn high(self) -> u16 {
+        self.high
+    }
+
     /// The highest version both speak.
     #[must_use]
     pub fn common(self, other: Self) -> Option<u16> {
@@ -69,11 +92,7 @@ impl Versions {
     }
 
     fn from_repr([a, b, c, d]: [u8; 4]) -> Result<Self, &'static str> {
-        let (low, high) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
-        if low == 0 || low > high {
-            return Err("the version range is empty or starts at 0");
-        }
-        Ok(Self { low, high })
+        Self::new(u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
     }
 }
 checked_field!(Versions as [u8; 4]);
@@ -95,14 +114,20 @@ impl Capabilities {
         }
     }
 
+    /// The capabilities.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u16] {
+        &self.0
+    }
+
     /// Whether `capability` is among them.
     #[must_use]
     pub fn contains(&self, capability: u16) -> bool {
         self.0.binary_search(&capability).is_ok()
     }
 
-    fn to_repr(&self) -> List<u16, { limits::CAPABILITIES }> {
-        self.0.clone()
+    fn to_repr(&self) -> &List<u16, { limits::CAPABILITIES }> {
+        &self.0
     }
 
     fn from_repr(list: List<u16, { limits::CAPABILITIES }>) -> Result<Self, &'static str> {

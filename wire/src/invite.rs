@@ -47,8 +47,6 @@ pub const LIFETIME: u64 = 7 * 24 * 60 * 60 * 1000;
 
 const SCHEME: &str = "dchat:";
 const CHECKSUM: usize = 4;
-/// Longest link read: far over what the limits above allow, and short enough to paste.
-const MAX_LINK: usize = 4096;
 
 /// The 32 secret bytes of an invite; hidden in `Debug` and wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,7 +121,7 @@ impl FromStr for Invite {
             .trim()
             .strip_prefix(SCHEME)
             .ok_or(InviteError::NotALink)?;
-        if text.len() > MAX_LINK {
+        if text.len() > limits::INVITE_LINK {
             return Err(InviteError::Damaged);
         }
         let bytes = from_base64url(text).ok_or(InviteError::Damaged)?;
@@ -161,14 +159,24 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
+fn digit(character: u8) -> Option<u8> {
+    match character {
+        b'A'..=b'Z' => Some(character - b'A'),
+        b'a'..=b'z' => Some(character - b'a' + 26),
+        b'0'..=b'9' => Some(character - b'0' + 52),
+        b'-' => Some(62),
+        b'_' => Some(63),
+        _ => None,
+    }
+}
+
 /// The one byte string whose [`base64url`] is `text`; `None` for any other text.
 fn from_base64url(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     for chunk in text.as_bytes().chunks(4) {
         let mut word = 0_u32;
         for (place, character) in chunk.iter().enumerate() {
-            let digit = ALPHABET.iter().position(|symbol| symbol == character)?;
-            word |= (digit as u32) << (18 - 6 * place);
+            word |= u32::from(digit(*character)?) << (18 - 6 * place);
         }
         let whole = chunk.len() - 1;
         bytes.extend_from_slice(&word.to_be_bytes()[1..=whole]);

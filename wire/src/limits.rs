@@ -22,6 +22,9 @@ pub const ADDRESS: usize = 128;
 pub const ADDRESSES: usize = 16;
 /// Addresses inside an invite, which has to fit a QR code.
 pub const INVITE_ADDRESSES: usize = 6;
+/// Characters of an invite link after its scheme. An invite without extensions whose device record
+/// is one takes at most 1,700; more is refused before it is decoded.
+pub const INVITE_LINK: usize = 4096;
 /// Capabilities in a HELLO.
 pub const CAPABILITIES: usize = 64;
 /// Bytes of a display name in UTF-8.

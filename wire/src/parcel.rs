@@ -3,7 +3,7 @@
 //! A conversation is a set of logs. A log is named by its author and an incarnation, numbers its
 //! entries from 1 without gaps, and chains them by hash (spec `40-messaging` §5).
 
-use crate::codec::{self, Bytes, DecodeError, List, body, checked_field};
+use crate::codec::{self, Bytes, DecodeError, List, OverLimit, body, checked_field};
 use crate::extension::Extensions;
 use crate::hash::Context;
 use crate::id::PeerId;
@@ -120,8 +120,20 @@ pub fn entry_hash(
 pub struct Padding(Bytes<{ limits::PARCEL }>);
 
 impl Padding {
-    fn to_repr(&self) -> Bytes<{ limits::PARCEL }> {
-        self.0.clone()
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.as_slice().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn to_repr(&self) -> &Bytes<{ limits::PARCEL }> {
+        &self.0
     }
 
     fn from_repr(bytes: Bytes<{ limits::PARCEL }>) -> Result<Self, &'static str> {
@@ -162,7 +174,7 @@ impl Parcel {
     /// [`ParcelTooLarge`] when it would be over [`limits::PARCEL`].
     pub fn seal(mut self) -> Result<Vec<u8>, ParcelTooLarge> {
         self.padding = Padding::default();
-        let len = codec::encode(&self).len();
+        let len = codec::encoded_len(&self);
         let missing = padded_len(len)
             .checked_sub(len)
             .ok_or(ParcelTooLarge { len })?;
@@ -173,10 +185,13 @@ impl Parcel {
     /// Decodes a padded parcel.
     ///
     /// # Errors
-    /// [`DecodeError`], also when the padding is not the one [`Parcel::seal`] makes.
+    /// [`DecodeError`], also when it is over [`limits::PARCEL`] or the padding is not the one [`Parcel::seal`] makes.
     pub fn open(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > limits::PARCEL {
+            return Err(OverLimit::new("Parcel", bytes.len() as u64, limits::PARCEL).into());
+        }
         let parcel: Self = codec::decode(bytes)?;
-        let unpadded = bytes.len() - parcel.padding.0.as_slice().len();
+        let unpadded = bytes.len() - parcel.padding.len();
         if padded_len(unpadded) != bytes.len() {
             return Err(DecodeError::Invalid {
                 field: "Parcel.padding",

@@ -16,6 +16,9 @@ use super::paths::PathId;
 /// Most entries kept for a connection: three RTTs of bursts at 64 entries an RTT, and some.
 pub const MAX_BURSTS: usize = 256;
 
+/// Entries whose memory an idle connection keeps.
+const IDLE_BURSTS: usize = 16;
+
 /// What a path had delivered at the moment a burst left, to turn its acknowledgement into a rate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Snapshot {
@@ -185,6 +188,7 @@ impl Bursts {
     /// Nothing is in flight any more.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+        self.entries.shrink_to(IDLE_BURSTS);
         self.foreign = 0;
     }
 
@@ -262,6 +266,11 @@ mod tests {
         bursts.sent(now, 1000, PathId(1), snapshot(now), MS);
         let ambiguous = bursts.acked(now, 1000).map(|(burst, _)| burst.ambiguous);
         assert_eq!(ambiguous, Some(true));
+    }
+
+    #[test]
+    fn the_record_is_as_small_as_documented() {
+        assert!(size_of::<Burst>() * MAX_BURSTS <= 28 * 1024);
     }
 
     proptest! {

@@ -14,7 +14,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{bursts::Snapshot, cubic::CubicLaw, rate::MaxRate};
+use super::{bursts::Snapshot, cubic::CubicLaw, rate::MaxRate, round::Round};
 
 /// Smallest window in packets: keeps acknowledgements coming in pairs (BBR's minimum).
 const MIN_WINDOW_PACKETS: u64 = 4;
@@ -34,11 +34,6 @@ const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
 const COMPETE_ROUNDS: u32 = 10;
 /// Rounds in which a rival that just backed off is given time to show again.
 const TRIAL_ROUNDS: u32 = 2;
-/// Share of a round, as a divisor, that may be lost without counting: 5 %.
-const LOSS_TOLERANCE: u64 = 20;
-/// Losses fewer than this in packets a round say nothing statistically.
-const LOSS_MIN_PACKETS: u64 = 8;
-
 /// What the window is steered by.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
@@ -64,18 +59,6 @@ enum Phase {
         smallest: Option<Duration>,
         then: Option<CubicLaw>,
     },
-}
-
-/// What one round has seen so far.
-#[derive(Clone, Copy, Debug)]
-struct Round {
-    began: Instant,
-    ends_at_delivered: u64,
-    acked: u64,
-    lost: u64,
-    rtt: Option<Duration>,
-    rtt_samples: u32,
-    limited: bool,
 }
 
 /// One acknowledged batch of a path, until `on_end_acks`.
@@ -614,32 +597,6 @@ impl PathModel {
     }
 }
 
-impl Round {
-    fn new(now: Instant, delivered: u64) -> Self {
-        Self {
-            began: now,
-            ends_at_delivered: delivered,
-            acked: 0,
-            lost: 0,
-            rtt: None,
-            rtt_samples: 0,
-            limited: false,
-        }
-    }
-
-    /// Whether the round shows a queue as HyStart++ tells one (RFC 9406 §4.2): its smallest of at
-    /// least 8 samples is an eighth, and 4 to 16 ms, above the path's.
-    fn delayed(&self, smallest: Option<Duration>) -> bool {
-        let smallest = smallest.unwrap_or_default();
-        let queue = (smallest / 8).clamp(Duration::from_millis(4), Duration::from_millis(16));
-        self.rtt_samples >= 8 && self.rtt.is_some_and(|rtt| rtt > smallest + queue)
-    }
-
-    fn excessive_loss(&self, mtu: u64) -> bool {
-        self.lost >= LOSS_MIN_PACKETS * mtu && self.lost * LOSS_TOLERANCE > self.acked + self.lost
-    }
-}
-
 /// Ten packets, at least 14,720 bytes' worth (RFC 9002 §7.2).
 pub(super) fn initial_window(mtu: u64) -> u64 {
     (10 * mtu).min(14_720.max(2 * mtu))
@@ -647,4 +604,62 @@ pub(super) fn initial_window(mtu: u64) -> u64 {
 
 fn over(rate: u64, time: Duration) -> u64 {
     (rate as f64 * time.as_secs_f64()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MTU: u64 = 1452;
+
+    proptest! {
+        #[test]
+        fn the_window_stays_within_its_bounds_whatever_is_reported(
+            events in proptest::collection::vec(
+                (0u8..12, 0u64..10_000_000, 0u64..300_000, any::<bool>()),
+                1..400,
+            ),
+        ) {
+            let mut now = Instant::now();
+            let mut model = PathModel::new(now, MTU as u16, 1);
+            let mut sent = vec![(now, model.on_sent(now, 0))];
+            for (event, bytes, micros, flag) in events {
+                now += Duration::from_micros(micros);
+                match event {
+                    0..=2 => sent.push((now, model.on_sent(now, bytes))),
+                    3..=7 => {
+                        let (at, snapshot) = sent[bytes as usize % sent.len()];
+                        let rtt = flag.then(|| now - at);
+                        model.on_ack(now, at, bytes, snapshot, flag, rtt);
+                        model.on_end_acks(now, bytes, micros % 3 == 0);
+                    }
+                    8 => model.on_loss(now, now, bytes, flag),
+                    9 => model.on_persistent_congestion(now),
+                    10 => model.enter(now),
+                    _ => now += MIN_RTT_LIFETIME,
+                }
+                prop_assert!(model.window() >= MIN_WINDOW_PACKETS * MTU);
+                prop_assert!(model.window() <= MAX_WINDOW);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_cycle_and_another_one_another() {
+        let cycle = |seed| {
+            let mut model = PathModel::new(Instant::now(), 1452, seed);
+            let rounds = (0..32).map(|_| {
+                model.cruise();
+                match model.phase {
+                    Phase::Cruise { rounds_left } => rounds_left,
+                    _ => 0,
+                }
+            });
+            rounds.collect::<Vec<_>>()
+        };
+        assert_eq!(cycle(7), cycle(7));
+        assert_ne!(cycle(7), cycle(8));
+        assert!(cycle(7).iter().all(|rounds| (4..8).contains(rounds)));
+    }
 }

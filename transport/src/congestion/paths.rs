@@ -78,6 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_table_is_as_small_as_documented() {
+        assert!(size_of::<(PathId, PathModel)>() * MAX_PATHS <= 6 * 1024);
+    }
+
+    #[test]
     fn the_least_recently_used_path_goes_and_the_current_one_stays() {
         let now = Instant::now();
         let model = || PathModel::new(now, 1200, 0);

@@ -15,6 +15,9 @@ pub const TRIALS: usize = 5;
 /// Connection ids remembered per connection and kind of knowledge. quinn issues 5 and a peer
 /// uses one at a time (RFC 9000 §5.1.1 lets it hold `active_connection_id_limit`, by default 2).
 pub const CIDS: usize = 8;
+/// Connections with one peer address to which a packet of unknown id is shown: two that were dialed
+/// at once, and what a restart left behind.
+pub const SHARED: usize = 4;
 /// Outputs that wait to be drained; the caller drains after every call.
 pub const OUTPUTS: usize = 4096;
 /// Senders remembered for the reply quinn makes before the next batch is read: one batch is at most

@@ -46,8 +46,6 @@ pub(super) struct Connection {
     pub(super) stage: Stage,
     /// The only path before attachment and after release. While attached the active path counts.
     pub(super) only: Route,
-    /// Whether our side began it.
-    pub(super) dialed: bool,
     pub(super) cids: Cids,
     /// Key in the table of what may be evicted, if it may.
     pub(super) evictable: Option<(Class, u64)>,
@@ -55,7 +53,6 @@ pub(super) struct Connection {
     pub(super) armed: Option<Instant>,
     /// Address its short headers without a known id come from: the active path's.
     pub(super) home: (LegId, SocketAddr),
-    pub(super) sent: Option<Instant>,
 }
 
 /// What is evicted first.
@@ -69,28 +66,15 @@ pub(super) enum Class {
     Proven,
 }
 
-/// Whether a connection's peer is about to use an id we have not seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Expectation {
-    /// It has no reason to send anything.
-    Over,
-    /// It may, as anybody.
-    Another,
-    /// It has used none yet but that of the handshake.
-    First,
-}
-
 impl Connection {
     pub(super) fn new(stage: Stage, only: Route) -> Self {
         Self {
-            dialed: matches!(stage, Stage::Dialed { .. }),
             stage,
             only,
             cids: Cids::default(),
             evictable: None,
             armed: None,
             home: (only.leg, only.remote),
-            sent: None,
         }
     }
 
@@ -109,17 +93,6 @@ impl Connection {
             Stage::Provisional { proven: true } => Some(Class::Proven),
             Stage::Lingering { .. } => Some(Class::Lingering),
             Stage::Dialed { .. } | Stage::Attached(_) => None,
-        }
-    }
-
-    /// How likely a short header with an unknown id from its address is its own, the time of sending
-    /// aside: a server begins to use one of the ids we gave it right after the handshake, and nobody
-    /// answers what is released.
-    pub(super) fn expects_unknown_id(&self) -> Expectation {
-        match &self.stage {
-            Stage::Lingering { .. } => Expectation::Over,
-            _ if self.dialed && self.cids.learned.is_empty() => Expectation::First,
-            _ => Expectation::Another,
         }
     }
 

@@ -17,10 +17,10 @@
 //! handshake packet to an id we did not choose belongs to the virtual address derived by a keyed
 //! hash from its source address and its source connection id: one per attempt, the same before
 //! and after a Retry, and the same again when its entry was evicted meanwhile. A short header with
-//! an unknown id (a stateless reset, an id the peer begins to use) goes to a connection at that
-//! address: one we dialed whose peer has used no id but the handshake's, since a server takes a new
-//! one at once; otherwise the one that sent last. What is left is shown to quinn without an entry
-//! being made, so that it can answer with a reset or a version negotiation.
+//! an unknown id (a stateless reset, or an id the peer was given under encryption and begins to use,
+//! as quinn does right after the handshake) goes to the connection whose active path it came over,
+//! which then learns the id; when there are several, to each of them. What is left is shown to
+//! quinn without an entry being made, so that it can answer with a reset or a version negotiation.
 //!
 //! **How a path becomes active.** A connection has exactly one path until its probe keys are
 //! attached. Afterwards an address is sent nothing but a bounded number of authenticated probes

@@ -17,6 +17,8 @@ pub struct Stats {
     pub unmapped: u64,
     /// Outbound datagrams the operating system refused.
     pub send_failed: u64,
+    /// Short headers with an id we do not know, from an address we do.
+    pub unknown_ids: u64,
     /// QUIC datagrams from strangers shown to quinn without an entry.
     pub strangers: u64,
     /// Provisional entries evicted to make room.

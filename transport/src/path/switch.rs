@@ -38,10 +38,13 @@ impl Default for Config {
 }
 
 /// What becomes of an inbound datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is QUIC, and comes from this virtual address.
     Deliver(VirtualAddress),
+    /// It is QUIC and of one of these connections, all with the same peer address, or a reset of
+    /// one: to be delivered under each. quinn drops what comes to a connection from another's.
+    Ambiguous(Vec<VirtualAddress>),
     /// It was ours and is dealt with, or is dropped; either way it is counted.
     Consumed,
 }
@@ -173,7 +176,6 @@ impl Switch {
             self.stats.unmapped += u64::from(reply.is_none());
             return reply;
         };
-        connection.sent = Some(now);
         let route = connection.route();
         if matches!(connection.stage, Stage::Attached(_)) {
             self.attached(virt, now, |attached, cx| attached.data_out(len, cx));
@@ -302,27 +304,31 @@ impl Switch {
             return self.known(virt, arrival, len, now);
         }
         let (leg, from) = (arrival.leg, arrival.from);
-        let at_home = || {
-            self.homes
-                .range((leg, from, VirtualAddress::FIRST)..=(leg, from, VirtualAddress::LAST))
-                .map(|(_, _, virt)| *virt)
-        };
-        let expects = |virt: &VirtualAddress| {
-            let to = self.connections.get(virt);
-            to.map(|to| (to.expects_unknown_id(), to.sent))
-        };
-        match at_home().max_by_key(expects) {
-            Some(virt) => {
-                let best = expects(&virt).map(|(expectation, _)| expectation);
-                let rivals = at_home()
-                    .filter(|rival| expects(rival).map(|(expectation, _)| expectation) == best);
-                if rivals.count() == 1 {
-                    self.learn(virt, dcid);
-                }
+        let home = (leg, from, VirtualAddress::FIRST)..=(leg, from, VirtualAddress::LAST);
+        // Who has shown no round trip has not been told an id either.
+        let mut at_home: Vec<VirtualAddress> = self
+            .homes
+            .range(home)
+            .map(|(_, _, virt)| *virt)
+            .filter(|virt| self.class_of(*virt) != Some(Class::Unproven))
+            .take(bounds::SHARED)
+            .collect();
+        self.stats.unknown_ids += u64::from(!at_home.is_empty());
+        match (at_home.pop(), at_home.is_empty()) {
+            (None, _) => self.stranger(VirtualAddress::provisional(&self.key, from, &[]), arrival),
+            (Some(virt), true) => {
+                self.learn(virt, dcid);
                 Verdict::Deliver(virt)
             }
-            None => self.stranger(VirtualAddress::provisional(&self.key, from, &[]), arrival),
+            (Some(virt), false) => {
+                at_home.push(virt);
+                Verdict::Ambiguous(at_home)
+            }
         }
+    }
+
+    fn class_of(&self, virt: VirtualAddress) -> Option<Class> {
+        self.connections.get(&virt)?.class()
     }
 
     /// A packet to one of our ids: it belongs to that connection, wherever it comes from.
@@ -472,6 +478,9 @@ impl Switch {
                 until: now + bounds::LINGER,
             },
         );
+        // Its remaining packets come to ids that are known; others are a newer connection's.
+        let (leg, addr) = connection.home;
+        self.homes.remove(&(leg, addr, virt));
         self.forget_tag(virt, &before);
         self.classify(virt);
         self.rearm(virt);

@@ -135,7 +135,7 @@ fn open_as(addr: SocketAddr, dual: bool) -> io::Result<(Leg, bool)> {
         dual = !socket.only_v6()?;
     }
     socket.bind(&addr.into())?;
-    Ok((Leg::new(socket.into())?, dual))
+    Ok((Leg::new(socket.into(), dual)?, dual))
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {

@@ -21,6 +21,16 @@ pub(super) struct Held {
     datagram: Vec<u8>,
 }
 
+impl Held {
+    fn new(virt: VirtualAddress, meta: &RecvMeta, datagram: &[u8]) -> Self {
+        Self {
+            virt,
+            ecn: meta.ecn,
+            datagram: datagram.to_vec(),
+        }
+    }
+}
+
 /// Rewrites one received batch for quinn. A length of 0 is left when nothing in it was for quinn.
 pub(super) fn demux(
     switch: &mut Switch,
@@ -50,6 +60,13 @@ pub(super) fn demux(
             (Some(dcid), Some((known, virt))) if dcid == known => Some(virt),
             _ => match switch.inbound(arrival, datagram, now) {
                 Verdict::Deliver(virt) => Some(virt),
+                Verdict::Ambiguous(virts) => {
+                    let copies = virts
+                        .into_iter()
+                        .map(|virt| Held::new(virt, meta, datagram));
+                    held.extend(copies);
+                    None
+                }
                 Verdict::Consumed => None,
             },
         };
@@ -63,11 +80,7 @@ pub(super) fn demux(
                 }
                 kept += end - start;
             } else {
-                held.push_back(Held {
-                    virt,
-                    ecn: meta.ecn,
-                    datagram: datagram.to_vec(),
-                });
+                held.push_back(Held::new(virt, meta, datagram));
             }
         }
         start = end;

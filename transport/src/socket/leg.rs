@@ -1,7 +1,7 @@
 //! One real UDP socket.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quinn::udp::{EcnCodepoint, RecvMeta, Transmit, UdpSocketState};
@@ -25,6 +25,8 @@ pub(super) struct Leg {
     /// cost the others.
     naming: UdpSocketState,
     bound: SocketAddr,
+    /// Whether an IPv6 wildcard carries IPv4 as well.
+    dual: bool,
     /// Set once a batch was refused for being one.
     unsegmented: AtomicBool,
 }
@@ -42,7 +44,7 @@ pub(super) enum Sent {
 }
 
 impl Leg {
-    pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+    pub(super) fn new(socket: std::net::UdpSocket, dual: bool) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
         let naming = UdpSocketState::new((&socket).into())?;
         // Smaller buffers cost throughput, not correctness.
@@ -54,6 +56,7 @@ impl Leg {
             state,
             naming,
             bound,
+            dual,
             unsegmented: AtomicBool::new(false),
         })
     }
@@ -61,6 +64,14 @@ impl Leg {
     /// Where it is bound, with the real port.
     pub(super) fn bound(&self) -> SocketAddr {
         self.bound
+    }
+
+    /// Every address it stands for: its own, and that of the other family where it is dual.
+    pub(super) fn stands_for(&self) -> impl Iterator<Item = SocketAddr> + use<> {
+        let other = self
+            .dual
+            .then(|| (Ipv4Addr::UNSPECIFIED, self.bound.port()).into());
+        [self.bound].into_iter().chain(other)
     }
 
     pub(super) fn io(&self) -> &UdpSocket {

@@ -16,10 +16,12 @@ impl Paths {
         Self(lease)
     }
 
-    /// The bound sockets, with their real ports.
+    /// The bound addresses, with their real ports. An IPv6 wildcard that carries IPv4 as well is
+    /// two: itself and the IPv4 wildcard with its port.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.0.0.legs().iter().map(|leg| leg.bound()).collect()
+        let legs = self.0.0.legs().iter();
+        legs.flat_map(|leg| leg.stands_for()).collect()
     }
 
     /// A fresh virtual address for one outgoing attempt to one real address; the caller releases

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dchat_transport::path::ProbePair;
-use dchat_transport::socket::{PathEvents, Paths, VirtualSocket, bind};
+use dchat_transport::socket::{PathEvents, Paths, SwitchHook, VirtualSocket, bind};
 use dchat_wire::probe::ProbeKeys;
 use quinn::rustls;
 
@@ -98,6 +98,16 @@ pub async fn connect(
     to: &Node,
     address: SocketAddr,
 ) -> (quinn::Connection, quinn::Connection) {
+    connect_hooked(from, to, address, Box::new(|_, _| {})).await
+}
+
+/// [`connect`] with a hook on the dialer's side.
+pub async fn connect_hooked(
+    from: &Node,
+    to: &Node,
+    address: SocketAddr,
+    hook: SwitchHook,
+) -> (quinn::Connection, quinn::Connection) {
     let virt = from.paths.dial(address);
     let dial = from
         .endpoint
@@ -107,8 +117,7 @@ pub async fn connect(
     let (dialed, accepted) = tokio::join!(dial, accept);
     let dialed = dialed.unwrap();
     assert_eq!(dialed.remote_address(), virt);
-    from.paths
-        .attach(virt, probe_keys(&dialed, true), Box::new(|_, _| {}));
+    from.paths.attach(virt, probe_keys(&dialed, true), hook);
     to.paths.attach(
         accepted.remote_address(),
         probe_keys(&accepted, false),

@@ -5,8 +5,10 @@ use super::error::{OverLimit, Trail};
 use super::field::{Field, sealed};
 
 /// At most `MAX` bytes: a `u64` count, then the bytes.
+///
+/// Held without spare room, so that many empty ones take little more memory than their counts.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Bytes<const MAX: usize>(Vec<u8>);
+pub struct Bytes<const MAX: usize>(Box<[u8]>);
 
 impl<const MAX: usize> Bytes<MAX> {
     /// Takes `bytes`.
@@ -17,7 +19,7 @@ impl<const MAX: usize> Bytes<MAX> {
         if bytes.len() > MAX {
             return Err(OverLimit::new("Bytes", bytes.len() as u64, MAX));
         }
-        Ok(Self(bytes))
+        Ok(Self(bytes.into_boxed_slice()))
     }
 
     /// The bytes.
@@ -29,7 +31,7 @@ impl<const MAX: usize> Bytes<MAX> {
     /// The bytes, owned.
     #[must_use]
     pub fn into_vec(self) -> Vec<u8> {
-        self.0
+        self.0.into_vec()
     }
 }
 
@@ -47,13 +49,13 @@ impl<const MAX: usize> Field for Bytes<MAX> {
 
 impl<const MAX: usize> Encode for Bytes<MAX> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        Encode::encode(self.0.as_slice(), encoder)
+        Encode::encode(&*self.0, encoder)
     }
 }
 
 impl<const MAX: usize> Decode<Trail> for Bytes<MAX> {
     fn decode<D: Decoder<Context = Trail>>(decoder: &mut D) -> Result<Self, Stop> {
-        take(decoder, MAX).map(Self)
+        take(decoder, MAX).map(|bytes| Self(bytes.into_boxed_slice()))
     }
 }
 

@@ -94,8 +94,8 @@ macro_rules! body {
 }
 pub(crate) use body;
 
-/// Makes `$name` a field encoded as `$repr`: `From<&$name>` gives the representation, and
-/// `$name::from_repr` accepts or refuses it with the spec's reason.
+/// Makes `$name` a field encoded as `$repr`: `$name::to_repr` gives the representation, owned or
+/// borrowed, and `$name::from_repr` accepts or refuses it with the spec's reason.
 macro_rules! checked_field {
     ($name:ty as $repr:ty) => {
         impl $crate::codec::sealed::Sealed for $name {}
@@ -107,7 +107,7 @@ macro_rules! checked_field {
                 &self,
                 encoder: &mut E,
             ) -> Result<(), $crate::codec::bincode::EncodeError> {
-                <$repr as $crate::codec::bincode::Encode>::encode(&self.to_repr(), encoder)
+                $crate::codec::bincode::Encode::encode(&self.to_repr(), encoder)
             }
         }
         impl $crate::codec::bincode::Decode<$crate::codec::Trail> for $name {

@@ -27,6 +27,8 @@ pub(crate) use field::{body, checked_field, sealed};
 use ::bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use ::bincode::de::read::SliceReader;
 use ::bincode::de::{Decoder as _, DecoderImpl};
+use ::bincode::enc::EncoderImpl;
+use ::bincode::enc::write::{SizeWriter, Writer};
 
 use crate::limits;
 
@@ -47,12 +49,41 @@ const fn profile() -> Profile {
 /// Encodes `value`; the result is the only byte string that decodes to it.
 #[must_use]
 pub fn encode<T: Field>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(encoded_len(value));
+    append(value, &mut bytes);
+    bytes
+}
+
+/// The length of [`encode`]'s result, without making it.
+#[must_use]
+pub fn encoded_len<T: Field>(value: &T) -> usize {
+    write(value, SizeWriter::default()).bytes_written
+}
+
+/// Encodes `value` behind what `bytes` holds.
+pub(crate) fn append<T: Field>(value: &T, bytes: &mut Vec<u8>) {
+    write(value, Append(bytes));
+}
+
+fn write<T: Field, W: Writer>(value: &T, writer: W) -> W {
+    let mut encoder = EncoderImpl::new(writer, ::bincode::config::legacy());
     #[expect(
         clippy::expect_used,
-        reason = "writing the sealed types to a Vec has no failing branch"
+        reason = "neither writer fails, and the sealed types have no failing branch"
     )]
-    ::bincode::encode_to_vec(value, ::bincode::config::legacy())
-        .expect("the sealed types encode into memory")
+    value
+        .encode(&mut encoder)
+        .expect("the sealed types encode into memory");
+    encoder.into_writer()
+}
+
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Writer for Append<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), bincode::EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Decodes exactly one `T` from all of `bytes`.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::net::{addr, initial, keys, short, udp};
+use super::net::{Net, addr, initial, keys, ms, short, udp};
 use crate::path::{Arrival, Config, Input, LegId, Switch, Verdict, VirtualAddress, bounds};
 
 fn switch() -> Switch {
@@ -20,7 +20,7 @@ fn from(text: &str) -> Arrival {
 fn delivered(verdict: Verdict) -> VirtualAddress {
     match verdict {
         Verdict::Deliver(virt) => virt,
-        Verdict::Consumed => panic!("consumed"),
+        Verdict::Ambiguous(_) | Verdict::Consumed => panic!("{verdict:?}"),
     }
 }
 
@@ -124,19 +124,38 @@ fn an_id_of_ours_is_not_taken_over_from_outside() {
 }
 
 #[test]
-fn a_reset_reaches_the_connection_that_last_sent_there() {
+fn an_unknown_id_is_learned_by_the_only_connection_there() {
+    let mut net = Net::connected(&["192.0.2.1:4001"], &["198.51.100.1:4001"]);
+    let virt = net.nodes[1].virt;
+    // The peer begins to use an id it was given under encryption, and then moves.
+    let packet = short(b"new id 1", b"", 100);
+    for (from, delivered) in [("192.0.2.1:4001", 1), ("203.0.113.7:9", 1)] {
+        net.inject(addr(from), addr("198.51.100.1:4001"), packet.clone());
+        net.run(ms(100));
+        assert_eq!(net.nodes[1].delivered.len(), delivered);
+    }
+    assert!(net.nodes[1].delivered.contains(&virt));
+    assert_eq!(net.nodes[1].probes.get(&addr("203.0.113.7:9")), Some(&1));
+}
+
+#[test]
+fn an_unknown_id_is_shown_to_all_connections_with_that_address() {
     let now = Instant::now();
     let mut switch = switch();
-    let old = switch.dial(LegId(0), addr("198.51.100.1:1"));
-    let new = switch.dial(LegId(0), addr("198.51.100.1:1"));
-    switch.outbound(old, &initial(b"random00", b"ours 001"), 1200, now);
-    let later = now + bounds::PACE;
-    switch.outbound(new, &initial(b"random00", b"ours 002"), 1200, later);
+    let mut virts = [0, 1].map(|_| switch.dial(LegId(0), addr("198.51.100.1:1")));
+    virts.sort_unstable();
     let reset = short(b"anything", b"", 43);
-    assert_eq!(
-        delivered(switch.inbound(from("198.51.100.1:1"), &reset, later)),
-        new
+    let verdict = switch.inbound(from("198.51.100.1:1"), &reset, now);
+    assert_eq!(verdict, Verdict::Ambiguous(virts.to_vec()));
+    // One that was released is no longer meant, and who only sent Initials never was.
+    switch.handle_input(Input::Release { virt: virts[0] }, now);
+    switch.inbound(
+        from("198.51.100.1:1"),
+        &initial(b"random00", b"stranger"),
+        now,
     );
+    let verdict = switch.inbound(from("198.51.100.1:1"), &reset, now);
+    assert_eq!(verdict, Verdict::Deliver(virts[1]));
 }
 
 #[test]
@@ -237,34 +256,4 @@ fn a_full_table_of_connections_lets_nobody_in() {
             .iter()
             .all(|virt| switch.current(*virt, now).is_some())
     );
-}
-
-#[test]
-fn a_server_that_takes_a_new_id_is_told_from_the_other_connections_there() {
-    let now = Instant::now();
-    let mut switch = switch();
-    let peer = from("198.51.100.1:4001");
-    // The peer dials us while we dial it, and an earlier connection has just been closed.
-    let closed = switch.dial(LegId(0), peer.from);
-    switch.handle_input(Input::Release { virt: closed }, now);
-    let dialed = switch.dial(LegId(0), peer.from);
-    let accepted = delivered(switch.inbound(peer, &initial(b"random00", b"client00"), now));
-    let attach = |virt, seed| Input::Attach {
-        virt,
-        keys: keys(seed).0,
-    };
-    switch.handle_input(attach(accepted, 1), now);
-    for virt in [dialed, accepted, closed] {
-        switch.outbound(virt, &short(b"theirs00", b"", 60), 60, now);
-    }
-    // Before the dial's HELLO and after it.
-    let new_id = short(b"brandnew", b"", 60);
-    assert_eq!(delivered(switch.inbound(peer, &new_id, now)), dialed);
-    switch.handle_input(attach(dialed, 2), now);
-    assert_eq!(delivered(switch.inbound(peer, &new_id, now)), dialed);
-    switch.outbound(accepted, &short(b"theirs00", b"", 60), 60, now);
-    assert_eq!(delivered(switch.inbound(peer, &new_id, now)), dialed);
-    // From now on another unknown id is the other's.
-    let reset = short(b"unknown0", b"", 60);
-    assert_eq!(delivered(switch.inbound(peer, &reset, now)), accepted);
 }

@@ -293,7 +293,13 @@ impl Net {
         };
         *node.received.entry(arrival.from).or_default() += flying.bytes.len();
         let verdict = node.switch.inbound(arrival, &flying.bytes, self.now);
-        if let Verdict::Deliver(virt) = verdict {
+        let virts = match verdict {
+            Verdict::Deliver(virt) => vec![virt],
+            Verdict::Ambiguous(virts) => virts,
+            Verdict::Consumed => Vec::new(),
+        };
+        for virt in virts {
+            let node = &mut self.nodes[flying.node];
             node.delivered.insert(virt);
             // Data to the right id, from the right virtual address, is acknowledged.
             let ours = flying.bytes.get(1..9) == Some(&node.cid) && virt == node.virt;

@@ -1,0 +1,471 @@
+//! What can be asked of a node, and what it tells: the one seam between the node and everything
+//! that drives it.
+//!
+//! The library's [`Peer`](crate::Peer), the command line and the control socket all speak these
+//! types, so a verb behaves the same whether the node runs in this process or in the home's daemon.
+//! A [`Request`] is answered by one [`Reply`] or one [`ApiError`]; [`Event`]s come unasked to whoever
+//! subscribed. The JSON forms are the contract of the command line.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// One question to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Identity and addresses. Answer: [`Reply::Id`].
+    Id,
+    /// Sets the own display name. Answer: [`Reply::Done`].
+    SetName {
+        /// At most 64 bytes of UTF-8.
+        name: String,
+    },
+    /// Makes an invite for one person. Answer: [`Reply::Invite`].
+    Invite,
+    /// Adds a contact. Answer: [`Reply::Contact`].
+    Add {
+        /// An invite link, a PeerId or an address that ends in `/p2p/PEER`.
+        target: String,
+        /// What to call the contact; otherwise what it calls itself, or its PeerId.
+        name: Option<String>,
+    },
+    /// All contacts. Answer: [`Reply::Contacts`].
+    Contacts,
+    /// Renames a contact. Answer: [`Reply::Done`].
+    RenameContact {
+        /// Contact name or PeerId.
+        peer: String,
+        /// The new name.
+        name: String,
+    },
+    /// Forgets a contact; its history stays. Answer: [`Reply::Done`].
+    RemoveContact {
+        /// Contact name or PeerId.
+        peer: String,
+    },
+    /// Strangers who wait to be accepted. Answer: [`Reply::Requests`].
+    Requests,
+    /// Accepts a waiting stranger as a contact. Answer: [`Reply::Contact`].
+    Accept {
+        /// PeerId, or the name it gave where only one request has it.
+        peer: String,
+        /// What to call the contact; otherwise what it calls itself.
+        name: Option<String>,
+    },
+    /// Turns a waiting stranger away and ignores it from now on. Answer: [`Reply::Done`].
+    Refuse {
+        /// PeerId, or the name it gave where only one request has it.
+        peer: String,
+    },
+    /// Queues a text. Answer: [`Reply::Sent`], once it is durable here.
+    Send {
+        /// Contact name or PeerId.
+        to: String,
+        /// At most 64 KiB of UTF-8.
+        text: String,
+        /// Seconds after which it is forgotten on both sides, delivered or not.
+        ttl_s: Option<u64>,
+        /// 32 hexadecimal digits drawn at random. Asking again under the same token, in this
+        /// process or a later one, queues nothing and tells of the message queued before.
+        #[serde(default)]
+        token: Option<String>,
+    },
+    /// Waits until a message of ours reaches `state`. Answer: [`Reply::Sent`] with the state reached,
+    /// which is an earlier one when the time runs out.
+    Wait {
+        /// The message.
+        id: String,
+        /// What to wait for.
+        state: MessageState,
+        /// Milliseconds.
+        timeout_ms: u64,
+    },
+    /// The newest messages of a conversation, oldest first. Answer: [`Reply::Messages`], at most
+    /// 1,000 at once.
+    History {
+        /// Contact name or PeerId.
+        to: String,
+        /// At most this many.
+        limit: u32,
+        /// The id of a message of this conversation: only what came before it.
+        #[serde(default)]
+        before: Option<String>,
+    },
+    /// Messages that contain all words, newest last. Answer: [`Reply::Messages`].
+    Search {
+        /// The words.
+        words: String,
+        /// In this conversation only.
+        to: Option<String>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Received messages not yet marked as read, oldest first. They stay unread until
+    /// [`MarkRead`](Self::MarkRead): whoever shows them says so once it has, so that none is lost
+    /// when a process dies in between. Answer: [`Reply::Messages`].
+    Unread {
+        /// From this contact only.
+        from: Option<String>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// Marks received messages as read. Answer: [`Reply::Done`].
+    MarkRead {
+        /// The messages.
+        ids: Vec<String>,
+    },
+    /// Exchanges what opens this home. [`ErrorKind::Locked`] when `current` is needed and missing or
+    /// wrong. Answer: [`Reply::Done`].
+    SetPassphrase {
+        /// The passphrase that opens it now, where it has one.
+        current: Option<Secret>,
+        /// The one that shall open it from now on; none for a key file.
+        new: Option<Secret>,
+    },
+    /// Live connections. Answer: [`Reply::Peers`].
+    Peers,
+    /// Nodes found nearby and not expired, for whoever subscribes only now. Answer:
+    /// [`Reply::Nearby`].
+    Nearby,
+    /// State of the node. Answer: [`Reply::Status`].
+    Status,
+    /// From now on, [`Event`]s follow on this connection. Answer: [`Reply::Done`], then events.
+    Subscribe,
+    /// Ends the daemon. Answer: [`Reply::Done`].
+    Shutdown,
+}
+
+/// What a person typed and nobody else may see: wiped when dropped, hidden in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes what was typed.
+    #[must_use]
+    pub fn new(typed: String) -> Self {
+        Self(Zeroizing::new(typed))
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", content = "value", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done, with nothing to say.
+    Done,
+    /// Who this node is.
+    Id(Id),
+    /// An invite.
+    Invite(InviteLink),
+    /// A contact.
+    Contact(Contact),
+    /// Contacts.
+    Contacts(Vec<Contact>),
+    /// Waiting strangers.
+    Requests(Vec<ContactRequest>),
+    /// A message of ours and its state.
+    Sent(Sent),
+    /// Messages.
+    Messages(Vec<Message>),
+    /// Live connections.
+    Peers(Vec<PeerInfo>),
+    /// Nodes found nearby.
+    Nearby(Vec<Nearby>),
+    /// State of the node.
+    Status(Status),
+}
+
+/// Who a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Id {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// Own display name.
+    pub name: String,
+    /// Multiaddrs that end in the PeerId; empty while no node is running.
+    pub addresses: Vec<String>,
+}
+
+/// An invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteLink {
+    /// The `dchat:` link.
+    pub invite: String,
+}
+
+/// A contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// Unique among the contacts of this home.
+    pub name: String,
+    /// Whether the key was exchanged by invite.
+    pub verified: bool,
+}
+
+/// A stranger who wrote to us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactRequest {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// What it calls itself.
+    pub name: String,
+    /// RFC 3339.
+    pub at: String,
+}
+
+/// How far a message of ours has come. Ordered: a later state implies the earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// Durable here.
+    Queued,
+    /// Durable at a mailbox.
+    Stored,
+    /// Durable at the recipient.
+    Delivered,
+    /// Shown to the recipient.
+    Read,
+    /// Expired before it was delivered.
+    Failed,
+}
+
+/// A message of ours and its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// 32 hexadecimal digits, the same on both sides.
+    pub id: String,
+    /// Its state.
+    pub state: MessageState,
+}
+
+/// A message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The other side's PeerId.
+    pub conversation: String,
+    /// The author's PeerId.
+    pub from: String,
+    /// 32 hexadecimal digits, the same on both sides.
+    pub id: String,
+    /// Place in the author's log, from 1.
+    pub seq: u64,
+    /// The text.
+    pub text: String,
+    /// When the author says it was written, RFC 3339.
+    pub sent_at: String,
+    /// State of a message of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MessageState>,
+}
+
+/// How packets reach a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathKind {
+    /// With nobody in between.
+    Direct,
+    /// Through a relay.
+    Relay,
+}
+
+/// A live connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// Contact name; empty for a stranger.
+    pub name: String,
+    /// How packets reach it.
+    pub path: PathKind,
+    /// Multiaddr of the path in use.
+    pub addr: String,
+    /// Smoothed round trip in milliseconds; null until measured.
+    pub rtt_ms: Option<f64>,
+}
+
+/// A node found nearby.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nearby {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// One of its addresses.
+    pub addr: String,
+    /// How it was found: `mdns`.
+    pub via: String,
+}
+
+/// State of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// Own display name.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+    /// Whether a daemon or an interactive session answers.
+    pub running: bool,
+    /// Multiaddrs listened on.
+    pub addresses: Vec<String>,
+    /// Seconds since the node started.
+    pub uptime_s: u64,
+    /// Live connections.
+    pub connected: u64,
+    /// Contacts.
+    pub contacts: u64,
+    /// Strangers waiting.
+    pub requests: u64,
+    /// Messages of ours not yet delivered.
+    pub queued: u64,
+    /// Received messages not yet read.
+    pub unread: u64,
+}
+
+/// What happens, as it happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The node listens and its control socket answers.
+    Listening {
+        /// Multiaddr with the PeerId.
+        addr: String,
+    },
+    /// A node was found nearby.
+    Discovered {
+        /// Its PeerId.
+        peer_id: String,
+        /// One of its addresses.
+        addr: String,
+        /// How: `mdns`.
+        via: String,
+    },
+    /// A node found nearby is gone.
+    Expired {
+        /// Its PeerId.
+        peer_id: String,
+    },
+    /// A connection is up.
+    PeerConnected {
+        /// Its PeerId.
+        peer_id: String,
+        /// How packets reach it.
+        path: PathKind,
+        /// Multiaddr of the path.
+        addr: String,
+    },
+    /// A connection's packets take another way.
+    PathChanged {
+        /// Its PeerId.
+        peer_id: String,
+        /// How packets reach it.
+        path: PathKind,
+        /// Multiaddr of the path.
+        addr: String,
+    },
+    /// A connection is gone.
+    PeerDisconnected {
+        /// Its PeerId.
+        peer_id: String,
+        /// Why, in a few words.
+        reason: String,
+    },
+    /// A message arrived and is durable here.
+    Message(Message),
+    /// A message of ours came further.
+    MessageState {
+        /// The message.
+        id: String,
+        /// Its state.
+        state: MessageState,
+    },
+    /// A message of ours has another id from now on: this home was restored from a copy, and what
+    /// the recipient does not have was queued anew.
+    MessageRenamed {
+        /// Its id until now.
+        from: String,
+        /// Its id from now on.
+        to: String,
+    },
+    /// A stranger asks to be a contact.
+    Request(ContactRequest),
+    /// A contact was added or is now reachable both ways.
+    Contact(Contact),
+    /// Something went wrong that no request is waiting for.
+    Error {
+        /// For programs.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// The subscriber read too slowly and this many events are lost to it; nothing stored is.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// Why a request was not carried out. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// What kind, which decides the exit code.
+    pub kind: ErrorKind,
+    /// For people: whose fault and what to do next.
+    pub message: String,
+}
+
+/// Kinds of [`ApiError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The request makes no sense as it stands. Exit code 2.
+    Usage,
+    /// No such contact, message or request. Exit code 2.
+    NotFound,
+    /// A peer or the network cannot be reached. Exit code 3.
+    Unreachable,
+    /// A peer or this node's policy says no. Exit code 4.
+    Denied,
+    /// The home is locked: by a passphrase or by another process. Exit code 5.
+    Locked,
+    /// The machine failed: disk, database, socket. Exit code 1.
+    Failed,
+}
+
+impl ApiError {
+    /// An error of `kind` that tells a person `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}

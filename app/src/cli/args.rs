@@ -1,0 +1,222 @@
+//! What was typed, as clap reads it. What it means is said in [`plan`](super::plan).
+
+use core::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Over the options that every verb takes.
+const EVERYWHERE: &str = "Options of every command";
+
+/// How many messages may be asked for at a time: they are in memory all at once.
+const LIMIT: RangeInclusive<i64> = 1..=100_000;
+
+/// Direct chat with nobody in between.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "dchat",
+    version,
+    max_term_width = 100,
+    after_help = "Without a command, dchat is an interactive chat.\n\n\
+        Exit codes: 0 done, 1 the machine failed, 2 usage, 3 not reachable, 4 denied, 5 locked, \
+        6 queued but not delivered."
+)]
+pub(crate) struct Typed {
+    /// The profile directory [env: DCHAT_HOME] [default: ~/.local/share/dchat]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub(crate) json: bool,
+    /// Log more to standard error; repeat for more [env: DCHAT_LOG]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Read the passphrase from a file [env: DCHAT_PASSPHRASE_FILE]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// How the node is run, for the interactive chat.
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// The verb.
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// How a node is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct NodeArgs {
+    /// Listen on an address, such as /ip4/0.0.0.0/udp/4001/quic-v1 [env: DCHAT_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Connect to a node at an address, and stay connected [env: DCHAT_DIAL]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dial: Vec<String>,
+    /// Enter the network by a node at an address [env: DCHAT_BOOTSTRAP]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bootstrap: Vec<String>,
+    /// Use a relay
+    #[arg(long, value_name = "ADDR", hide = true)]
+    pub(crate) relay: Vec<String>,
+    /// Serve others
+    #[arg(long, value_name = "ROLE", hide = true)]
+    pub(crate) role: Vec<String>,
+    /// Neither announce this node on the local network nor look for others [env: DCHAT_MDNS]
+    #[arg(long)]
+    pub(crate) no_mdns: bool,
+    /// Do not take part in the distributed hash table
+    #[arg(long)]
+    pub(crate) no_dht: bool,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make the identity, or show the one there is
+    Init {
+        /// What to call yourself, at most 64 bytes
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show the identity and the addresses
+    Id,
+    /// Run the node in the foreground
+    Daemon {
+        /// How the node is run.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Make an invite for one person
+    Invite,
+    /// Add a contact
+    Add {
+        /// An invite, a PeerId, an address that ends in /p2p/PEERID, or - to read it from standard
+        /// input
+        target: String,
+        /// What to call the contact
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List the contacts
+    Contacts,
+    /// Rename a contact
+    Rename {
+        /// Contact name or PeerId
+        peer: String,
+        /// The new name
+        name: String,
+    },
+    /// Forget a contact; its messages stay
+    Remove {
+        /// Contact name or PeerId
+        peer: String,
+    },
+    /// List strangers who want to be contacts
+    Requests,
+    /// Accept a stranger as a contact
+    Accept {
+        /// PeerId, or the name it gave
+        peer: String,
+        /// What to call the contact
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Turn a stranger away and ignore it from now on
+    Refuse {
+        /// PeerId, or the name it gave
+        peer: String,
+    },
+    /// Send a message
+    Send {
+        /// Contact name or PeerId
+        to: String,
+        /// The text, or - to read it from standard input; after -- it may begin with a dash
+        #[arg(allow_negative_numbers = true)]
+        text: String,
+        /// What to wait for
+        #[arg(long, value_enum, default_value_t = WaitFor::Delivered)]
+        wait: WaitFor,
+        /// Seconds to wait
+        #[arg(
+            long,
+            value_name = "S",
+            default_value = "10",
+            allow_negative_numbers = true
+        )]
+        timeout: String,
+        /// Forget the message on both sides after a time, such as 30s, 12h or 7d
+        #[arg(long, value_name = "TIME")]
+        ttl: Option<String>,
+    },
+    /// Print received messages that were not read yet
+    Recv {
+        /// Go on with what arrives
+        #[arg(long)]
+        follow: bool,
+        /// Of this contact only
+        #[arg(long, value_name = "TO")]
+        from: Option<String>,
+    },
+    /// Print the newest messages of a conversation
+    History {
+        /// Contact name or PeerId
+        to: String,
+        /// How many at most
+        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
+            value_parser = clap::value_parser!(u32).range(LIMIT))]
+        limit: u32,
+    },
+    /// Find messages that contain all words
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// In the conversation with this contact only
+        #[arg(long = "in", value_name = "TO")]
+        to: Option<String>,
+        /// How many at most
+        #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
+            value_parser = clap::value_parser!(u32).range(LIMIT))]
+        limit: u32,
+    },
+    /// List the live connections
+    Peers,
+    /// Show the state of the node
+    Status,
+    /// Protect the profile with a passphrase, or stop doing so
+    Passphrase {
+        /// Which of the two.
+        #[command(subcommand)]
+        change: PassphraseVerb,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them to a directory
+    Man {
+        /// Where to write dchat.1, dchat-send.1 and so on
+        dir: Option<PathBuf>,
+    },
+}
+
+/// What happens to the passphrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum PassphraseVerb {
+    /// Set or change it
+    Set,
+    /// Remove it: a key file opens the profile from now on
+    Remove,
+}
+
+/// States of a message that can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitFor {
+    /// Safe on this machine.
+    Queued,
+    /// Safe at a mailbox.
+    Stored,
+    /// Safe at the recipient.
+    Delivered,
+}

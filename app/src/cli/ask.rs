@@ -1,0 +1,201 @@
+//! The commands of one question and one answer.
+
+use super::{
+    Console, Failure,
+    console::Stamped,
+    plan::Ask,
+    qr,
+    session::Session,
+    words::{self, Names},
+};
+use crate::{
+    api::{Event, Id, Message, Reply, Request},
+    control::ControlError,
+    seam::OpenNode,
+    text,
+};
+
+/// Asks and prints the answer.
+///
+/// # Errors
+/// What the node says, and what standard output says.
+pub(crate) async fn run<O: OpenNode>(
+    ask: Ask,
+    session: &mut Session<O>,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if let Ask::Init { name: Some(name) } = &ask {
+        let name = name.clone();
+        session.call(Request::SetName { name }).await?;
+    }
+    let done = done_word(&ask);
+    let reply = session.call(request(&ask)).await?;
+    match reply {
+        Reply::Done => {
+            if let Some(done) = done {
+                console.note(&done);
+            }
+        }
+        Reply::Id(id) => print_id(&id, console)?,
+        Reply::Invite(invite) => {
+            if console.json() {
+                console.object(&invite)?;
+            } else {
+                console.line(&text::line(&invite.invite))?;
+                qr::remark(&invite.invite, console);
+                console.remark(
+                    "For one person, within 7 days. There: dchat add INVITE. Keep dchat running \
+                     here until it was used.",
+                );
+            }
+        }
+        Reply::Contact(contact) => {
+            if console.json() {
+                console.object(&contact)?;
+            } else {
+                console.line(&words::contact(&contact))?;
+            }
+        }
+        Reply::Contacts(contacts) => {
+            print_list(
+                &contacts,
+                words::contact,
+                "no contacts yet. Make an invite with 'dchat invite', or use one with 'dchat add'.",
+                console,
+            )?;
+        }
+        Reply::Requests(requests) => {
+            print_list(&requests, words::request, "nobody is waiting.", console)?;
+        }
+        Reply::Peers(peers) => {
+            let none = if session.is_host() {
+                "no node runs on this home. Start it with 'dchat' or 'dchat daemon'."
+            } else {
+                "nobody is connected."
+            };
+            print_list(&peers, words::peer, none, console)?;
+        }
+        Reply::Messages(messages) => print_messages(&messages, session, console).await?,
+        Reply::Status(status) => {
+            if console.json() {
+                console.object(&status)?;
+            } else {
+                console.line(&words::status(&status))?;
+            }
+        }
+        Reply::Sent(_) | Reply::Nearby(_) => return Err(ControlError::Foreign.into()),
+    }
+    Ok(())
+}
+
+/// The own and the contacts' names.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn names<O: OpenNode>(session: &mut Session<O>) -> Result<Names, Failure> {
+    let me = id(session).await?;
+    match session.call(Request::Contacts).await? {
+        Reply::Contacts(contacts) => Ok(Names::new(&contacts, Some((&me.peer_id, &me.name)))),
+        _ => Err(ControlError::Foreign.into()),
+    }
+}
+
+/// Who the node is.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn id<O: OpenNode>(session: &mut Session<O>) -> Result<Id, Failure> {
+    match session.call(Request::Id).await? {
+        Reply::Id(id) => Ok(id),
+        _ => Err(ControlError::Foreign.into()),
+    }
+}
+
+fn request(ask: &Ask) -> Request {
+    match ask.clone() {
+        Ask::Init { .. } | Ask::Id => Request::Id,
+        Ask::Invite => Request::Invite,
+        Ask::Contacts => Request::Contacts,
+        Ask::Rename { peer, name } => Request::RenameContact { peer, name },
+        Ask::Remove { peer } => Request::RemoveContact { peer },
+        Ask::Requests => Request::Requests,
+        Ask::Accept { peer, name } => Request::Accept { peer, name },
+        Ask::Refuse { peer } => Request::Refuse { peer },
+        Ask::History { to, limit } => Request::History {
+            to,
+            limit,
+            before: None,
+        },
+        Ask::Search { words, to, limit } => Request::Search { words, to, limit },
+        Ask::Peers => Request::Peers,
+        Ask::Status => Request::Status,
+    }
+}
+
+fn done_word(ask: &Ask) -> Option<String> {
+    match ask {
+        Ask::Rename { peer, name } => Some(format!("{peer} is now called {name}.")),
+        Ask::Remove { peer } => Some(format!(
+            "{peer} is no longer a contact. The messages are still there."
+        )),
+        Ask::Refuse { peer } => Some(format!("{peer} was refused and is ignored from now on.")),
+        _ => None,
+    }
+}
+
+fn print_id(id: &Id, console: &mut Console) -> Result<(), Failure> {
+    if console.json() {
+        return Ok(console.object(id)?);
+    }
+    console.line(&format!(
+        "{}  {}",
+        text::name(&id.name),
+        text::line(&id.peer_id)
+    ))?;
+    for address in &id.addresses {
+        console.line(&text::line(address))?;
+    }
+    Ok(())
+}
+
+fn print_list<T: serde::Serialize>(
+    list: &[T],
+    words: impl Fn(&T) -> String,
+    none: &str,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    for item in list {
+        if console.json() {
+            console.object(item)?;
+        } else {
+            console.line(&words(item))?;
+        }
+    }
+    if list.is_empty() && !console.json() {
+        console.remark(none);
+    }
+    Ok(())
+}
+
+async fn print_messages<O: OpenNode>(
+    messages: &[Message],
+    session: &mut Session<O>,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if console.json() {
+        for message in messages {
+            // The object of the event, as it was when the message was written.
+            let event = Event::Message(message.clone());
+            console.object(&Stamped::new(&event, &message.sent_at))?;
+        }
+        return Ok(());
+    }
+    let names = names(session).await?;
+    for message in messages {
+        console.line(&words::message(message, &names))?;
+    }
+    if messages.is_empty() {
+        console.remark("no messages.");
+    }
+    Ok(())
+}

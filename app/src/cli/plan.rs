@@ -1,0 +1,446 @@
+//! What the command line means: checked, with every default filled in.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use clap_complete::Shell;
+use dchat_wire::limits;
+
+use super::{
+    Failure,
+    args::{NodeArgs, PassphraseVerb, Typed, Verb, WaitFor},
+};
+use crate::{api::MessageState, settings::Flags};
+
+/// Longest `--timeout`, in seconds: a day.
+const LONGEST_WAIT: f64 = 86_400.0;
+/// Longest `--ttl`: a year. Longer is as good as for ever, which is leaving it away.
+const LONGEST_TTL: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// A command that can be carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// What was set by flags.
+    pub(crate) flags: Flags,
+    /// Whether to print JSON.
+    pub(crate) json: bool,
+    /// What to do.
+    pub(crate) task: Task,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Chat.
+    Interactive,
+    /// Run the node.
+    Daemon,
+    /// Ask the node something.
+    Ask(Ask),
+    /// Send a message.
+    Send(Send),
+    /// Print unread messages.
+    Recv {
+        /// Go on with what arrives.
+        follow: bool,
+        /// From this contact only.
+        from: Option<String>,
+    },
+    /// Add a contact.
+    Add {
+        /// What leads to it; `None` for standard input.
+        target: Option<String>,
+        /// What to call it.
+        name: Option<String>,
+    },
+    /// Set or remove the passphrase.
+    Passphrase(PassphraseVerb),
+    /// Print a completion script.
+    Completions(Shell),
+    /// Print or write manual pages.
+    Man(Option<PathBuf>),
+}
+
+/// Tasks of one question and one answer, which need no network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Init {
+        name: Option<String>,
+    },
+    Id,
+    Invite,
+    Contacts,
+    Rename {
+        peer: String,
+        name: String,
+    },
+    Remove {
+        peer: String,
+    },
+    Requests,
+    Accept {
+        peer: String,
+        name: Option<String>,
+    },
+    Refuse {
+        peer: String,
+    },
+    History {
+        to: String,
+        limit: u32,
+    },
+    Search {
+        words: String,
+        to: Option<String>,
+        limit: u32,
+    },
+    Peers,
+    Status,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Send {
+    /// Contact name or PeerId.
+    pub(crate) to: String,
+    /// The text; `None` for standard input.
+    pub(crate) text: Option<String>,
+    /// What to wait for.
+    pub(crate) wait: MessageState,
+    /// How long.
+    pub(crate) timeout: Duration,
+    /// Seconds after which it is forgotten.
+    pub(crate) ttl_s: Option<u64>,
+}
+
+impl Plan {
+    /// Checks what was typed.
+    ///
+    /// # Errors
+    /// A usage error for what makes no sense.
+    pub(crate) fn new(typed: Typed) -> Result<Self, Failure> {
+        let mut node = typed.node;
+        let json = typed.json;
+        let task = match typed.verb {
+            None if json => {
+                return Err(Failure::usage(
+                    "--json needs a command. Use 'dchat daemon --json' for a stream of events.",
+                ));
+            }
+            None => Task::Interactive,
+            Some(Verb::Daemon { node: more }) => {
+                node = joined(node, more);
+                Task::Daemon
+            }
+            Some(verb) => {
+                if node != NodeArgs::default() {
+                    return Err(Failure::usage(
+                        "only 'dchat' and 'dchat daemon' take options of the node. Leave them \
+                         away, or set them in config.toml.",
+                    ));
+                }
+                task(verb)?
+            }
+        };
+        refuse_later(&node)?;
+        Ok(Self {
+            flags: Flags {
+                home: typed.home,
+                listen: node.listen,
+                dial: node.dial,
+                bootstrap: node.bootstrap,
+                no_mdns: node.no_mdns,
+                passphrase_file: typed.passphrase_file,
+                verbose: typed.verbose,
+            },
+            json,
+            task,
+        })
+    }
+
+    /// Whether it needs the network: otherwise a home that nobody has is only opened and read.
+    #[must_use]
+    pub(crate) fn online(&self) -> bool {
+        match &self.task {
+            Task::Interactive | Task::Daemon | Task::Add { .. } => true,
+            Task::Send(send) => send.wait != MessageState::Queued,
+            Task::Recv { follow, .. } => *follow,
+            Task::Ask(_) | Task::Passphrase(_) | Task::Completions(_) | Task::Man(_) => false,
+        }
+    }
+}
+
+fn task(verb: Verb) -> Result<Task, Failure> {
+    Ok(match verb {
+        // Taken apart by the caller, which has both sets of options.
+        Verb::Daemon { .. } => Task::Daemon,
+        Verb::Init { name } => Task::Ask(Ask::Init {
+            name: name.map(own_name).transpose()?,
+        }),
+        Verb::Id => Task::Ask(Ask::Id),
+        Verb::Invite => Task::Ask(Ask::Invite),
+        Verb::Add { target, name } => Task::Add {
+            target: unless_dash(target),
+            name: name.map(own_name).transpose()?,
+        },
+        Verb::Contacts => Task::Ask(Ask::Contacts),
+        Verb::Rename { peer, name } => Task::Ask(Ask::Rename {
+            peer,
+            name: own_name(name)?,
+        }),
+        Verb::Remove { peer } => Task::Ask(Ask::Remove { peer }),
+        Verb::Requests => Task::Ask(Ask::Requests),
+        Verb::Accept { peer, name } => Task::Ask(Ask::Accept {
+            peer,
+            name: name.map(own_name).transpose()?,
+        }),
+        Verb::Refuse { peer } => Task::Ask(Ask::Refuse { peer }),
+        Verb::Send {
+            to,
+            text,
+            wait,
+            timeout,
+            ttl,
+        } => Task::Send(Send {
+            to: person(to)?,
+            text: unless_dash(text).map(message).transpose()?,
+            wait: match wait {
+                WaitFor::Queued => MessageState::Queued,
+                WaitFor::Stored => MessageState::Stored,
+                WaitFor::Delivered => MessageState::Delivered,
+            },
+            timeout: seconds(&timeout)?,
+            ttl_s: ttl.map(|ttl| lifetime(&ttl)).transpose()?,
+        }),
+        Verb::Recv { follow, from } => Task::Recv {
+            follow,
+            from: from.map(person).transpose()?,
+        },
+        Verb::History { to, limit } => Task::Ask(Ask::History {
+            to: person(to)?,
+            limit,
+        }),
+        Verb::Search { words, to, limit } => Task::Ask(Ask::Search {
+            words: words.join(" "),
+            to: to.map(person).transpose()?,
+            limit,
+        }),
+        Verb::Peers => Task::Ask(Ask::Peers),
+        Verb::Status => Task::Ask(Ask::Status),
+        Verb::Passphrase { change } => Task::Passphrase(change),
+        Verb::Completions { shell } => Task::Completions(shell),
+        Verb::Man { dir } => Task::Man(dir),
+    })
+}
+
+/// A text that can be sent.
+///
+/// # Errors
+/// A usage error when it is empty or too long.
+pub(crate) fn message(text: String) -> Result<String, Failure> {
+    if text.is_empty() {
+        return Err(Failure::usage("the message is empty. Give it a text."));
+    }
+    if text.len() > limits::TEXT {
+        return Err(Failure::usage(format!(
+            "the message is {} bytes long, and {} are the most. Send it in parts.",
+            text.len(),
+            limits::TEXT
+        )));
+    }
+    Ok(text)
+}
+
+fn own_name(name: String) -> Result<String, Failure> {
+    if name.trim().is_empty() {
+        return Err(Failure::usage("the name is empty. Choose another."));
+    }
+    if name.len() > limits::NAME {
+        return Err(Failure::usage(format!(
+            "the name is {} bytes long, and {} are the most. Choose a shorter one.",
+            name.len(),
+            limits::NAME
+        )));
+    }
+    Ok(name)
+}
+
+fn person(to: String) -> Result<String, Failure> {
+    let kind = match to.chars().next() {
+        Some('#') => "rooms",
+        Some('@') => "groups",
+        Some(_) => return Ok(to),
+        None => return Err(Failure::usage("the contact's name is empty. Give one.")),
+    };
+    Err(Failure::usage(format!(
+        "this version has no {kind} yet. Give a contact's name or PeerId."
+    )))
+}
+
+fn seconds(text: &str) -> Result<Duration, Failure> {
+    let wrong = || {
+        Failure::usage(format!(
+            "--timeout: '{text}' is no number of seconds from 0 to {LONGEST_WAIT}. Try 10."
+        ))
+    };
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    if !(0.0..=LONGEST_WAIT).contains(&seconds) {
+        return Err(wrong());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+fn lifetime(text: &str) -> Result<u64, Failure> {
+    let time = match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text),
+    };
+    match time {
+        Ok(time) if time.as_secs() > 0 && time <= LONGEST_TTL => Ok(time.as_secs()),
+        _ => Err(Failure::usage(format!(
+            "--ttl: '{text}' is no time from a second to a year. Try 30s, 12h or 7d."
+        ))),
+    }
+}
+
+fn unless_dash(text: String) -> Option<String> {
+    (text != "-").then_some(text)
+}
+
+fn joined(mut one: NodeArgs, more: NodeArgs) -> NodeArgs {
+    one.listen.extend(more.listen);
+    one.dial.extend(more.dial);
+    one.bootstrap.extend(more.bootstrap);
+    one.relay.extend(more.relay);
+    one.role.extend(more.role);
+    one.no_mdns |= more.no_mdns;
+    one.no_dht |= more.no_dht;
+    one
+}
+
+/// Options whose promise this version cannot keep must not look as if it did. `--no-dht` promises
+/// only what is true of a version without one.
+fn refuse_later(node: &NodeArgs) -> Result<(), Failure> {
+    let option = if !node.relay.is_empty() {
+        "--relay"
+    } else if !node.role.is_empty() {
+        "--role"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "{option}: this version has no relaying and no roles yet. Leave it away."
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed expectation is a failed test"
+    )]
+    use super::*;
+    use clap::Parser as _;
+
+    fn plan(words: &str) -> Result<Plan, Failure> {
+        let words = std::iter::once("dchat").chain(words.split_whitespace());
+        Plan::new(Typed::try_parse_from(words).unwrap())
+    }
+
+    fn refused(words: &str) -> String {
+        let failure = plan(words).unwrap_err();
+        assert_eq!(failure.exit, super::super::Exit::Usage, "{words}");
+        failure.message
+    }
+
+    #[test]
+    fn send_waits_ten_seconds_for_delivery_unless_told_otherwise() {
+        let Task::Send(send) = plan("send bob hi").unwrap().task else {
+            panic!("not a send");
+        };
+        assert_eq!(send.wait, MessageState::Delivered);
+        assert_eq!(send.timeout, Duration::from_secs(10));
+        assert_eq!((send.text.as_deref(), send.ttl_s), (Some("hi"), None));
+    }
+
+    #[test]
+    fn options_may_come_before_and_after_the_text() {
+        for words in [
+            "send --wait queued --timeout 0.5 bob - --ttl 2h",
+            "send bob - --wait queued --ttl 7200 --timeout .5",
+        ] {
+            let Task::Send(send) = plan(words).unwrap().task else {
+                panic!("not a send");
+            };
+            assert_eq!(send.wait, MessageState::Queued);
+            assert_eq!(send.timeout, Duration::from_millis(500));
+            assert_eq!((send.text, send.ttl_s), (None, Some(7200)));
+        }
+    }
+
+    #[test]
+    fn the_home_may_come_before_or_after_the_verb() {
+        for words in ["--home /h id --json", "id --home /h --json"] {
+            let plan = plan(words).unwrap();
+            assert_eq!(plan.flags.home, Some("/h".into()));
+            assert!(plan.json);
+        }
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused() {
+        for time in ["-1", "NaN", "inf", "ten", "1e9", ""] {
+            assert!(seconds(time).is_err(), "{time}");
+        }
+        for time in ["0", "soon", "-5", "10000d"] {
+            assert!(lifetime(time).is_err(), "{time}");
+        }
+    }
+
+    #[test]
+    fn texts_and_names_are_bounded_in_bytes() {
+        assert!(message("é".repeat(32 * 1024)).is_ok());
+        assert!(message("é".repeat(32 * 1024) + "x").is_err());
+        assert!(message(String::new()).is_err());
+        assert!(own_name("é".repeat(32)).is_ok());
+        assert!(own_name("é".repeat(33)).is_err());
+        assert!(own_name(" ".into()).is_err());
+    }
+
+    #[test]
+    fn what_later_versions_do_is_refused_and_not_ignored() {
+        assert!(refused("daemon --relay /ip4/192.0.2.1/udp/1/quic-v1").contains("--relay"));
+        assert!(refused("daemon --role relay,mailbox").contains("--role"));
+        assert!(refused("send #room hi").contains("rooms"));
+        assert!(refused("history @group").contains("groups"));
+        assert!(plan("daemon --no-dht --no-mdns").unwrap().flags.no_mdns);
+    }
+
+    #[test]
+    fn options_of_the_node_are_taken_by_chat_and_daemon_alone() {
+        let address = "/ip4/192.0.2.1/udp/1/quic-v1";
+        let chat = plan(&format!("--dial {address} --no-mdns")).unwrap();
+        assert_eq!(chat.task, Task::Interactive);
+        assert_eq!(chat.flags.dial, [address]);
+        let daemon = plan(&format!("--dial {address} daemon --dial {address}")).unwrap();
+        assert_eq!(daemon.flags.dial.len(), 2);
+        assert!(refused(&format!("--dial {address} contacts")).contains("config.toml"));
+    }
+
+    #[test]
+    fn only_what_needs_the_network_uses_it() {
+        for (words, online) in [
+            ("", true),
+            ("daemon", true),
+            ("send bob hi", true),
+            ("send bob hi --wait queued", false),
+            ("recv", false),
+            ("recv --follow", true),
+            ("history bob", false),
+            ("invite", false),
+        ] {
+            assert_eq!(plan(words).unwrap().online(), online, "{words}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! How things read to a person. Everything here is safe for a terminal, whoever wrote it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    api::{Contact, ContactRequest, Event, Message, MessageState, PathKind, PeerInfo, Status},
+    text, time,
+};
+
+/// Before the further lines of a message, so that none passes for one of ours.
+const INDENT: &str = "    ";
+
+/// Names of peers, as this home knows them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// The names of contacts, and the own one.
+    #[must_use]
+    pub(crate) fn new(contacts: &[Contact], me: Option<(&str, &str)>) -> Self {
+        let mut names = Self::default();
+        contacts.iter().for_each(|contact| names.learn(contact));
+        if let Some((peer, name)) = me {
+            names.0.insert(peer.to_owned(), text::name(name));
+        }
+        names
+    }
+
+    /// A contact is new, or is called otherwise now.
+    pub(crate) fn learn(&mut self, contact: &Contact) {
+        self.0
+            .insert(contact.peer_id.clone(), text::name(&contact.name));
+    }
+
+    /// The name of a peer; for a stranger, its PeerId in short.
+    #[must_use]
+    pub(crate) fn of(&self, peer: &str) -> String {
+        self.0.get(peer).cloned().unwrap_or_else(|| short(peer))
+    }
+
+    /// `Bob (12D3Ko…x7Qq)`; for a stranger, its PeerId in short.
+    #[must_use]
+    pub(crate) fn full(&self, peer: &str) -> String {
+        match self.0.get(peer) {
+            Some(name) => format!("{name} ({})", short(peer)),
+            None => short(peer),
+        }
+    }
+}
+
+/// `12D3Ko…x7Qq`.
+#[must_use]
+pub(crate) fn short(peer: &str) -> String {
+    let peer = text::line(peer);
+    let chars = peer.chars().count();
+    if chars <= 12 {
+        return peer;
+    }
+    let head: String = peer.chars().take(6).collect();
+    let tail: String = peer.chars().skip(chars - 4).collect();
+    format!("{head}…{tail}")
+}
+
+/// `[14:23:15] Bob (12D3Ko…x7Qq): text`.
+#[must_use]
+pub(crate) fn message(message: &Message, names: &Names) -> String {
+    let at = time::local(&message.sent_at).unwrap_or_else(|| text::line(&message.sent_at));
+    let text = text::block(&message.text, INDENT);
+    let state = message
+        .state
+        .map_or_else(String::new, |state| format!("  [{}]", state_word(state)));
+    format!("[{at}] {}: {text}{state}", names.full(&message.from))
+}
+
+/// `delivered`.
+#[must_use]
+pub(crate) fn state_word(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Queued => "queued",
+        MessageState::Stored => "stored",
+        MessageState::Delivered => "delivered",
+        MessageState::Read => "read",
+        MessageState::Failed => "failed",
+    }
+}
+
+/// `direct`.
+#[must_use]
+pub(crate) fn path_word(path: PathKind) -> &'static str {
+    match path {
+        PathKind::Direct => "direct",
+        PathKind::Relay => "relay",
+    }
+}
+
+/// `Bob  12D3KooW…  verified`.
+#[must_use]
+pub(crate) fn contact(contact: &Contact) -> String {
+    let verified = if contact.verified {
+        "verified"
+    } else {
+        "not verified"
+    };
+    format!(
+        "{}  {}  {verified}",
+        text::name(&contact.name),
+        text::line(&contact.peer_id)
+    )
+}
+
+/// `14:23:15  calls itself Bob  12D3KooW…`.
+#[must_use]
+pub(crate) fn request(request: &ContactRequest) -> String {
+    let at = time::local(&request.at).unwrap_or_else(|| text::line(&request.at));
+    format!(
+        "{at}  calls itself {}  {}",
+        text::name(&request.name),
+        text::line(&request.peer_id)
+    )
+}
+
+/// `Bob (12D3Ko…x7Qq)  direct  /ip4/…  0.4 ms`.
+#[must_use]
+pub(crate) fn peer(peer: &PeerInfo) -> String {
+    let name = if peer.name.is_empty() {
+        text::line(&peer.peer_id)
+    } else {
+        format!("{} ({})", text::name(&peer.name), short(&peer.peer_id))
+    };
+    let rtt = peer.rtt_ms.map_or_else(
+        || "not measured yet".to_owned(),
+        |rtt| format!("{rtt:.1} ms"),
+    );
+    format!(
+        "{name}  {}  {}  {rtt}",
+        path_word(peer.path),
+        text::line(&peer.addr)
+    )
+}
+
+/// Several lines.
+#[must_use]
+pub(crate) fn status(status: &Status) -> String {
+    let running = if status.running {
+        format!("running for {}", age(status.uptime_s))
+    } else {
+        "not running; start it with 'dchat' or 'dchat daemon'".to_owned()
+    };
+    let addresses = if status.addresses.is_empty() {
+        "none".to_owned()
+    } else {
+        status
+            .addresses
+            .iter()
+            .map(|address| text::line(address))
+            .collect::<Vec<_>>()
+            .join("\n           ")
+    };
+    format!(
+        "node       {running}\n\
+         name       {}\n\
+         peer id    {}\n\
+         listening  {addresses}\n\
+         connected  {}\n\
+         contacts   {}, and {} asking to be\n\
+         messages   {} to deliver, {} unread\n\
+         version    {}",
+        text::name(&status.name),
+        text::line(&status.peer_id),
+        status.connected,
+        status.contacts,
+        status.requests,
+        status.queued,
+        status.unread,
+        text::line(&status.version),
+    )
+}
+
+/// An event in one line, for a person who watches a daemon.
+#[must_use]
+pub(crate) fn event(event: &Event, names: &Names) -> String {
+    match event {
+        Event::Listening { addr } => format!("listening on {}", text::line(addr)),
+        Event::Discovered { peer_id, via, .. } => {
+            format!("found {} nearby ({})", names.full(peer_id), text::line(via))
+        }
+        Event::Expired { peer_id } => format!("{} is no longer nearby", names.full(peer_id)),
+        Event::PeerConnected { peer_id, path, .. } => {
+            format!(
+                "{} is connected ({})",
+                names.full(peer_id),
+                path_word(*path)
+            )
+        }
+        Event::PathChanged { peer_id, path, .. } => {
+            format!(
+                "{} is now reached {}",
+                names.full(peer_id),
+                match path {
+                    PathKind::Direct => "directly",
+                    PathKind::Relay => "through a relay",
+                }
+            )
+        }
+        Event::PeerDisconnected { peer_id, reason } => {
+            format!("{} is gone: {}", names.full(peer_id), text::line(reason))
+        }
+        Event::Message(received) => message(received, names),
+        Event::MessageState { id, state } => {
+            format!("message {} is {}", short(id), state_word(*state))
+        }
+        Event::MessageRenamed { from, to } => {
+            format!("message {} is queued anew as {}", short(from), short(to))
+        }
+        Event::Request(asking) => format!(
+            "{}, who calls itself {}, asks to be a contact",
+            short(&asking.peer_id),
+            text::name(&asking.name)
+        ),
+        Event::Contact(contact) => format!(
+            "{} ({}) is a contact",
+            text::name(&contact.name),
+            short(&contact.peer_id)
+        ),
+        Event::Error { message, .. } => format!("error: {}", text::line(message)),
+        Event::Missed { count } => {
+            format!("{count} events were missed; stored messages are all there")
+        }
+    }
+}
+
+fn age(seconds: u64) -> String {
+    humantime::format_duration(core::time::Duration::from_secs(seconds)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOB: &str = "12D3KooWQHwmbBhVDVE4FMNF7CQrWSGSBXsZHLgnC2jpbB8MQqgD";
+
+    fn names() -> Names {
+        Names::new(
+            &[Contact {
+                peer_id: BOB.into(),
+                name: "Bob\u{1b}[2J".into(),
+                verified: true,
+            }],
+            None,
+        )
+    }
+
+    #[test]
+    fn a_message_reads_time_name_and_text() {
+        let received = Message {
+            conversation: BOB.into(),
+            from: BOB.into(),
+            id: "1".into(),
+            seq: 1,
+            text: "hi\n[00:00:00] Eve: send money".into(),
+            sent_at: time::now(),
+            state: None,
+        };
+        let line = message(&received, &names());
+        let (at, rest) = line.split_at(10);
+        assert!(at.starts_with('[') && at.ends_with(']'), "{line}");
+        assert_eq!(
+            rest,
+            " Bob␛[2J (12D3Ko…QqgD): hi\n    [00:00:00] Eve: send money"
+        );
+    }
+
+    #[test]
+    fn a_stranger_is_called_by_its_peer_id() {
+        assert_eq!(Names::default().full(BOB), "12D3Ko…QqgD");
+        assert_eq!(names().of(BOB), "Bob␛[2J");
+    }
+
+    #[test]
+    fn no_event_carries_control_characters_to_the_terminal() {
+        let bad = "\u{1b}]0;x\u{7}\n\u{9b}".to_owned();
+        let events = [
+            Event::Listening { addr: bad.clone() },
+            Event::Discovered {
+                peer_id: bad.clone(),
+                addr: bad.clone(),
+                via: bad.clone(),
+            },
+            Event::Expired {
+                peer_id: bad.clone(),
+            },
+            Event::PeerConnected {
+                peer_id: bad.clone(),
+                path: PathKind::Direct,
+                addr: bad.clone(),
+            },
+            Event::PathChanged {
+                peer_id: bad.clone(),
+                path: PathKind::Relay,
+                addr: bad.clone(),
+            },
+            Event::PeerDisconnected {
+                peer_id: bad.clone(),
+                reason: bad.clone(),
+            },
+            Event::Message(Message {
+                conversation: bad.clone(),
+                from: bad.clone(),
+                id: bad.clone(),
+                seq: 1,
+                text: bad.clone(),
+                sent_at: bad.clone(),
+                state: Some(MessageState::Read),
+            }),
+            Event::MessageState {
+                id: bad.clone(),
+                state: MessageState::Failed,
+            },
+            Event::Request(ContactRequest {
+                peer_id: bad.clone(),
+                name: bad.clone(),
+                at: bad.clone(),
+            }),
+            Event::Contact(Contact {
+                peer_id: bad.clone(),
+                name: bad.clone(),
+                verified: false,
+            }),
+            Event::Error {
+                code: bad.clone(),
+                message: bad,
+            },
+        ];
+        for bad in events {
+            let line = event(&bad, &names()).replace("\n    ", "");
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+    }
+}

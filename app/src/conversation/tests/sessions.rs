@@ -1,0 +1,118 @@
+//! Which session is used, and what happens when one is lost.
+
+use super::world::{A, B, World};
+use crate::conversation::Warning;
+use crate::e2ee::AcceptError;
+
+fn sessions(world: &World, side: usize) -> usize {
+    world.sides[side].ledger.sessions.len()
+}
+
+#[test]
+fn the_first_meeting_makes_one_session_that_lasts() {
+    let mut world = World::connected();
+    for _ in 0..3 {
+        world.connect();
+        world.run();
+    }
+    assert_eq!((sessions(&world, A), sessions(&world, B)), (1, 1));
+}
+
+#[test]
+fn a_session_that_one_side_lost_is_replaced() {
+    for side in [A, B] {
+        let mut world = World::connected();
+        world.write(A, "before", None);
+        world.disconnect();
+        world.sides[side].ledger.sessions.clear();
+        world.connect();
+        world.write(B, "during", None);
+        world.run();
+        assert_eq!(world.shown(A), ["during"]);
+        assert_eq!(world.shown(B), ["before"]);
+    }
+}
+
+#[test]
+fn a_session_lost_in_mid_connection_is_renewed_and_all_is_sent_again() {
+    let mut world = World::connected();
+    // A's memory of the session goes back, as a copied home's would.
+    let old = world.sides[B].ledger.sessions.clone();
+    for text in ["1", "2", "3"] {
+        world.write(A, text, None);
+        world.run();
+        world.write(B, text, None);
+        world.run();
+    }
+    world.disconnect();
+    world.sides[B].ledger.sessions = old;
+    world.connect();
+    world.write(A, "4", None);
+    world.write(B, "4", None);
+    world.run();
+    assert_eq!(world.shown(A), ["1", "2", "3", "4"]);
+    assert_eq!(world.shown(B), ["1", "2", "3", "4"]);
+    let warnings = [world.warnings(A), world.warnings(B)].concat();
+    assert!(warnings.contains(&Warning::Renewed));
+}
+
+#[test]
+fn a_damaged_session_is_dropped_and_replaced() {
+    for side in [A, B] {
+        let mut world = World::connected();
+        world.disconnect();
+        for stored in world.sides[side].ledger.sessions.values_mut() {
+            stored.state = b"damaged".to_vec().into();
+        }
+        world.connect();
+        world.write(A, "a", None);
+        world.write(B, "b", None);
+        world.run();
+        assert_eq!((world.shown(A), world.shown(B)), (vec!["b"], vec!["a"]));
+        assert!(world.warnings(side).contains(&Warning::SessionLost));
+    }
+}
+
+#[test]
+fn an_opening_for_a_fallback_key_that_is_gone_is_cured_by_the_current_record() {
+    let mut world = World::connected();
+    world.disconnect();
+    // B makes new keys between the opening of the chat and A's first message.
+    for side in [A, B] {
+        world.sides[side].ledger.sessions.clear();
+    }
+    world.connect();
+    world.sides[B].ledger.device = None;
+    let identity = world.sides[B].identity.clone();
+    let now = world.now;
+    crate::conversation::publish_device(&mut world.sides[B].ledger, &identity, now).unwrap();
+    world.write(A, "a", None);
+    // The record A has names keys that B has not: every renewal fails until the connection ends.
+    let mut asked = 0;
+    while world.sides[B].chat.is_some() && asked < 3 {
+        world.deliver(B, 1, super::world::Crash::No);
+        world.deliver(A, 1, super::world::Crash::No);
+        asked += 1;
+    }
+    let unknown = Warning::Undecryptable(AcceptError::UnknownFallback);
+    assert!(world.warnings(B).contains(&unknown));
+    world.connect();
+    world.run();
+    assert_eq!(world.shown(B), ["a"]);
+}
+
+#[test]
+fn sessions_stay_within_their_bound() {
+    let mut world = World::connected();
+    for _ in 0..12 {
+        world.disconnect();
+        world.sides[A].ledger.sessions.clear();
+        world.now += 1;
+        world.connect();
+        world.run();
+    }
+    assert!(sessions(&world, B) <= dchat_wire::limits::SESSIONS);
+    world.write(A, "a", None);
+    world.run();
+    assert_eq!(world.shown(B), ["a"]);
+}

@@ -1,0 +1,323 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use dchat_wire::chat::Stage;
+use dchat_wire::limits;
+use dchat_wire::record::{DeviceRecord, Verified};
+use dchat_wire::sign::Identity;
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: u64 = 1_800_000_000_000;
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+fn identity(seed: u8) -> Identity {
+    Identity::from_seed(&[seed; 32])
+}
+
+fn published(device: &Device, identity: &Identity, now: u64) -> Verified<DeviceRecord> {
+    let record = device.record().unwrap();
+    record.open(&identity.peer_id(), now).unwrap()
+}
+
+struct Two {
+    alice: Device,
+    bob: Device,
+    alice_record: Verified<DeviceRecord>,
+    bob_record: Verified<DeviceRecord>,
+}
+
+fn two() -> Two {
+    let (a, b) = (identity(1), identity(2));
+    let (alice, bob) = (Device::generate(&a, NOW), Device::generate(&b, NOW));
+    Two {
+        alice_record: published(&alice, &a, NOW),
+        bob_record: published(&bob, &b, NOW),
+        alice,
+        bob,
+    }
+}
+
+/// Alice's session and Bob's, after Alice's first message and Bob's answer.
+fn established() -> (OlmSession, OlmSession) {
+    let mut two = two();
+    let mut alices = two.alice.open_session(&two.bob_record).unwrap();
+    let opening = alices.encrypt(b"hello").unwrap();
+    assert_eq!(opening.stage, Stage::Opening);
+    let message = &opening.message;
+    let (mut bobs, plaintext) = two.bob.accept_session(&two.alice_record, message).unwrap();
+    assert_eq!(
+        (plaintext.as_slice(), bobs.id()),
+        (&b"hello"[..], alices.id())
+    );
+    let answer = bobs.encrypt(b"hi").unwrap();
+    assert_eq!(answer.stage, Stage::Established);
+    alices.decrypt(answer.stage, &answer.message).unwrap();
+    (alices, bobs)
+}
+
+#[test]
+fn a_message_decrypts_once() {
+    let (mut alices, mut bobs) = established();
+    let sealed = alices.encrypt(b"once").unwrap();
+    let first = bobs.decrypt(sealed.stage, &sealed.message).unwrap();
+    assert_eq!(first.as_slice(), b"once");
+    let second = bobs.decrypt(sealed.stage, &sealed.message);
+    assert_eq!(second.unwrap_err(), DecryptError::NoKey);
+}
+
+#[test]
+fn a_message_decrypts_once_although_the_state_was_stored_between() {
+    let (mut alices, mut bobs) = established();
+    let sealed = alices.encrypt(b"once").unwrap();
+    bobs.decrypt(sealed.stage, &sealed.message).unwrap();
+    let mut again = OlmSession::from_state(&bobs.to_state().unwrap()).unwrap();
+    let second = again.decrypt(sealed.stage, &sealed.message);
+    assert_eq!(second.unwrap_err(), DecryptError::NoKey);
+}
+
+#[test]
+fn an_opening_message_repeats_until_it_is_answered() {
+    let mut two = two();
+    let mut alices = two.alice.open_session(&two.bob_record).unwrap();
+    let first = alices.encrypt(b"1").unwrap();
+    let second = alices.encrypt(b"2").unwrap();
+    assert_eq!(second.stage, Stage::Opening);
+    assert_eq!(opened_session(&second.message), Ok(alices.id()));
+    let (mut bobs, _) = two
+        .bob
+        .accept_session(&two.alice_record, &first.message)
+        .unwrap();
+    let plaintext = bobs.decrypt(second.stage, &second.message).unwrap();
+    assert_eq!(plaintext.as_slice(), b"2");
+}
+
+#[test]
+fn an_opening_message_of_a_device_not_in_the_record_is_refused() {
+    let mut two = two();
+    let stranger = Device::generate(&identity(3), NOW);
+    let opening = stranger
+        .open_session(&two.bob_record)
+        .unwrap()
+        .encrypt(b"hello")
+        .unwrap();
+    let refused = two.bob.accept_session(&two.alice_record, &opening.message);
+    assert_eq!(refused.unwrap_err(), AcceptError::ForeignDevice);
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused_unparsed() {
+    let (_, mut bobs) = established();
+    let len = limits::RATCHET_MESSAGE + 1;
+    let error = DecryptError::TooLarge {
+        len,
+        limit: limits::RATCHET_MESSAGE,
+    };
+    for stage in [Stage::Opening, Stage::Established] {
+        assert_eq!(bobs.decrypt(stage, &vec![3; len]).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn a_full_parcel_fits_a_ratchet_message_also_while_opening() {
+    let two = two();
+    let mut alices = two.alice.open_session(&two.bob_record).unwrap();
+    let sealed = alices.encrypt(&vec![0; limits::PARCEL]).unwrap();
+    assert_eq!(sealed.stage, Stage::Opening);
+    assert!(sealed.message.len() <= limits::RATCHET_MESSAGE);
+}
+
+#[test]
+fn a_failed_decryption_leaves_the_session_able() {
+    let (mut alices, mut bobs) = established();
+    let sealed = alices.encrypt(b"text").unwrap();
+    let mut forged = sealed.message.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let refused = bobs.decrypt(sealed.stage, &forged);
+    assert_eq!(refused.unwrap_err(), DecryptError::NotAuthentic);
+    let plaintext = bobs.decrypt(sealed.stage, &sealed.message).unwrap();
+    assert_eq!(plaintext.as_slice(), b"text");
+}
+
+#[test]
+fn forty_skipped_keys_are_kept_and_older_ones_are_gone() {
+    let (mut alices, mut bobs) = established();
+    let sealed: Vec<Sealed> = (0..42)
+        .map(|number| alices.encrypt(&[number]).unwrap())
+        .collect();
+    let mut open = |index: usize| bobs.decrypt(sealed[index].stage, &sealed[index].message);
+    open(41).unwrap();
+    assert_eq!(open(0).unwrap_err(), DecryptError::NoKey);
+    for index in 1..41 {
+        assert_eq!(open(index).unwrap().as_slice(), [index as u8]);
+    }
+}
+
+#[test]
+fn more_than_two_thousand_skipped_messages_need_a_new_session() {
+    let (mut alices, mut bobs) = established();
+    for _ in 0..2001 {
+        alices.encrypt(b"lost").unwrap();
+    }
+    let sealed = alices.encrypt(b"late").unwrap();
+    let error = bobs.decrypt(sealed.stage, &sealed.message).unwrap_err();
+    assert_eq!(error, DecryptError::NoKey);
+    assert!(error.is_curable());
+}
+
+#[test]
+fn the_largest_session_state_is_within_its_bound() {
+    let (mut alices, mut bobs) = established();
+    // Five receiving chains with as many skipped keys as are kept.
+    for _ in 0..6 {
+        let mut last = None;
+        for _ in 0..41 {
+            last = Some(alices.encrypt(b"x").unwrap());
+        }
+        let last = last.unwrap();
+        bobs.decrypt(last.stage, &last.message).unwrap();
+        let answer = bobs.encrypt(b"y").unwrap();
+        alices.decrypt(answer.stage, &answer.message).unwrap();
+    }
+    let state = bobs.to_state().unwrap();
+    assert!(
+        (20_000..MAX_STATE).contains(&state.len()),
+        "{}",
+        state.len()
+    );
+    assert_eq!(OlmSession::from_state(&state).unwrap().id(), bobs.id());
+}
+
+#[test]
+fn sessions_have_tags_of_eight_bytes() {
+    let (mut alices, _) = established();
+    let sealed = alices.encrypt(b"text").unwrap();
+    // Olm's version byte 3 is the cut tag; 4 would be the full one.
+    assert_eq!(sealed.message[0], 3);
+}
+
+#[test]
+fn a_device_survives_being_stored() {
+    let mut two = two();
+    let state = two.bob.to_state().unwrap();
+    let mut stored = Device::from_state(&state).unwrap();
+    assert_eq!(stored.payload(), two.bob.payload());
+    assert_eq!(stored.record(), two.bob.record());
+    assert!(!stored.refresh(&identity(2), NOW));
+    let opening = two
+        .alice
+        .open_session(&two.bob_record)
+        .unwrap()
+        .encrypt(b"hello")
+        .unwrap();
+    stored
+        .accept_session(&two.alice_record, &opening.message)
+        .unwrap();
+    two.bob
+        .accept_session(&two.alice_record, &opening.message)
+        .unwrap();
+}
+
+#[test]
+fn the_fallback_key_rotates_after_seven_days_and_opens_sessions_for_seven_more() {
+    let mut two = two();
+    let bob = identity(2);
+    let opening = || {
+        let mut session = two.alice.open_session(&two.bob_record).unwrap();
+        session.encrypt(b"hello").unwrap().message
+    };
+    let first = two.bob.payload().fallback_key;
+    assert!(!two.bob.refresh(&bob, NOW + 7 * DAY - 1));
+    assert_eq!(two.bob.refresh_at(), NOW + 7 * DAY);
+    assert!(two.bob.refresh(&bob, NOW + 7 * DAY));
+    assert_ne!(two.bob.payload().fallback_key, first);
+    let record = published(&two.bob, &bob, NOW + 7 * DAY);
+    assert_eq!(record.payload, two.bob.payload());
+    assert!(record.sequence > two.bob_record.sequence);
+    two.bob
+        .accept_session(&two.alice_record, &opening())
+        .unwrap();
+    assert!(two.bob.refresh(&bob, NOW + 14 * DAY));
+    let refused = two.bob.accept_session(&two.alice_record, &opening());
+    assert_eq!(refused.unwrap_err(), AcceptError::UnknownFallback);
+}
+
+#[test]
+fn a_record_is_issued_anew_when_the_clock_went_back_behind_it() {
+    let bob = identity(2);
+    let mut device = Device::generate(&bob, NOW + 400 * DAY);
+    let before = device.record().unwrap().clone();
+    assert!(before.open::<DeviceRecord>(&bob.peer_id(), NOW).is_err());
+    assert!(device.refresh(&bob, NOW));
+    let record = published(&device, &bob, NOW);
+    assert!(record.sequence > NOW + 400 * DAY);
+    assert!(!device.refresh(&bob, NOW + DAY));
+}
+
+#[test]
+fn a_damaged_state_is_an_error() {
+    assert_eq!(
+        OlmSession::from_state(b"{}").unwrap_err(),
+        StateError::Damaged
+    );
+    assert_eq!(Device::from_state(b"").unwrap_err(), StateError::Damaged);
+    let (len, limit) = (MAX_STATE + 1, MAX_STATE);
+    assert_eq!(
+        Device::from_state(&vec![b' '; len]).unwrap_err(),
+        StateError::TooLarge { len, limit }
+    );
+}
+
+/// `Debug` must be exactly this: no key and nothing that depends on one but the session's id.
+#[test]
+fn debug_shows_no_keys() {
+    let two = two();
+    let session = two.alice.open_session(&two.bob_record).unwrap();
+    let [a, b, c, d, ..] = session.id().0;
+    assert_eq!(
+        format!("{session:?}"),
+        format!("OlmSession {{ id: SessionId({a:02x}{b:02x}{c:02x}{d:02x}…), .. }}")
+    );
+    assert_eq!(
+        format!("{:?}", two.alice),
+        "Device { rotated_at: 1800000000000, .. }"
+    );
+    let state = Secret::from(vec![7; 5]);
+    assert_eq!(format!("{state:?}"), "Secret(5 bytes)");
+    let sealed = Sealed {
+        stage: Stage::Opening,
+        message: vec![1; 9],
+    };
+    assert_eq!(format!("{sealed:?}"), "Sealed(Opening, 9 bytes)");
+}
+
+proptest! {
+    /// No bytes make a session or a device panic, and none are believed.
+    #[test]
+    fn random_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let mut two = two();
+        let (_, mut bobs) = established();
+        for stage in [Stage::Opening, Stage::Established] {
+            prop_assert!(bobs.decrypt(stage, &bytes).is_err());
+        }
+        prop_assert!(two.bob.accept_session(&two.alice_record, &bytes).is_err());
+        prop_assert!(OlmSession::from_state(&bytes).is_err());
+    }
+
+    /// A message with a changed byte is refused or says the same.
+    #[test]
+    fn a_mutated_message_never_says_something_else(at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let (mut alices, mut bobs) = established();
+        let mut sealed = alices.encrypt(b"the text").unwrap();
+        let at = at.index(sealed.message.len());
+        sealed.message[at] ^= 1_u8 << bit;
+        if let Ok(plaintext) = bobs.decrypt(sealed.stage, &sealed.message) {
+            prop_assert_eq!(plaintext.as_slice(), b"the text");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What becomes visible once a transaction is committed, and not before.
+
+use dchat_wire::{Frame, PeerId};
+use tokio::sync::oneshot;
+
+use crate::api::{ApiError, Event, Reply};
+
+/// Names one connection to the network half.
+pub(in crate::node) type LinkId = u64;
+
+/// An order to the network half.
+#[derive(Debug)]
+pub(in crate::node) enum Command {
+    /// Keep this contact connected, and tell it our addresses.
+    Keep {
+        peer: PeerId,
+        addresses: Vec<std::net::SocketAddr>,
+    },
+    /// No longer.
+    Forget { peer: PeerId },
+    /// Drop what is open on this connection's chat stream; `hard` ends the connection too.
+    Drop {
+        link: LinkId,
+        code: dchat_wire::close::Code,
+    },
+}
+
+/// One visible thing.
+#[derive(Debug)]
+pub(in crate::node) enum Effect {
+    Event(Event),
+    Command(Command),
+    Frame {
+        link: LinkId,
+        frame: Frame,
+    },
+    Reply(
+        oneshot::Sender<Result<Reply, ApiError>>,
+        Box<Result<Reply, ApiError>>,
+    ),
+}
+
+/// The effects of one batch, in order.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Effects(Vec<Effect>);
+
+impl Effects {
+    pub(super) fn event(&mut self, event: Event) {
+        self.0.push(Effect::Event(event));
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.0.push(Effect::Command(command));
+    }
+
+    pub(super) fn frame(&mut self, link: LinkId, frame: Frame) {
+        self.0.push(Effect::Frame { link, frame });
+    }
+
+    pub(super) fn reply(
+        &mut self,
+        to: oneshot::Sender<Result<Reply, ApiError>>,
+        reply: Result<Reply, ApiError>,
+    ) {
+        self.0.push(Effect::Reply(to, Box::new(reply)));
+    }
+
+    pub(in crate::node) fn take(&mut self) -> Vec<Effect> {
+        core::mem::take(&mut self.0)
+    }
+}

@@ -1,0 +1,362 @@
+//! The half that owns the endpoint and the streams, and does not know what the bytes mean.
+//!
+//! One task reads the endpoint's events and the engine's orders. Each connection gets one writer
+//! task, which opens the chat stream on the first frame, and each chat stream a peer opens gets one
+//! reader task. A reader waits when the engine's queue is full, so the peer waits in QUIC's flow
+//! control. A writer's queue is bounded by [`FRAMES`]; a connection that does not take what it asked
+//! for is closed, and its frontiers tell the rest when it is back.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dchat_transport as transport;
+use dchat_wire::close::Code;
+use dchat_wire::{Address, Frame, FrameReader, PeerId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::engine::{Command, Effect, Input, LinkId};
+use super::hub::Hub;
+use crate::api::{Event, Nearby, PathKind, PeerInfo};
+use crate::seam::PeerConfig;
+
+/// Frames that may wait for one connection: a window of entries is at most 1,024, and acknowledgements
+/// are fewer.
+const FRAMES: usize = 2048;
+/// Connections up to which nodes found nearby are connected to without being contacts.
+const NEARBY: usize = 32;
+/// First and longest pause between two attempts to reach an address given at start.
+const DIAL_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long connections get to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A question to the network half.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// Live connections.
+    Peers(oneshot::Sender<Vec<PeerInfo>>),
+    /// Nodes found nearby and not expired.
+    Nearby(oneshot::Sender<Vec<Nearby>>),
+    /// Close everything and end.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// The network half.
+pub(super) struct Network {
+    endpoint: transport::Endpoint,
+    engine: mpsc::Sender<Input>,
+    hub: Hub,
+    links: BTreeMap<LinkId, Link>,
+    /// As many as the endpoint remembers.
+    nearby: BTreeMap<PeerId, Nearby>,
+    tasks: JoinSet<()>,
+}
+
+struct Link {
+    connection: transport::Connection,
+    frames: mpsc::Sender<Frame>,
+}
+
+impl Network {
+    pub(super) fn new(
+        endpoint: transport::Endpoint,
+        engine: mpsc::Sender<Input>,
+        hub: Hub,
+    ) -> Self {
+        Self {
+            endpoint,
+            engine,
+            hub,
+            links: BTreeMap::new(),
+            nearby: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Runs until it is told to shut down.
+    pub(super) async fn run(
+        mut self,
+        config: &PeerConfig,
+        mut events: transport::Events,
+        mut effects: mpsc::UnboundedReceiver<Effect>,
+        mut questions: mpsc::Receiver<Question>,
+    ) {
+        for address in &config.dial {
+            let task = keep_dialing(self.endpoint.clone(), address.peer(), address.socket());
+            self.tasks.spawn(task);
+        }
+        let done = loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => self.event(event).await,
+                    None => break None,
+                },
+                Some(effect) = effects.recv() => self.effect(effect),
+                question = questions.recv() => match question {
+                    Some(Question::Peers(to)) => drop(to.send(self.peers())),
+                    Some(Question::Nearby(to)) => {
+                        drop(to.send(self.nearby.values().cloned().collect()));
+                    }
+                    Some(Question::Shutdown(done)) => break Some(done),
+                    None => break None,
+                },
+                Some(_) = self.tasks.join_next() => {}
+            }
+        };
+        self.tasks.shutdown().await;
+        self.endpoint.shutdown(GOODBYE).await;
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+
+    async fn event(&mut self, event: transport::Event) {
+        use transport::Event as From;
+        match event {
+            From::Connected(connection) => self.connected(connection).await,
+            From::Disconnected { peer, reason } => self.disconnected(peer, &reason).await,
+            From::PathChanged { peer, path } => {
+                self.hub.publish(Event::PathChanged {
+                    peer_id: peer.to_string(),
+                    path: PathKind::Direct,
+                    addr: path.addr.to_string(),
+                });
+            }
+            From::Discovered { peer, addrs, .. } => self.discovered(peer, &addrs),
+            From::Expired { peer } => {
+                self.nearby.remove(&peer);
+                self.hub.publish(Event::Expired {
+                    peer_id: peer.to_string(),
+                });
+            }
+            From::Stream {
+                conn,
+                recv,
+                first,
+                reader,
+            } => {
+                let incoming = Incoming {
+                    link: conn.number(),
+                    conn,
+                    recv,
+                    first,
+                    reader,
+                };
+                self.tasks.spawn(read(incoming, self.engine.clone()));
+            }
+            From::Identified {
+                peer, addresses, ..
+            } => {
+                self.tell(Input::Identified { peer, addresses }).await;
+            }
+            From::ListenAddrs(addresses) => self.tell(Input::Addresses(addresses)).await,
+            _ => {}
+        }
+    }
+
+    async fn tell(&self, input: Input) {
+        // The engine ends only after this half has.
+        let _ = self.engine.send(input).await;
+    }
+
+    async fn connected(&mut self, connection: transport::Connection) {
+        let (link, peer) = (connection.number(), connection.peer_id());
+        // It replaces the peer's earlier connection, of which nothing else is told.
+        self.down(peer).await;
+        let (frames, queue) = mpsc::channel(FRAMES);
+        self.tasks.spawn(write(connection.clone(), queue));
+        let path = connection.path();
+        self.links.insert(link, Link { connection, frames });
+        self.hub.publish(Event::PeerConnected {
+            peer_id: peer.to_string(),
+            path: PathKind::Direct,
+            addr: path.addr.to_string(),
+        });
+        self.tell(Input::Up { link, peer }).await;
+    }
+
+    async fn disconnected(&mut self, peer: PeerId, reason: &transport::CloseReason) {
+        self.down(peer).await;
+        self.hub.publish(Event::PeerDisconnected {
+            peer_id: peer.to_string(),
+            reason: reason.to_string(),
+        });
+    }
+
+    /// Forgets the connections with `peer`.
+    async fn down(&mut self, peer: PeerId) {
+        let of_peer =
+            |(id, link): (&LinkId, &Link)| (link.connection.peer_id() == peer).then_some(*id);
+        let gone: Vec<LinkId> = self.links.iter().filter_map(of_peer).collect();
+        for link in gone {
+            self.links.remove(&link);
+            self.tell(Input::Down { link }).await;
+        }
+    }
+
+    fn discovered(&mut self, peer: PeerId, addresses: &[SocketAddr]) {
+        if let Some(address) = addresses.first() {
+            let found = Nearby {
+                peer_id: peer.to_string(),
+                addr: Address::direct(*address).of(peer).to_string(),
+                via: "mdns".to_owned(),
+            };
+            self.nearby.insert(peer, found.clone());
+            self.hub.publish(Event::Discovered {
+                peer_id: found.peer_id,
+                addr: found.addr,
+                via: found.via,
+            });
+        }
+        let known = self
+            .links
+            .values()
+            .any(|link| link.connection.peer_id() == peer);
+        if !known && self.links.len() < NEARBY {
+            let (endpoint, addresses) = (self.endpoint.clone(), addresses.to_vec());
+            self.tasks.spawn(async move {
+                // A failure is told by the absence of a connection; it is announced again.
+                let _ = endpoint.connect(Some(peer), &addresses).await;
+            });
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Frame { link, frame } => {
+                if let Some(open) = self.links.get(&link)
+                    && let Err(mpsc::error::TrySendError::Full(_)) = open.frames.try_send(frame)
+                {
+                    open.connection.close(Code::Limit);
+                }
+            }
+            Effect::Command(Command::Keep { peer, addresses }) => {
+                self.endpoint.trust(peer, true);
+                if let Err(error) = self.endpoint.keep(peer, &addresses) {
+                    tracing::debug!(%error, "a contact is not kept connected");
+                }
+            }
+            Effect::Command(Command::Forget { peer }) => {
+                self.endpoint.trust(peer, false);
+                self.endpoint.forget(&peer);
+            }
+            Effect::Command(Command::Drop { link, code }) => {
+                if let Some(link) = self.links.get(&link) {
+                    link.connection.close(code);
+                }
+            }
+            // Released by the engine itself.
+            Effect::Event(_) | Effect::Reply(..) => {}
+        }
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        self.links
+            .values()
+            .map(|link| {
+                let path = link.connection.path();
+                PeerInfo {
+                    peer_id: link.connection.peer_id().to_string(),
+                    name: String::new(),
+                    path: PathKind::Direct,
+                    addr: path.addr.to_string(),
+                    rtt_ms: Some(path.rtt.as_secs_f64() * 1000.0),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Reaches an address given at start, and again whenever the connection is lost.
+async fn keep_dialing(endpoint: transport::Endpoint, peer: Option<PeerId>, socket: SocketAddr) {
+    let mut pause = DIAL_PAUSE.0;
+    loop {
+        match endpoint.connect(peer, &[socket]).await {
+            Ok(connection) => {
+                pause = DIAL_PAUSE.0;
+                connection.closed().await;
+            }
+            Err(error) => tracing::debug!(%error, "an address given at start is not reachable"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(DIAL_PAUSE.1);
+    }
+}
+
+/// Writes the frames of one connection to its chat stream, opened by the first of them and replaced
+/// whenever another chat opens.
+async fn write(connection: transport::Connection, mut frames: mpsc::Receiver<Frame>) {
+    let mut stream = None;
+    let mut bytes = Vec::new();
+    while let Some(first) = frames.recv().await {
+        bytes.clear();
+        let mut next = Some(first);
+        while let Some(frame) = next {
+            if matches!(frame, Frame::ChatOpen(_)) {
+                // What the old stream still holds belongs to a chat that is over.
+                bytes.clear();
+                stream = connection.open_uni().await.ok();
+            }
+            bytes.extend_from_slice(&frame.to_bytes());
+            next = if bytes.len() < WRITE {
+                frames.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        let Some(stream) = stream.as_mut() else {
+            return;
+        };
+        if stream.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Bytes written at once.
+const WRITE: usize = 256 * 1024;
+
+/// A chat stream a peer opened, read up to the end of its first frame.
+struct Incoming {
+    link: LinkId,
+    conn: transport::Connection,
+    recv: quinn::RecvStream,
+    first: Frame,
+    reader: FrameReader,
+}
+
+/// Reads one chat stream into the engine.
+async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
+    let Incoming {
+        link,
+        conn,
+        recv,
+        first,
+        reader,
+    } = incoming;
+    let mut frames = transport::FrameStream::new(recv, reader);
+    let mut next = Some(first);
+    while let Some(frame) = next {
+        if engine
+            .send(Input::Frame {
+                link,
+                frame: Box::new(frame),
+            })
+            .await
+            .is_err()
+        {
+            return;
+        }
+        next = match frames.next().await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::debug!(%error, "a peer's chat stream cannot be read");
+                if let Some(code) = error.code() {
+                    conn.close(code);
+                }
+                return;
+            }
+        };
+    }
+}

@@ -1,0 +1,315 @@
+//! The handle that programs hold.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use dchat_transport as transport;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use super::engine::{Engine, Input, Outlets, QUEUE};
+use super::hub::Hub;
+use super::network::{Network, Question};
+use super::profile::Profile;
+use crate::api::{ApiError, ErrorKind, Event, MessageState, Reply, Request, Sent};
+use crate::seam::{Node, OpenError, PeerConfig, Subscription};
+
+/// Questions that may wait for the network half.
+const QUESTIONS: usize = 64;
+
+/// A running node of one home. Clones are handles to the same node.
+///
+/// Dropping the last handle ends the node, but only [`Node::shutdown`] waits until connections are
+/// closed and the home is unlocked.
+#[derive(Clone, Debug)]
+pub struct Peer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: mpsc::Sender<Input>,
+    network: Option<mpsc::Sender<Question>>,
+    hub: Hub,
+    started: Instant,
+    ended: Mutex<bool>,
+}
+
+impl Peer {
+    /// Opens the home and starts the node.
+    ///
+    /// # Errors
+    /// [`OpenError`] says whose fault it is; nothing in the home was changed.
+    pub async fn open(config: PeerConfig) -> Result<Self, OpenError> {
+        let opening = config.clone();
+        let profile = tokio::task::spawn_blocking(move || {
+            Profile::open(
+                &opening.home,
+                opening.passphrase.as_ref(),
+                opening.name.as_deref(),
+            )
+        });
+        let mut profile = profile.await.map_err(|error| failed(&error))??;
+        let bound = if config.online {
+            Some(bind(&mut profile, &config)?)
+        } else {
+            None
+        };
+
+        let hub = Hub::new();
+        let (engine, inputs) = mpsc::channel(QUEUE);
+        let (effects, effect_queue) = mpsc::unbounded_channel();
+        let (deadline, deadlines) = watch::channel(None);
+        let outlets = Outlets {
+            hub: hub.clone(),
+            effects,
+            clock: unix_ms,
+            deadline,
+        };
+        let addresses = bound.as_ref().map(|(endpoint, _)| endpoint.listen_addrs());
+        let runner = Engine::new(profile, addresses.unwrap_or_default(), inputs, outlets);
+        std::thread::Builder::new()
+            .name("dchat-engine".to_owned())
+            .spawn(move || runner.run())
+            .map_err(|error| failed(&error))?;
+        tokio::spawn(keep_time(engine.downgrade(), deadlines));
+
+        let network = bound.map(|(endpoint, events)| {
+            let (questions, queue) = mpsc::channel(QUESTIONS);
+            let network = Network::new(endpoint, engine.clone(), hub.clone());
+            tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });
+            questions
+        });
+        let started = Instant::now();
+        Ok(Self(Arc::new(Inner {
+            engine,
+            network,
+            hub,
+            started,
+            ended: Mutex::new(false),
+        })))
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply, ApiError> {
+        let (to, reply) = oneshot::channel();
+        let sent = self.0.engine.send(Input::Call(Box::new(request), to)).await;
+        sent.map_err(|_| stopped())?;
+        reply.await.map_err(|_| stopped())?
+    }
+
+    async fn peers_with_names(&self) -> Result<Reply, ApiError> {
+        let Some(network) = &self.0.network else {
+            return Ok(Reply::Peers(Vec::new()));
+        };
+        let (to, answer) = oneshot::channel();
+        network
+            .send(Question::Peers(to))
+            .await
+            .map_err(|_| stopped())?;
+        let mut peers = answer.await.map_err(|_| stopped())?;
+        if let Reply::Contacts(contacts) = self.ask(Request::Contacts).await? {
+            for peer in &mut peers {
+                if let Some(contact) = contacts.iter().find(|c| c.peer_id == peer.peer_id) {
+                    peer.name.clone_from(&contact.name);
+                }
+            }
+        }
+        Ok(Reply::Peers(peers))
+    }
+
+    async fn nearby(&self) -> Result<Reply, ApiError> {
+        let Some(network) = &self.0.network else {
+            return Ok(Reply::Nearby(Vec::new()));
+        };
+        let (to, answer) = oneshot::channel();
+        network
+            .send(Question::Nearby(to))
+            .await
+            .map_err(|_| stopped())?;
+        answer.await.map(Reply::Nearby).map_err(|_| stopped())
+    }
+
+    async fn full_status(&self) -> Result<Reply, ApiError> {
+        let Reply::Status(mut status) = self.ask(Request::Status).await? else {
+            return Err(stopped());
+        };
+        if let Reply::Peers(peers) = self.peers_with_names().await? {
+            status.connected = peers.len() as u64;
+        }
+        status.running = self.0.network.is_some();
+        status.uptime_s = self.0.started.elapsed().as_secs();
+        Ok(Reply::Status(status))
+    }
+
+    /// Waits until the message has come to `wanted`, has failed, or the time is over, and tells how
+    /// far it has come.
+    async fn wait(
+        &self,
+        mut id: String,
+        wanted: MessageState,
+        timeout: Duration,
+    ) -> Result<Reply, ApiError> {
+        // Subscribed before the first look, so that no change falls in between.
+        let mut events = self.subscribe();
+        let look = |id: &str| Request::Wait {
+            id: id.to_owned(),
+            state: wanted,
+            timeout_ms: 0,
+        };
+        let mut reached = self.ask(look(&id)).await?;
+        let reaching = async {
+            loop {
+                let Reply::Sent(Sent { state, .. }) = &reached else {
+                    return Ok(reached);
+                };
+                if *state >= wanted {
+                    return Ok(reached);
+                }
+                match events.next().await {
+                    Some(Event::MessageState { id: other, state }) if other == id => {
+                        reached = Reply::Sent(Sent {
+                            id: id.clone(),
+                            state,
+                        });
+                    }
+                    Some(Event::MessageRenamed { from, to }) if from == id => id = to,
+                    Some(Event::Missed { .. }) => reached = self.ask(look(&id)).await?,
+                    Some(_) => {}
+                    None => return Err(stopped()),
+                }
+            }
+        };
+        match tokio::time::timeout(timeout, reaching).await {
+            Ok(result) => result,
+            Err(_) => self.ask(look(&id)).await,
+        }
+    }
+}
+
+impl Node for Peer {
+    async fn call(&self, request: Request) -> Result<Reply, ApiError> {
+        match request {
+            Request::Nearby => self.nearby().await,
+            Request::Peers => self.peers_with_names().await,
+            Request::Status => self.full_status().await,
+            Request::Wait {
+                id,
+                state,
+                timeout_ms,
+            } => {
+                self.wait(id, state, Duration::from_millis(timeout_ms))
+                    .await
+            }
+            other => self.ask(other).await,
+        }
+    }
+
+    fn subscribe(&self) -> Subscription {
+        self.0.hub.subscribe()
+    }
+
+    async fn shutdown(&self) {
+        let mut ended = self.0.ended.lock().await;
+        if *ended {
+            return;
+        }
+        *ended = true;
+        if let Some(network) = &self.0.network {
+            let (done, closed) = oneshot::channel();
+            if network.send(Question::Shutdown(done)).await.is_ok() {
+                let _ = closed.await;
+            }
+        }
+        let (done, stopped) = oneshot::channel();
+        if self.0.engine.send(Input::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+}
+
+/// Listens where the settings say, or else where it listened the last time, or else anywhere.
+fn bind(
+    profile: &mut Profile,
+    config: &PeerConfig,
+) -> Result<(transport::Endpoint, transport::Events), OpenError> {
+    let identity = profile.identity.clone();
+    let start = |listen: Vec<SocketAddr>| {
+        transport::Endpoint::bind(transport::EndpointConfig {
+            listen,
+            mdns: config.mdns.then(transport::MdnsConfig::default),
+            ..transport::EndpointConfig::new(identity.clone())
+        })
+    };
+    let refused = |error: transport::EndpointError| {
+        let message = format!("{error}. Choose another address with --listen.");
+        OpenError::Other(ApiError::new(ErrorKind::Failed, message))
+    };
+    if !config.listen.is_empty() {
+        let listen = config
+            .listen
+            .iter()
+            .map(|address| address.socket())
+            .collect();
+        return start(listen).map_err(refused);
+    }
+    let everywhere = |port| vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))];
+    let last = profile.last_port()?;
+    let bound = match start(everywhere(last)) {
+        Err(_) if last != 0 => start(everywhere(0)),
+        other => other,
+    };
+    let (endpoint, events) = bound.map_err(refused)?;
+    let port = endpoint
+        .listen_addrs()
+        .first()
+        .map_or(last, |address| address.socket().port());
+    if port != last {
+        profile.remember_port(port)?;
+    }
+    Ok((endpoint, events))
+}
+
+/// Wakes the engine at the deadlines it gives. Nothing is due while there is none.
+async fn keep_time(
+    engine: mpsc::WeakSender<Input>,
+    mut deadlines: watch::Receiver<Option<crate::store::UnixMillis>>,
+) {
+    loop {
+        let due = *deadlines.borrow_and_update();
+        let wait = async {
+            match due {
+                Some(at) => {
+                    let left = u64::try_from(at.saturating_sub(unix_ms())).unwrap_or(0);
+                    tokio::time::sleep(Duration::from_millis(left)).await;
+                }
+                None => core::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = deadlines.changed() => if changed.is_err() { return },
+            () = wait => {
+                let Some(engine) = engine.upgrade() else { return };
+                if engine.send(Input::Tick).await.is_err() || deadlines.changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Milliseconds since 1970; a clock set before that reads as 1970.
+fn unix_ms() -> crate::store::UnixMillis {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn stopped() -> ApiError {
+    ApiError::new(
+        ErrorKind::Failed,
+        "the node has stopped. Start it again and repeat.",
+    )
+}
+
+fn failed(error: &dyn std::error::Error) -> OpenError {
+    OpenError::Other(ApiError::new(ErrorKind::Failed, error.to_string()))
+}

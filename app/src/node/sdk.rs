@@ -1,0 +1,246 @@
+//! The node as programs use it: one method a verb.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::stream;
+
+use super::Peer;
+use crate::api::{
+    ApiError, Contact, ContactRequest, ErrorKind, Event, Id, Message, MessageState, PeerInfo,
+    Reply, Request, Sent, Status,
+};
+use crate::seam::{Node as _, OpenError, PeerConfig, Subscription};
+
+/// Unread messages fetched at once.
+const FETCH: u32 = 100;
+
+/// What a reply is when it answers its request; the `else` is a defect of ours, told as such.
+macro_rules! expect_reply {
+    ($reply:expr, $kind:ident) => {
+        match $reply {
+            Reply::$kind(value) => Ok(value),
+            _ => Err(mismatch()),
+        }
+    };
+}
+
+impl Peer {
+    /// Starts a node on the home in `dir`, made when missing, with everything else as it is by
+    /// default: a listening port of its own choice, and neighbours found by mDNS.
+    ///
+    /// # Errors
+    /// [`OpenError`] says whose fault it is; nothing in the home was changed.
+    pub async fn init(dir: impl Into<PathBuf>, name: &str) -> Result<Self, OpenError> {
+        Self::open(PeerConfig {
+            name: Some(name.to_owned()),
+            ..PeerConfig::new(dir)
+        })
+        .await
+    }
+
+    /// Who this node is and where it listens.
+    ///
+    /// # Errors
+    /// [`ApiError`], as for every method here: nothing was changed.
+    pub async fn id(&self) -> Result<Id, ApiError> {
+        expect_reply!(self.call(Request::Id).await?, Id)
+    }
+
+    /// An invite link for one person, valid for 7 days.
+    ///
+    /// # Errors
+    /// [`ApiError`]: too many invites are open, or the database fails.
+    pub async fn invite(&self) -> Result<String, ApiError> {
+        expect_reply!(self.call(Request::Invite).await?, Invite).map(|link| link.invite)
+    }
+
+    /// Adds a contact by invite link, PeerId or address, and connects to it as soon as it is there.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the invite has expired, the name is taken, the text is none of the three.
+    pub async fn connect(&self, target: &str, name: Option<&str>) -> Result<Contact, ApiError> {
+        let request = Request::Add {
+            target: target.to_owned(),
+            name: name.map(str::to_owned),
+        };
+        expect_reply!(self.call(request).await?, Contact)
+    }
+
+    /// All contacts.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the database fails.
+    pub async fn contacts(&self) -> Result<Vec<Contact>, ApiError> {
+        expect_reply!(self.call(Request::Contacts).await?, Contacts)
+    }
+
+    /// Strangers who ask to be contacts.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the database fails.
+    pub async fn requests(&self) -> Result<Vec<ContactRequest>, ApiError> {
+        expect_reply!(self.call(Request::Requests).await?, Requests)
+    }
+
+    /// Makes a waiting stranger a contact.
+    ///
+    /// # Errors
+    /// [`ApiError`]: there is no such request.
+    pub async fn accept(&self, peer_id: &str) -> Result<Contact, ApiError> {
+        let request = Request::Accept {
+            peer: peer_id.to_owned(),
+            name: None,
+        };
+        expect_reply!(self.call(request).await?, Contact)
+    }
+
+    /// Queues `text` for a contact; when this returns it is durable and will be delivered, whenever
+    /// the contact is there.
+    ///
+    /// # Errors
+    /// [`ApiError`]: no such contact, or the text is empty or too long.
+    pub async fn send(&self, to: &str, text: &str) -> Result<Sent, ApiError> {
+        let request = Request::Send {
+            to: to.to_owned(),
+            text: text.to_owned(),
+            ttl_s: None,
+            token: None,
+        };
+        expect_reply!(self.call(request).await?, Sent)
+    }
+
+    /// Waits until a message of ours has come to `state`, or for `timeout`, and tells how far it
+    /// has come.
+    ///
+    /// # Errors
+    /// [`ApiError`]: no message has this id.
+    pub async fn wait_for(
+        &self,
+        id: &str,
+        state: MessageState,
+        timeout: Duration,
+    ) -> Result<Sent, ApiError> {
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let request = Request::Wait {
+            id: id.to_owned(),
+            state,
+            timeout_ms,
+        };
+        expect_reply!(self.call(request).await?, Sent)
+    }
+
+    /// The newest `limit` messages of a conversation, oldest first.
+    ///
+    /// # Errors
+    /// [`ApiError`]: no such contact.
+    pub async fn history(&self, with: &str, limit: u32) -> Result<Vec<Message>, ApiError> {
+        let request = Request::History {
+            to: with.to_owned(),
+            limit,
+            before: None,
+        };
+        expect_reply!(self.call(request).await?, Messages)
+    }
+
+    /// Messages that contain all words, in all conversations, newest last.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the database fails.
+    pub async fn search(&self, words: &str, limit: u32) -> Result<Vec<Message>, ApiError> {
+        let request = Request::Search {
+            words: words.to_owned(),
+            to: None,
+            limit,
+        };
+        expect_reply!(self.call(request).await?, Messages)
+    }
+
+    /// Live connections.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the node has stopped.
+    pub async fn peers(&self) -> Result<Vec<PeerInfo>, ApiError> {
+        expect_reply!(self.call(Request::Peers).await?, Peers)
+    }
+
+    /// How the node is doing.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the node has stopped.
+    pub async fn status(&self) -> Result<Status, ApiError> {
+        expect_reply!(self.call(Request::Status).await?, Status)
+    }
+
+    /// Received messages: first those nobody has read, then each as it comes. A message counts as
+    /// read once the next one is asked for, so one that was being worked on when the program died
+    /// comes again.
+    ///
+    /// The stream ends with the node.
+    pub fn recv(&self) -> impl Stream<Item = Result<Message, ApiError>> + Send + use<> {
+        let inbox = Inbox {
+            peer: self.clone(),
+            events: self.subscribe(),
+            waiting: VecDeque::new(),
+            shown: None,
+        };
+        stream::unfold(inbox, |mut inbox| async move {
+            let item = inbox.next().await.transpose()?;
+            Some((item, inbox))
+        })
+    }
+
+    /// Ends the node: says goodbye to its peers, and gives the home back.
+    pub async fn close(&self) {
+        self.shutdown().await;
+    }
+
+    /// Everything that happens, as it happens.
+    #[must_use]
+    pub fn events(&self) -> Subscription {
+        self.subscribe()
+    }
+}
+
+struct Inbox {
+    peer: Peer,
+    events: Subscription,
+    /// At most [`FETCH`].
+    waiting: VecDeque<Message>,
+    shown: Option<String>,
+}
+
+impl Inbox {
+    async fn next(&mut self) -> Result<Option<Message>, ApiError> {
+        if let Some(id) = self.shown.take() {
+            self.peer.call(Request::MarkRead { ids: vec![id] }).await?;
+        }
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                self.shown = Some(message.id.clone());
+                return Ok(Some(message));
+            }
+            let unread = Request::Unread {
+                from: None,
+                limit: FETCH,
+            };
+            self.waiting = expect_reply!(self.peer.call(unread).await?, Messages)?.into();
+            while self.waiting.is_empty() {
+                match self.events.next().await {
+                    Some(Event::Message(_) | Event::Missed { .. }) => break,
+                    Some(_) => {}
+                    None => return Ok(None),
+                }
+            }
+        }
+    }
+}
+
+fn mismatch() -> ApiError {
+    ApiError::new(
+        ErrorKind::Failed,
+        "the node answered another question. This is a defect of DChat.",
+    )
+}

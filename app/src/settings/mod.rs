@@ -1,0 +1,25 @@
+//! What a person has set, and where: flag before `DCHAT_*` variable before `config.toml` before
+//! default.
+//!
+//! | flag | variable | `config.toml` | default |
+//! |---|---|---|---|
+//! | `--home DIR` | `DCHAT_HOME` | | `$XDG_DATA_HOME/dchat`, `~/.local/share/dchat` |
+//! | `--listen ADDR`… | `DCHAT_LISTEN` | `listen = ["…"]` | the node's choice |
+//! | `--dial ADDR`… | `DCHAT_DIAL` | `dial = ["…"]` | none |
+//! | `--bootstrap ADDR`… | `DCHAT_BOOTSTRAP` | `bootstrap = ["…"]` | none |
+//! | `--no-mdns` | `DCHAT_MDNS` | `mdns = true` | `true` |
+//! | `--passphrase-file FILE` | `DCHAT_PASSPHRASE_FILE` | `passphrase_file = "…"` | ask on the terminal |
+//! | `-v`… | `DCHAT_LOG` | `log = "info"` | `warn` |
+//!
+//! Lists in variables are separated by spaces or commas; an empty variable counts as unset. Whatever
+//! is set and wrong is an error that names the place, never ignored.
+
+mod environment;
+mod error;
+mod file;
+mod resolve;
+
+pub use environment::Environment;
+pub use error::SettingsError;
+pub use file::ConfigFile;
+pub use resolve::{Flags, Settings};

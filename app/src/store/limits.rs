@@ -1,0 +1,45 @@
+//! Every bound of the store.
+
+/// Text of one message, in bytes of UTF-8 (64 KiB; the messaging specification's limit).
+pub const MAX_TEXT: usize = 64 * 1024;
+/// Own entries of one log that the other side has not committed yet. Two days of a message every
+/// three seconds to somebody who is away; what an acknowledgement can change at once.
+pub const MAX_UNACKNOWLEDGED: u64 = 65_536;
+/// Incarnations of one author in one conversation: each is a restored home, so a few are honest.
+pub const MAX_INCARNATIONS: usize = 256;
+/// Contacts of a profile.
+pub const MAX_CONTACTS: usize = 10_000;
+/// Contact requests that wait for an answer. A full list refuses the newcomer, so that strangers
+/// cannot push out an honest request that came before them.
+pub const MAX_REQUESTS: usize = 64;
+/// Invites that are neither redeemed nor expired.
+pub const MAX_INVITES: usize = 256;
+/// Addresses remembered for one peer; the one seen longest ago goes.
+pub const MAX_ADDRESSES: usize = 16;
+/// One address in its text form, in bytes. The longest multiaddr we make (two relayed hops with
+/// names) stays under half of it.
+pub const MAX_ADDRESS: usize = 512;
+/// A contact's name, in bytes of UTF-8.
+pub const MAX_NAME: usize = 128;
+/// Ratchet sessions of one peer; the least recently used goes. Simultaneous first messages and
+/// restarts leave a few that still receive.
+pub const MAX_SESSIONS: usize = 8;
+/// Name of a ratchet session, in bytes.
+pub const MAX_SESSION_ID: usize = 64;
+/// Ratchet state of one session or of the account, in bytes. vodozemac keeps up to 40 skipped
+/// keys for each of 5 receiving chains, about 20 KiB.
+pub const MAX_RATCHET_STATE: usize = 256 * 1024;
+/// One value of the profile's settings kept here, in bytes.
+pub const MAX_META: usize = 64 * 1024;
+/// Entries in one page of history, outbox or search.
+pub const MAX_PAGE: usize = 1_000;
+/// Text in one page, in bytes; a page ends with the entry that reaches it.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Unread messages that are counted; the number shown then means "at least".
+pub const MAX_UNREAD_COUNT: u64 = 10_000;
+/// Words and runs of a search; those after it are ignored.
+pub const MAX_SEARCH_TERMS: usize = 16;
+/// Send tokens remembered: more than a caller can have in doubt at once.
+pub const MAX_TOKENS: usize = 4_096;
+/// How long a send token is remembered, in milliseconds: a day, far longer than a retry waits.
+pub const TOKEN_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;

@@ -1,0 +1,117 @@
+//! A crash at every commit of a conversation loses nothing and doubles nothing.
+//!
+//! Needs the feature `crash-points`, which makes the daemon die at the commit that an environment
+//! variable names: once right before COMMIT, once right after.
+#![cfg(feature = "crash-points")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(
+    clippy::print_stderr,
+    reason = "the figures of a run are worth reading"
+)]
+
+mod support;
+
+use support::daemon::{Daemon, output, run};
+use support::history;
+use support::pair::Side;
+
+/// Messages each way in one conversation.
+const MESSAGES: usize = 3;
+/// Far more events than a conversation of that size has; reached only if the count never ends.
+const MOST_EVENTS: u64 = 400;
+
+#[test]
+fn the_sender_may_crash_at_any_commit() {
+    crash_everywhere(0);
+}
+
+#[test]
+fn the_receiver_may_crash_at_any_commit() {
+    crash_everywhere(1);
+}
+
+/// Holds the same conversation again and again, and kills one side one commit event later each
+/// time, until it lives through the whole conversation.
+fn crash_everywhere(victim: usize) {
+    for event in 1..MOST_EVENTS {
+        if !converse(victim, event) {
+            eprintln!("crashed at each of {} commit events", event - 1);
+            assert!(event > 10, "a conversation has more commits than that");
+            return;
+        }
+    }
+    panic!("the conversation never ended");
+}
+
+/// Whether the victim met its end.
+fn converse(victim: usize, event: u64) -> bool {
+    let sides = [Side::new("Alice"), Side::new("Bob")];
+    let start = |index: usize, crash: bool| {
+        let side: &Side = &sides[index];
+        let mut command = side.daemon_command();
+        let other = &sides[1 - index];
+        command.args(["--dial", &format!("{}/p2p/{}", other.addr, other.peer)]);
+        if crash {
+            command.env("DCHAT_CRASH_AT_COMMIT", event.to_string());
+        }
+        Daemon::spawn(&side.path(), &mut command)
+    };
+    let mut daemons = [start(0, victim == 0), start(1, victim == 1)];
+    let mut crashed = false;
+    let mut revive = |daemons: &mut [Daemon; 2]| {
+        if daemons[victim].has_ended() {
+            crashed = true;
+            daemons[victim] = start(victim, false);
+        }
+    };
+    for (side, other, name) in [
+        (&sides[0], &sides[1], "Bob"),
+        (&sides[1], &sides[0], "Alice"),
+    ] {
+        // Repeating an add is harmless, so whatever a crash swallowed is simply asked for again.
+        while !run(&mut side.verb(&["add", &other.peer, "--name", name]))
+            .status
+            .success()
+        {
+            revive(&mut daemons);
+        }
+    }
+    for number in 1..=MESSAGES {
+        for (side, to, prefix) in [(&sides[0], "Bob", "Alice"), (&sides[1], "Alice", "Bob")] {
+            let text = format!("{prefix} {number}");
+            // Queued is enough, and the verb itself asks again when the daemon dies under it.
+            let mut send = side.verb(&["send", to, &text, "--wait", "queued"]);
+            while !run(&mut send).status.success() {
+                revive(&mut daemons);
+                let said = output(&mut side.verb(&["history", to]));
+                if said.contains(&text) {
+                    break;
+                }
+            }
+        }
+    }
+    loop {
+        revive(&mut daemons);
+        let queued = |side: &Side| {
+            let status = run(&mut side.verb(&["status", "--json"]));
+            let status: serde_json::Value = serde_json::from_slice(&status.stdout).ok()?;
+            status["queued"].as_u64()
+        };
+        if queued(&sides[0]) == Some(0) && queued(&sides[1]) == Some(0) {
+            break;
+        }
+    }
+    revive(&mut daemons);
+    drop(daemons);
+    for (me, other) in [(&sides[0], &sides[1]), (&sides[1], &sides[0])] {
+        let entries = history::of(&me.path(), &me.peer, &other.peer);
+        history::assert_said(&entries, &sides[0].peer, "Alice", MESSAGES);
+        history::assert_said(&entries, &sides[1].peer, "Bob", MESSAGES);
+        history::assert_delivered(&entries);
+    }
+    crashed
+}

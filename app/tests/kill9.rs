@@ -1,0 +1,154 @@
+//! `kill -9` at random moments loses nothing and doubles nothing.
+//!
+//! `DCHAT_KILL_MESSAGES` (each way) and `DCHAT_KILLS` set the size; CI runs a small one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(
+    clippy::print_stderr,
+    reason = "the figures of a run are worth reading"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dchat::api::{Reply, Request};
+use dchat::control::{CallError, Client};
+use support::daemon::PATIENCE;
+use support::{history, pair};
+
+#[test]
+fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_side() {
+    let messages = size("DCHAT_KILL_MESSAGES", 600);
+    let kills = size("DCHAT_KILLS", 8);
+    let ((alice, alice_daemon), (bob, bob_daemon)) = pair::contacts();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let talks = [
+        (alice.path(), &bob.peer, "from Alice"),
+        (bob.path(), &alice.peer, "from Bob"),
+    ]
+    .map(|(home, to, prefix)| {
+        runtime.spawn(talk(home, to.clone(), prefix, messages, sent.clone()))
+    });
+
+    let mut daemons = [alice_daemon, bob_daemon];
+    let sides = [&alice, &bob];
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
+    for kill in 0..kills {
+        // Spread over the run: at a random place of the next share of the messages.
+        let share = 2 * messages / kills;
+        let place = kill * share + (random(&mut dice) as usize) % share.max(1);
+        until(|| sent.load(Ordering::Relaxed) >= place);
+        let victim = (random(&mut dice) % 2) as usize;
+        daemons[victim].kill();
+        daemons[victim] = sides[victim].start();
+    }
+    for talk in talks {
+        runtime.block_on(talk).unwrap();
+    }
+    for side in sides {
+        runtime.block_on(delivered(&side.path()));
+    }
+    for daemon in daemons {
+        daemon.stop();
+    }
+
+    for (me, other) in [(&alice, &bob), (&bob, &alice)] {
+        let entries = history::of(&me.path(), &me.peer, &other.peer);
+        history::assert_said(&entries, &alice.peer, "from Alice", messages);
+        history::assert_said(&entries, &bob.peer, "from Bob", messages);
+        history::assert_delivered(&entries);
+    }
+    eprintln!("{messages} messages each way, {kills} kills: each arrived once, in order");
+}
+
+/// Sends `PREFIX 1` to `PREFIX count`, whatever becomes of the daemon meanwhile.
+async fn talk(home: PathBuf, to: String, prefix: &str, count: usize, sent: Arc<AtomicUsize>) {
+    let mut client = connect(&home).await;
+    for number in 1..=count {
+        let request = Request::Send {
+            to: to.clone(),
+            text: format!("{prefix} {number}"),
+            ttl_s: None,
+            token: Some(format!("{number:032x}")),
+        };
+        loop {
+            match client.call(&request).await {
+                Ok(Reply::Sent(_)) => break,
+                Err(CallError::Gone | CallError::Lost) => client = connect(&home).await,
+                other => panic!("{other:?}"),
+            }
+        }
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits until nothing of this home's is on its way any more.
+async fn delivered(home: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut client = connect(home).await;
+    loop {
+        match client.call(&Request::Status).await {
+            Ok(Reply::Status(status)) if status.queued == 0 => return,
+            Ok(Reply::Status(status)) => {
+                assert!(
+                    Instant::now() < deadline,
+                    "{} messages are still queued",
+                    status.queued
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn connect(home: &Path) -> Client {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(Some(client)) = Client::connect(home).await {
+            return client;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "nobody answers for {}",
+            home.display()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn until(done: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "the messages do not get on");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// SplitMix64: the same kills in every run.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn size(variable: &str, small: usize) -> usize {
+    std::env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(small)
+}

@@ -1,0 +1,22 @@
+//! What the end-to-end tests share.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "each test binary uses its part"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+pub mod daemon;
+pub mod history;
+pub mod home;
+pub mod namespace;
+pub mod node;
+pub mod pair;
+
+pub(crate) use home::{Ended, Home, bare, ended};

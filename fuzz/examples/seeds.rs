@@ -1,0 +1,12 @@
+//! Writes the seeds of every corpus: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+
+use std::fs;
+
+fn main() -> std::io::Result<()> {
+    for seed in dchat_fuzz::seeds() {
+        let directory = dchat_fuzz::root().join(seed.target);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join(&seed.name), &seed.bytes)?;
+    }
+    Ok(())
+}

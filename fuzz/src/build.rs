@@ -1,0 +1,261 @@
+//! Values made from fuzzed bytes, each within its limits.
+
+use std::net::{IpAddr, SocketAddr};
+
+use arbitrary::{Result, Unstructured};
+use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::extension::{CRITICAL, Extension, Extensions};
+use dchat_wire::hello::{Capabilities, Hello, Versions};
+use dchat_wire::identify::Identify;
+use dchat_wire::invite::{Invite, InviteSecret, VERSION};
+use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel};
+use dchat_wire::ping::Ping;
+use dchat_wire::record::{AddressRecord, DeviceRecord, SignedRecord};
+use dchat_wire::{Address, Bytes, Frame, List, PeerId, Text};
+
+use crate::samples;
+
+/// A source of values.
+pub(crate) struct Build<'a>(pub(crate) Unstructured<'a>);
+
+impl Build<'_> {
+    pub(crate) fn u64(&mut self) -> Result<u64> {
+        self.0.arbitrary()
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.0.arbitrary()
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> Result<usize> {
+        self.0.int_in_range(0..=bound - 1)
+    }
+
+    fn bytes<const MAX: usize>(&mut self, most: usize) -> Result<Bytes<MAX>> {
+        let len = self.below(most.min(MAX) + 1)?.min(self.0.len());
+        Ok(Bytes::new(self.0.bytes(len)?.to_vec()).unwrap())
+    }
+
+    fn text<const MAX: usize>(&mut self) -> Result<Text<MAX>> {
+        let text: &str = self.0.arbitrary()?;
+        // A character takes up to four bytes.
+        let text: String = text.chars().take(MAX / 4).collect();
+        Ok(Text::new(text).unwrap())
+    }
+
+    fn option<T>(&mut self, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        if self.0.arbitrary()? {
+            make(self).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn list<T, const MAX: usize>(
+        &mut self,
+        make: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<List<T, MAX>> {
+        let count = self.below(MAX + 1)?;
+        let mut make = make;
+        let items = (0..count).map(|_| make(self)).collect::<Result<Vec<T>>>()?;
+        Ok(List::new(items).unwrap())
+    }
+
+    fn peer(&mut self) -> Result<PeerId> {
+        // A few keys: deriving one is slow, and which it is changes nothing.
+        let index = self.below(4)?;
+        static PEERS: std::sync::OnceLock<[PeerId; 4]> = std::sync::OnceLock::new();
+        Ok(PEERS.get_or_init(|| [1, 2, 3, 4].map(samples::peer))[index])
+    }
+
+    fn address(&mut self) -> Result<Address> {
+        let ip: IpAddr = self.0.arbitrary()?;
+        let port = self.0.int_in_range(1..=u16::MAX)?;
+        let socket = SocketAddr::new(ip.to_canonical(), port);
+        let address = if self.0.arbitrary()? {
+            Address::Direct {
+                socket,
+                peer: self.option(Self::peer)?,
+            }
+        } else {
+            Address::Circuit {
+                socket,
+                relay: self.peer()?,
+                peer: self.option(Self::peer)?,
+            }
+        };
+        Ok(if address.names_one_socket() {
+            address
+        } else {
+            Address::direct(samples::v4())
+        })
+    }
+
+    fn extensions(&mut self) -> Result<Extensions> {
+        let mut kind = 0;
+        let count = self.below(5)?;
+        let mut items = Vec::new();
+        for _ in 0..count {
+            kind += self.0.int_in_range(1..=CRITICAL / 8)?;
+            items.push(Extension {
+                kind,
+                value: self.bytes(40)?,
+            });
+        }
+        Ok(Extensions::new(List::new(items).unwrap()).unwrap())
+    }
+
+    fn identify(&mut self) -> Result<Identify> {
+        Ok(Identify {
+            revision: self.u64()?,
+            observed: self.option(Self::address)?,
+            addresses: self.list(Self::address)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn ping(&mut self) -> Result<Ping> {
+        Ok(Ping {
+            nonce: self.u64()?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn hello(&mut self) -> Result<Hello> {
+        let low = self.0.int_in_range(1..=u16::MAX)?;
+        let mut capabilities: Vec<u16> = self.list::<_, 64>(|b| b.0.arbitrary())?.into_vec();
+        capabilities.sort_unstable();
+        capabilities.dedup();
+        Ok(Hello {
+            versions: Versions::new(low, self.0.int_in_range(low..=u16::MAX)?).unwrap(),
+            instance: self.array()?,
+            roles: self.u64()?,
+            capabilities: Capabilities::new(List::new(capabilities).unwrap()).unwrap(),
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn signed_record(&mut self) -> Result<SignedRecord> {
+        Ok(SignedRecord {
+            body: self.bytes(300)?,
+            signature: self.array()?,
+        })
+    }
+
+    pub(crate) fn address_record(&mut self) -> Result<AddressRecord> {
+        Ok(AddressRecord {
+            addresses: self.list(Self::address)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    pub(crate) fn device_record(&mut self) -> Result<DeviceRecord> {
+        Ok(DeviceRecord {
+            identity_key: self.array()?,
+            signing_key: self.array()?,
+            fallback_key: self.array()?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn invite_proof(&mut self) -> Result<InviteProof> {
+        Ok(InviteProof {
+            invite: self.array()?,
+            mac: self.array()?,
+        })
+    }
+
+    /// A frame of any type.
+    pub(crate) fn frame(&mut self) -> Result<Frame> {
+        Ok(match self.below(8)? {
+            0 => Frame::Hello(self.hello()?),
+            1 => Frame::Identify(self.identify()?),
+            2 => Frame::IdentifyPush(self.identify()?),
+            3 => Frame::Ping(self.ping()?),
+            4 => Frame::Pong(self.ping()?),
+            5 => Frame::ChatOpen(ChatOpen {
+                name: self.text()?,
+                invite: self.option(Self::invite_proof)?,
+                device: self.signed_record()?,
+                sessions: self.list(Self::array)?,
+                extensions: self.extensions()?,
+            }),
+            6 => Frame::Envelope(Envelope {
+                session: self.array()?,
+                stage: if self.0.arbitrary()? {
+                    Stage::Opening
+                } else {
+                    Stage::Established
+                },
+                message: self.bytes(usize::MAX - 1)?,
+                extensions: self.extensions()?,
+            }),
+            _ => Frame::Undecryptable(Undecryptable {
+                session: self.array()?,
+                extensions: self.extensions()?,
+            }),
+        })
+    }
+
+    fn head(&mut self) -> Result<Head> {
+        Ok(Head {
+            author: self.peer()?,
+            incarnation: self.array()?,
+            seq: self.u64()?,
+            hash: self.array()?,
+        })
+    }
+
+    fn content(&mut self) -> Result<Content> {
+        Ok(Content {
+            sent_at: self.u64()?,
+            expires_at: self.option(Self::u64)?,
+            heads: self.list(Self::head)?,
+            kind: self.0.arbitrary()?,
+            body: self.bytes(2000)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    fn entry(&mut self) -> Result<Entry> {
+        Ok(Entry {
+            incarnation: self.array()?,
+            seq: self.u64()?,
+            prev: self.array()?,
+            hash: self.array()?,
+            content: self.option(Self::content)?,
+        })
+    }
+
+    fn frontier(&mut self) -> Result<Frontier> {
+        Ok(Frontier {
+            author: self.peer()?,
+            incarnation: self.array()?,
+            held: self.u64()?,
+            low_water: self.u64()?,
+            read: self.u64()?,
+            tip: self.array()?,
+        })
+    }
+
+    pub(crate) fn parcel(&mut self) -> Result<Parcel> {
+        Ok(Parcel::new(
+            self.list(Self::frontier)?,
+            self.list(Self::entry)?,
+        ))
+    }
+
+    pub(crate) fn invite(&mut self) -> Result<Invite> {
+        Ok(Invite {
+            version: VERSION,
+            peer: self.peer()?,
+            id: self.array()?,
+            secret: InviteSecret::new(self.array()?),
+            expires_at: self.u64()?,
+            name: self.text()?,
+            addresses: self.list(Self::address)?,
+            device: self.signed_record()?,
+            extensions: self.extensions()?,
+        })
+    }
+}

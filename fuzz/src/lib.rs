@@ -1,0 +1,69 @@
+//! What is fuzzed: one plain function a target, which panics when a promise of the format is broken.
+//!
+//! `fuzz_targets/` hands these functions to libFuzzer; the test of this crate hands them the kept
+//! corpora, on any toolchain. A target is a total function of its bytes: no clock, no randomness.
+
+mod address_invite;
+mod build;
+mod corpus;
+mod differential;
+mod frame_stream;
+mod probe;
+mod round_trip;
+mod seeds;
+mod signed_record;
+mod strict_decode;
+
+pub use address_invite::address_invite;
+pub use corpus::{replay_arguments, root};
+pub use differential::differential;
+pub use frame_stream::frame_stream;
+pub use probe::probe;
+pub use round_trip::round_trip;
+pub use seeds::seeds;
+pub use signed_record::signed_record;
+pub use strict_decode::strict_decode;
+
+#[allow(unreachable_pub, reason = "shared with the tests of wire")]
+#[path = "../../wire/tests/support/agree.rs"]
+mod agree;
+#[path = "../../wire/tests/support/bodies.rs"]
+mod bodies;
+#[allow(unreachable_pub, reason = "shared with the tests of wire")]
+#[path = "../../wire/tests/support/hand.rs"]
+mod hand;
+#[allow(unreachable_pub, reason = "shared with the tests of wire")]
+#[path = "../../wire/tests/support/mirror.rs"]
+mod mirror;
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests of wire")]
+#[path = "../../wire/tests/support/samples.rs"]
+mod samples;
+
+/// Panics when a promise of the format is broken, and is a total function of its bytes otherwise.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its corpus.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("address_invite", address_invite),
+    ("differential", differential),
+    ("frame_stream", frame_stream),
+    ("probe", probe),
+    ("round_trip", round_trip),
+    ("signed_record", signed_record),
+    ("strict_decode", strict_decode),
+];
+
+/// The `main` of a target: libFuzzer's under `cargo fuzz`, otherwise one that runs the target on
+/// the files it is given, to reproduce a crash without libFuzzer.
+#[macro_export]
+macro_rules! target {
+    ($name:ident) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::$name(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            $crate::replay_arguments($crate::$name)
+        }
+    };
+}

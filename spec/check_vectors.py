@@ -1,0 +1,1183 @@
+#!/usr/bin/env python3
+"""Decodes every test vector with nothing but the documents and Python's standard library.
+
+Usage: check_vectors.py [FOLDER]      (default: vectors/ beside this file)
+
+Each section names the document it follows. Exit code 0 and a last line "N passed, 0 failed" when
+every case gives the result, the error, the field and the output that the vectors say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import re
+import sys
+from pathlib import Path
+
+
+class Refused(Exception):
+    """Input that must be refused, with the error's name and, where known, the field."""
+
+    def __init__(self, error: str, field: str | None = None, output=None):
+        super().__init__(error)
+        self.error, self.field, self.output = error, field, output
+
+
+# --- BLAKE3 (its paper, section 2) -----------------------------------------------------------
+
+_M32 = 0xFFFFFFFF
+_IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
+       0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+_PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+_CHUNK_START, _CHUNK_END, _PARENT, _ROOT = 1, 2, 4, 8
+_KEYED, _DERIVE_CONTEXT, _DERIVE_MATERIAL = 16, 32, 64
+_QUARTERS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+             (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+
+
+def _rotate(word: int, by: int) -> int:
+    return (word >> by | word << (32 - by)) & _M32
+
+
+def _compress(chaining, block, counter, length, flags):
+    v = [*chaining, *_IV[:4], counter & _M32, counter >> 32, length, flags]
+    m = list(block)
+    for turn in range(7):
+        for index, (a, b, c, d) in enumerate(_QUARTERS):
+            v[a] = (v[a] + v[b] + m[2 * index]) & _M32
+            v[d] = _rotate(v[d] ^ v[a], 16)
+            v[c] = (v[c] + v[d]) & _M32
+            v[b] = _rotate(v[b] ^ v[c], 12)
+            v[a] = (v[a] + v[b] + m[2 * index + 1]) & _M32
+            v[d] = _rotate(v[d] ^ v[a], 8)
+            v[c] = (v[c] + v[d]) & _M32
+            v[b] = _rotate(v[b] ^ v[c], 7)
+        if turn < 6:
+            m = [m[source] for source in _PERMUTATION]
+    return [v[i] ^ v[i + 8] for i in range(8)]
+
+
+def _words(data: bytes):
+    data = data.ljust(64, b"\0")
+    return [int.from_bytes(data[i:i + 4], "little") for i in range(0, 64, 4)]
+
+
+def _chunk(key, data, counter, flags, root):
+    chaining = key
+    blocks = [data[i:i + 64] for i in range(0, len(data), 64)] or [b""]
+    for index, block in enumerate(blocks):
+        mark = flags
+        if index == 0:
+            mark |= _CHUNK_START
+        if index == len(blocks) - 1:
+            mark |= _CHUNK_END | (_ROOT if root else 0)
+        chaining = _compress(chaining, _words(block), counter, len(block), mark)
+    return chaining
+
+
+def _tree(key, data, counter, flags, root):
+    if len(data) <= 1024:
+        return _chunk(key, data, counter, flags, root)
+    chunks = (len(data) - 1) // 1024
+    left_chunks = 1 << (chunks.bit_length() - 1)
+    left = _tree(key, data[:left_chunks * 1024], counter, flags, False)
+    right = _tree(key, data[left_chunks * 1024:], counter + left_chunks, flags, False)
+    return _compress(key, left + right, 0, 64, flags | _PARENT | (_ROOT if root else 0))
+
+
+def _blake3(key, data: bytes, flags: int) -> bytes:
+    words = _tree(list(key), data, 0, flags, True)
+    return b"".join(word.to_bytes(4, "little") for word in words)
+
+
+def keyed(key: bytes, data: bytes) -> bytes:
+    return _blake3(_words(key)[:8], data, _KEYED)
+
+
+def derive(context: str, data: bytes) -> bytes:
+    key = _blake3(_IV, context.encode(), _DERIVE_CONTEXT)
+    return _blake3(_words(key)[:8], data, _DERIVE_MATERIAL)
+
+
+# --- edwards25519 and Ed25519 (RFC 8032; 20-identity §2, §3) ---------------------------------
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
+NEUTRAL = (0, 1, 1, 0)
+
+
+def point_add(one, other):
+    x1, y1, z1, t1 = one
+    x2, y2, z2, t2 = other
+    a, b = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
+    c, d = 2 * t1 * t2 * D % P, 2 * z1 * z2 % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def point_mul(scalar: int, point):
+    result = NEUTRAL
+    while scalar:
+        if scalar & 1:
+            result = point_add(result, point)
+        point = point_add(point, point)
+        scalar >>= 1
+    return result
+
+
+def point_encode(point) -> bytes:
+    inverse = pow(point[2], -1, P)
+    x, y = point[0] * inverse % P, point[1] * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def point_decode(data: bytes):
+    """The point that the bytes stand for, canonical or not; None when there is none."""
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, (number & (2**255 - 1)) % P
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
+    if v * x * x % P != u:
+        x = x * ROOT_OF_MINUS_1 % P
+        if v * x * x % P != u:
+            return None
+    if x & 1 != sign:
+        x = -x % P
+    return x, y, 1, x * y % P
+
+
+def is_small(point) -> bool:
+    x, y, z, _ = point_mul(8, point)
+    return x == 0 and y == z
+
+
+BASE = point_decode((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+
+
+def usable_key(data: bytes):
+    """20-identity §2: the point of a PeerId."""
+    point = point_decode(data)
+    if point is None or point_encode(point) != data or is_small(point):
+        raise Refused("not-a-key")
+    return point
+
+
+def signed_bytes(context: str, message: bytes) -> bytes:
+    head = context.encode()
+    return bytes([len(head)]) + head + len(message).to_bytes(8, "little") + message
+
+
+def verify(signer: bytes, context: str, message: bytes, signature: bytes) -> None:
+    key = usable_key(signer)
+    r_bytes, s = signature[:32], int.from_bytes(signature[32:], "little")
+    r = point_decode(r_bytes)
+    if s >= ORDER or r is None or is_small(r):
+        raise Refused("bad-signature")
+    digest = hashlib.sha512(r_bytes + signer + signed_bytes(context, message)).digest()
+    k = int.from_bytes(digest, "little") % ORDER
+    minus_key = (-key[0] % P, key[1], key[2], -key[3] % P)
+    computed = point_add(point_mul(s, BASE), point_mul(k, minus_key))
+    if point_encode(computed) != r_bytes:
+        raise Refused("bad-signature")
+
+
+# --- PeerId (20-identity §2.1) ---------------------------------------------------------------
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+PEER_PREFIX = bytes.fromhex("002408011220")
+
+
+def peer_text(key: bytes) -> str:
+    data = PEER_PREFIX + key
+    number, digits = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = BASE58[digit] + digits
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
+
+
+def peer_key(text: str) -> bytes:
+    if len(text) > 52 or any(character not in BASE58 for character in text):
+        raise Refused("not-a-peer-id")
+    number = 0
+    for character in text:
+        number = number * 58 + BASE58.index(character)
+    body = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    data = b"\0" * (len(text) - len(text.lstrip("1"))) + body
+    if len(data) != 38 or data[:6] != PEER_PREFIX:
+        raise Refused("not-a-peer-id")
+    usable_key(data[6:])
+    return data[6:]
+
+
+# --- Addresses (20-identity §5) --------------------------------------------------------------
+
+UDP, QUIC_V1, P2P, CIRCUIT = b"\x91\x02", b"\xcd\x03", b"\xa5\x03\x26", b"\xa2\x02"
+
+
+def address_of_bytes(data: bytes) -> str:
+    """The text of a binary multiaddr in one of the two forms."""
+    rest = data
+
+    def taken(prefix: bytes, length: int) -> bytes | None:
+        nonlocal rest
+        end = len(prefix) + length
+        if rest[:len(prefix)] != prefix or len(rest) < end:
+            return None
+        value, rest = rest[len(prefix):end], rest[end:]
+        return value
+
+    def peer() -> str | None:
+        key = taken(P2P + PEER_PREFIX, 32)
+        if key is None:
+            return None
+        try:
+            usable_key(key)
+        except Refused:
+            raise Refused("invalid") from None
+        return "/p2p/" + peer_text(key)
+
+    v4 = taken(b"\x04", 4)
+    v6 = None if v4 is not None else taken(b"\x29", 16)
+    port = taken(UDP, 2)
+    if (v4 is None and v6 is None) or port is None or taken(QUIC_V1, 0) is None:
+        raise Refused("invalid")
+    if v4 is not None:
+        ip, text = ipaddress.IPv4Address(v4), "/ip4/"
+    else:
+        ip, text = ipaddress.IPv6Address(v6), "/ip6/"
+        if ip.ipv4_mapped is not None:
+            raise Refused("invalid")
+    number = int.from_bytes(port, "big")
+    if number == 0 or ip.is_unspecified or ip.is_multicast:
+        raise Refused("invalid")
+    text += f"{ip}/udp/{number}/quic-v1" + (peer() or "")
+    if rest and "/p2p/" in text and taken(CIRCUIT, 0) is not None:
+        text += "/p2p-circuit" + (peer() or "")
+    if rest:
+        raise Refused("invalid")
+    return text
+
+
+def address_of_text(text: str) -> tuple[str, bytes]:
+    """The canonical text and the bytes of an address that a person wrote."""
+    shape = re.fullmatch(r"/(ip4|ip6)/([0-9a-fA-F.:]+)/udp/([0-9]+)/quic-v1"
+                         r"(?:/p2p/([^/]+)(?:(/p2p-circuit)(?:/p2p/([^/]+))?)?)?", text)
+    if shape is None:
+        raise Refused("not-an-address")
+    family, ip_text, port_text, first, circuit, second = shape.groups()
+    try:
+        kind = ipaddress.IPv4Address if family == "ip4" else ipaddress.IPv6Address
+        ip, port = kind(ip_text), int(port_text)
+        port_bytes = port.to_bytes(2, "big")
+        keys = [peer_key(peer) if peer else None for peer in (first, second)]
+    except (ValueError, OverflowError, Refused):
+        raise Refused("not-an-address") from None
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    data = (b"\x04" if ip.version == 4 else b"\x29") + ip.packed + UDP + port_bytes + QUIC_V1
+    text = f"/ip{ip.version}/{ip}/udp/{port}/quic-v1"
+    for key, after in ((keys[0], circuit), (keys[1], None)):
+        if key is not None:
+            data, text = data + P2P + PEER_PREFIX + key, text + "/p2p/" + peer_text(key)
+        if after:
+            data, text = data + CIRCUIT, text + after
+    return text, data
+
+
+# --- Bodies (10-encoding §2, §5, §7) ---------------------------------------------------------
+
+class Reader:
+    def __init__(self, data: bytes):
+        self.data, self.at = data, 0
+
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+    def take(self, count: int) -> bytes:
+        if count > self.left():
+            raise Refused("unexpected-end")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def integer(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "little")
+
+    def count(self, limit: int) -> int:
+        count = self.integer(8)
+        if count > limit:
+            raise Refused("over-limit")
+        return count
+
+
+def u8():
+    return 1, lambda reader: reader.integer(1)
+
+
+def u16():
+    return 2, lambda reader: reader.integer(2)
+
+
+def u64():
+    return 8, lambda reader: str(reader.integer(8))
+
+
+def fixed(length):
+    return length, lambda reader: reader.take(length)
+
+
+def octets(limit):
+    return 8, lambda reader: reader.take(reader.count(limit))
+
+
+def text(limit):
+    def read(reader):
+        try:
+            return reader.take(reader.count(limit)).decode("utf-8", "strict")
+        except UnicodeDecodeError:
+            raise Refused("invalid") from None
+    return 8, read
+
+
+def option(item):
+    def read(reader):
+        present = reader.integer(1)
+        if present > 1:
+            raise Refused("not-boolean")
+        return item[1](reader) if present else None
+    return 1, read
+
+
+def sequence(item, limit):
+    least, read_item = item
+
+    def read(reader):
+        count = reader.count(limit)
+        if count * least > reader.left():
+            raise Refused("unexpected-end")
+        return [read_item(reader) for _ in range(count)]
+    return 8, read
+
+
+def checked(inner, accept):
+    least, read_inner = inner
+
+    def read(reader):
+        value = accept(read_inner(reader))
+        if value is None:
+            raise Refused("invalid")
+        return value
+    return least, read
+
+
+def structure(name, /, **fields):
+    def read(reader):
+        value = {}
+        for field, (_, read_field) in fields.items():
+            try:
+                value[field] = read_field(reader)
+            except Refused as refused:
+                raise Refused(refused.error, refused.field or f"{name}.{field}") from None
+        return value
+    return sum(least for least, _ in fields.values()), read
+
+
+def ascending(values) -> bool:
+    return all(low < high for low, high in zip(values, values[1:]))
+
+
+def accepted_key(key: bytes):
+    try:
+        usable_key(key)
+    except Refused:
+        return None
+    return key
+
+
+def accepted_extensions(items):
+    kinds = [item["kind"] for item in items]
+    return items if ascending(kinds) and not any(kind & 0x8000 for kind in kinds) else None
+
+
+def accepted_versions(data: bytes):
+    low, high = int.from_bytes(data[:2], "little"), int.from_bytes(data[2:], "little")
+    return [low, high] if 1 <= low <= high else None
+
+
+peer_id = checked(fixed(32), accepted_key)
+address = checked(octets(128), address_of_bytes)
+extension = structure("Extension", kind=u16(), value=octets(1024))
+extensions = checked(sequence(extension, 16), accepted_extensions)
+versions = checked(fixed(4), accepted_versions)
+capabilities = checked(sequence(u16(), 64), lambda items: items if ascending(items) else None)
+stage = checked(u8(), lambda value: value if value in (0, 1) else None)
+padding = checked(octets(131072), lambda data: data if not any(data) else None)
+
+SignedRecord = structure("SignedRecord", body=octets(4352), signature=fixed(64))
+InviteProof = structure("InviteProof", invite=fixed(16), mac=fixed(32))
+Frontier = structure("Frontier", author=peer_id, incarnation=fixed(16), held=u64(),
+                     low_water=u64(), read=u64(), tip=fixed(32))
+Head = structure("Head", author=peer_id, incarnation=fixed(16), seq=u64(), hash=fixed(32))
+Content = structure("Content", sent_at=u64(), expires_at=option(u64()), heads=sequence(Head, 4),
+                    kind=u16(), body=octets(66560), extensions=extensions)
+Entry = structure("Entry", incarnation=fixed(16), seq=u64(), prev=fixed(32), hash=fixed(32),
+                  content=option(Content))
+TYPES = {
+    "Ping": structure("Ping", nonce=u64(), extensions=extensions),
+    "Hello": structure("Hello", versions=versions, instance=fixed(16), roles=u64(),
+                       capabilities=capabilities, extensions=extensions),
+    "Identify": structure("Identify", revision=u64(), observed=option(address),
+                          addresses=sequence(address, 16), extensions=extensions),
+    "ChatOpen": structure("ChatOpen", name=text(64), invite=option(InviteProof),
+                          device=SignedRecord, sessions=sequence(fixed(32), 8),
+                          extensions=extensions),
+    "Envelope": structure("Envelope", session=fixed(32), stage=stage, message=octets(131584),
+                          extensions=extensions),
+    "Undecryptable": structure("Undecryptable", session=fixed(32), extensions=extensions),
+    "SignedRecord": SignedRecord,
+    "RecordBody": structure("RecordBody", signer=peer_id, kind=u16(), sequence=u64(),
+                            issued_at=u64(), expires_at=u64(), payload=octets(4096),
+                            extensions=extensions),
+    "AddressRecord": structure("AddressRecord", addresses=sequence(address, 16),
+                               extensions=extensions),
+    "DeviceRecord": structure("DeviceRecord", identity_key=fixed(32), signing_key=fixed(32),
+                              fallback_key=fixed(32), extensions=extensions),
+    "Invite": structure("Invite", version=u8(), peer=peer_id, id=fixed(16), secret=fixed(32),
+                        expires_at=u64(), name=text(64), addresses=sequence(address, 6),
+                        device=SignedRecord, extensions=extensions),
+    "Parcel": structure("Parcel", frontiers=sequence(Frontier, 16), entries=sequence(Entry, 64),
+                        extensions=extensions, padding=padding),
+    "Content": Content,
+}
+
+
+def decode(name: str, data: bytes):
+    if len(data) > 163840:
+        raise Refused("over-limit", "body")
+    reader = Reader(data)
+    value = TYPES[name][1](reader)
+    if reader.left():
+        raise Refused("trailing-bytes")
+    return value
+
+
+# --- Frames (10-encoding §4, registry §1) ----------------------------------------------------
+
+FRAMES = {
+    0x0001: ("HELLO", "Hello", 2048),
+    0x0002: ("IDENTIFY", "Identify", 4096),
+    0x0003: ("IDENTIFY_PUSH", "Identify", 4096),
+    0x0004: ("PING", "Ping", 1024),
+    0x0005: ("PONG", "Ping", 1024),
+    0x0010: ("CHAT_OPEN", "ChatOpen", 8192),
+    0x0011: ("ENVELOPE", "Envelope", 135680),
+    0x0012: ("UNDECRYPTABLE", "Undecryptable", 1024),
+}
+
+
+class FrameReader:
+    """A stream in pieces of any size; `feed` returns the frames that became whole."""
+
+    def __init__(self):
+        self.buffer, self.skip = b"", 0
+
+    def feed(self, piece: bytes):
+        self.buffer += piece
+        frames = []
+        try:
+            while self.step(frames):
+                pass
+        except Refused as refused:
+            raise Refused(refused.error, refused.field, frames) from None
+        return frames
+
+    def step(self, frames) -> bool:
+        if self.skip:
+            skipped = min(self.skip, len(self.buffer))
+            self.skip, self.buffer = self.skip - skipped, self.buffer[skipped:]
+            return skipped > 0
+        if len(self.buffer) < 8:
+            return False
+        length = int.from_bytes(self.buffer[:4], "little")
+        code = int.from_bytes(self.buffer[4:6], "little")
+        critical = self.buffer[6] & 1
+        if code not in FRAMES and critical:
+            raise Refused("unsupported")
+        name, body_type, limit = FRAMES.get(code, (None, None, 163840))
+        if length > limit:
+            raise Refused("too-long")
+        if name is None:
+            self.buffer, self.skip = self.buffer[8:], length
+            return True
+        if len(self.buffer) < 8 + length:
+            return False
+        body, self.buffer = self.buffer[8:8 + length], self.buffer[8 + length:]
+        frames.append((name, body, decode(body_type, body)))
+        return True
+
+    def end(self):
+        if self.skip or self.buffer:
+            raise Refused("truncated")
+
+
+def read_stream(data: bytes, piece: int):
+    reader, frames = FrameReader(), []
+    try:
+        for at in range(0, len(data), piece):
+            frames += reader.feed(data[at:at + piece])
+        reader.end()
+    except Refused as refused:
+        raise Refused(refused.error, None, frames + (refused.output or [])) from None
+    return frames
+
+
+def op_stream(case):
+    data = octets_of(case["bytes"])
+    # Any split gives the same; long streams are not cut into single bytes, to save time.
+    results = []
+    for piece in {len(data) or 1, 1000, 7} | ({1, 2, 3, 8, 9} if len(data) < 5000 else set()):
+        try:
+            frames, error = read_stream(data, piece), None
+        except Refused as refused:
+            frames, error = refused.output, refused.error
+        output = {"frames": [{"frame": name, "body": body} for name, body, _ in frames]}
+        results.append((output, error))
+    if any(result != results[0] for result in results):
+        raise AssertionError("the result depends on how the stream is split")
+    output, error = results[0]
+    if error:
+        raise Refused(error, None, output)
+    return output
+
+
+def op_frame(case):
+    (name, _, value), = read_stream(octets_of(case["bytes"]), 1 << 20)
+    return {"frame": name, "body": value}
+
+
+# --- Records (20-identity §4) ----------------------------------------------------------------
+
+RECORD_CONTEXT = "dchat/1 record"
+KINDS = {"AddressRecord": (1, 86400000), "DeviceRecord": (2, 2592000000)}
+CLOCK_SKEW = 600000
+
+
+def op_record(case):
+    signed = decode("SignedRecord", octets_of(case["bytes"]))
+    kind, longest = KINDS[case["type"]]
+    signer, now = octets_of(case["signer"]), int(case["now"])
+    body = decode("RecordBody", signed["body"])
+    issued, expires = int(body["issued_at"]), int(body["expires_at"])
+    if body["kind"] != kind:
+        raise Refused("wrong-kind")
+    if body["signer"] != signer:
+        raise Refused("wrong-signer")
+    if not 1 <= expires - issued <= longest or issued > now + CLOCK_SKEW:
+        raise Refused("bad-times")
+    if expires <= now:
+        raise Refused("expired")
+    payload = decode(case["type"], body["payload"])
+    verify(signer, RECORD_CONTEXT, signed["body"], signed["signature"])
+    return {"sequence": body["sequence"], "issued_at": body["issued_at"],
+            "expires_at": body["expires_at"], "payload": payload}
+
+
+# --- Invites (20-identity §6) ----------------------------------------------------------------
+
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def base64url_bytes(digits: str) -> bytes:
+    if any(digit not in BASE64URL for digit in digits) or len(digits) % 4 == 1:
+        raise Refused("damaged")
+    bits = "".join(f"{BASE64URL.index(digit):06b}" for digit in digits)
+    whole = len(bits) // 8 * 8
+    if "1" in bits[whole:]:
+        raise Refused("damaged")
+    return bytes(int(bits[at:at + 8], 2) for at in range(0, whole, 8))
+
+
+def op_invite(case):
+    link = case["link"].strip()
+    if not link.startswith("dchat:"):
+        raise Refused("not-a-link")
+    digits = link[len("dchat:"):]
+    if len(digits) > 4096:
+        raise Refused("damaged")
+    data = base64url_bytes(digits)
+    body, check = data[:-4], data[-4:]
+    if len(data) < 5 or derive(CONTEXTS["INVITE_CHECK"], body)[:4] != check:
+        raise Refused("damaged")
+    if body[0] != 1:
+        raise Refused("newer-version")
+    return decode("Invite", body)
+
+
+# --- Certificates (20-identity §7) -----------------------------------------------------------
+
+SPKI = bytes.fromhex("302a300506032b6570032100")
+
+
+def der(data: bytes):
+    """Splits bytes into (tag, content, whole) until they end."""
+    parts, at = [], 0
+    while at < len(data):
+        start, tag = at, data[at]
+        length, at = data[at + 1] if at + 1 < len(data) else None, at + 2
+        if length is not None and length & 0x80:
+            width = length & 0x7F
+            length = int.from_bytes(data[at:at + width], "big")
+            at += width
+            if width == 0 or length < 0x80:
+                raise Refused("not-a-certificate")
+        if length is None or at + length > len(data):
+            raise Refused("not-a-certificate")
+        parts.append((tag, data[at:at + length], data[start:at + length]))
+        at += length
+    return parts
+
+
+def op_certificate(case):
+    chain = [octets_of(item) for item in case["chain"]]
+    if len(chain) != 1:
+        raise Refused("certificate-count")
+    outer = der(chain[0])
+    if [part[0] for part in outer] != [0x30]:
+        raise Refused("not-a-certificate")
+    inner = der(outer[0][1])
+    if [part[0] for part in inner] != [0x30, 0x30, 0x03]:
+        raise Refused("not-a-certificate")
+    fields = der(inner[0][1])
+    shape = [0xA0, 0x02, 0x30, 0x30, 0x30, 0x30, 0x30]
+    if [part[0] for part in fields[:7]] != shape:
+        raise Refused("not-a-certificate")
+    spki = fields[6][2]
+    if spki[:12] != SPKI or len(spki) != 44:
+        raise Refused("not-ed25519")
+    usable_key(spki[12:])
+    return {"key": spki[12:]}
+
+
+# --- Digests (registry §5, 20-identity §6.1, 40-messaging §5 and §6, 30-transport §1) --------
+
+CONTEXTS = {
+    "PAIR": "dchat/1 2026-11 pair conversation",
+    "ENTRY": "dchat/1 2026-11 entry hash",
+    "ENTRY_ID": "dchat/1 2026-11 entry id",
+    "INVITE_PROOF": "dchat/1 2026-11 invite proof",
+    "INVITE_CHECK": "dchat/1 2026-11 invite checksum",
+    "RESET_KEY": "dchat/1 2026-11 stateless reset key",
+    "PROBE": "dchat/1 2026-11 path probe",
+}
+
+
+def op_derive(case):
+    if case["context"] not in CONTEXTS.values():
+        raise AssertionError("a context that is not in the registry")
+    return {"digest": derive(case["context"], b"".join(map(octets_of, case["parts"])))}
+
+
+def op_pair(case):
+    keys = sorted([octets_of(case["one"]), octets_of(case["other"])])
+    return {"conversation": derive(CONTEXTS["PAIR"], b"".join(keys))}
+
+
+def log_prefix(case) -> bytes:
+    return (octets_of(case["conversation"]) + octets_of(case["author"])
+            + octets_of(case["incarnation"]) + int(case["seq"]).to_bytes(8, "little"))
+
+
+def op_entry_id(case):
+    return {"id": derive(CONTEXTS["ENTRY_ID"], log_prefix(case))[:16]}
+
+
+def op_entry_hash(case):
+    content = octets_of(case["content"])
+    decode("Content", content)
+    return {"hash": derive(CONTEXTS["ENTRY"],
+                           log_prefix(case) + octets_of(case["prev"]) + content)}
+
+
+def op_invite_proof(case):
+    key = derive(CONTEXTS["INVITE_PROOF"], octets_of(case["secret"]))
+    return {"mac": keyed(key, octets_of(case["inviter"]) + octets_of(case["redeemer"]))}
+
+
+def op_invite_check(case):
+    return {"check": derive(CONTEXTS["INVITE_CHECK"], octets_of(case["body"]))[:4]}
+
+
+def op_reset_key(case):
+    return {"key": derive(CONTEXTS["RESET_KEY"], octets_of(case["seed"]))}
+
+
+# --- Probes (30-transport §6) ----------------------------------------------------------------
+
+def op_probe(case):
+    exported, datagram = octets_of(case["exported"]), octets_of(case["datagram"])
+    half = exported[:40] if case["sender"] == "dialer" else exported[40:]
+    if len(datagram) < 64:
+        raise Refused("unexpected-end")
+    mac = keyed(derive(CONTEXTS["PROBE"], half[8:]), datagram[:48] + datagram[64:])[:16]
+    if datagram[1:9] != half[:8] or datagram[48:64] != mac:
+        raise Refused("invalid")
+    kind, ip, port = datagram[0], datagram[17:33], int.from_bytes(datagram[33:35], "little")
+    if any(datagram[35:48]) or any(datagram[64:]):
+        raise Refused("invalid")
+    result = {"transaction": datagram[9:17]}
+    if kind == 0x21 and len(datagram) <= 1472 and not any(ip) and port == 0:
+        return {"kind": "ask", "observed": None, **result}
+    if kind == 0x22 and len(datagram) == 64:
+        seen = ipaddress.IPv6Address(ip)
+        host = str(seen.ipv4_mapped) if seen.ipv4_mapped else f"[{seen}]"
+        return {"kind": "answer", "observed": f"{host}:{port}", **result}
+    raise Refused("invalid")
+
+
+# --- Parcels (40-messaging §4) ---------------------------------------------------------------
+
+def padded(length: int) -> int:
+    m = max(length, 256)
+    e = m.bit_length() - 1
+    g = 1 << (e - e.bit_length())
+    return min(-(-m // g) * g, 131072)
+
+
+def op_padded_length(case):
+    if case["length"] > 131072:
+        raise Refused("over-limit")
+    return {"padded": padded(case["length"])}
+
+
+def op_parcel(case):
+    data = octets_of(case["bytes"])
+    if len(data) > 131072:
+        raise Refused("over-limit")
+    parcel = decode("Parcel", data)
+    if padded(len(data) - len(parcel["padding"])) != len(data):
+        raise Refused("invalid", "Parcel.padding")
+    return parcel
+
+
+# --- Small things (30-transport §3 and §8, 10-encoding §5.1) ---------------------------------
+
+CLOSE_CODES = [
+    ("DONE", "done"), ("INTERNAL", "internal error"), ("MALFORMED", "malformed frame"),
+    ("UNEXPECTED", "unexpected frame"), ("VERSION", "no common version"),
+    ("UNSUPPORTED", "critical frame not supported"),
+    ("DUPLICATE", "another connection was kept"), ("LIMIT", "limit exceeded"),
+    ("TIMEOUT", "no HELLO in time"), ("REFUSED", "refused"), ("MYSELF", "connected to itself"),
+]
+
+
+def op_close_code(case):
+    value = int(case["value"])
+    if value >= len(CLOSE_CODES):
+        raise Refused("unknown-code")
+    name, meaning = CLOSE_CODES[value]
+    return {"name": name, "text": meaning}
+
+
+def op_common_version(case):
+    low = max(case["one"][0], case["other"][0])
+    high = min(case["one"][1], case["other"][1])
+    if low > high:
+        raise Refused("no-common-version")
+    return {"version": high}
+
+
+def op_reserved(case):
+    if case["code"] & 0x0F0F != 0x0A0A:
+        raise Refused("not-reserved")
+    return {}
+
+
+# --- Olm (40-messaging §3; RFC 7748, RFC 5869, FIPS 197) -------------------------------------
+
+def x25519(secret: bytes, public: bytes) -> bytes:
+    k = int.from_bytes(secret, "little")
+    k = k & ~7 & (2**255 - 1) | 2**254
+    u = int.from_bytes(public, "little") & (2**255 - 1)
+    x2, z2, x3, z3, swap = 1, 0, u, 1, 0
+    for t in reversed(range(255)):
+        bit = k >> t & 1
+        if swap ^ bit:
+            x2, x3, z2, z3 = x3, x2, z3, z2
+        swap = bit
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        aa, bb, da, cb = a * a, b * b, d * a, c * b
+        e = aa - bb
+        x3, z3 = (da + cb) ** 2 % P, u * (da - cb) ** 2 % P
+        x2, z2 = aa * bb % P, e * (aa + 121665 * e) % P
+    if swap:
+        x2, z2 = x3, z3
+    return (x2 * pow(z2, P - 2, P) % P).to_bytes(32, "little")
+
+
+def x25519_public(secret: bytes) -> bytes:
+    return x25519(secret, (9).to_bytes(32, "little"))
+
+
+def agree(secret: bytes, public: bytes) -> bytes:
+    shared = x25519(secret, public)
+    if not any(shared):
+        raise Refused("not-a-key")
+    return shared
+
+
+def hmac256(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, "sha256")
+
+
+def hkdf(salt: bytes, secret: bytes, info: bytes, length: int) -> bytes:
+    key, block, output = hmac256(salt, secret), b"", b""
+    while len(output) < length:
+        block = hmac256(key, block + info + bytes([len(output) // 32 + 1]))
+        output += block
+    return output[:length]
+
+
+def _aes_tables():
+    box, p, q = [0] * 256, 1, 1
+    while True:
+        p = p ^ (p << 1 & 0xFF) ^ (0x1B if p & 0x80 else 0)
+        q ^= q << 1
+        q ^= q << 2
+        q ^= q << 4
+        q &= 0xFF
+        if q & 0x80:
+            q ^= 0x09
+        turned = [(q << n | q >> (8 - n)) & 0xFF for n in range(5)]
+        box[p] = turned[0] ^ turned[1] ^ turned[2] ^ turned[3] ^ turned[4] ^ 0x63
+        if p == 1:
+            break
+    box[0] = 0x63
+    inverse = [0] * 256
+    for source, target in enumerate(box):
+        inverse[target] = source
+    return box, inverse
+
+
+AES_BOX, AES_INVERSE = _aes_tables()
+
+
+def _times(a: int, b: int) -> int:
+    product = 0
+    while b:
+        if b & 1:
+            product ^= a
+        a = (a << 1) ^ (0x11B if a & 0x80 else 0)
+        b >>= 1
+    return product
+
+
+AES_TIMES = {by: [_times(value, by) for value in range(256)] for by in (9, 11, 13, 14)}
+
+
+def aes256_decrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
+    words, round_constant = [list(key[i:i + 4]) for i in range(0, 32, 4)], 1
+    for index in range(8, 60):
+        word = list(words[-1])
+        if index % 8 == 0:
+            word = [AES_BOX[byte] for byte in word[1:] + word[:1]]
+            word[0] ^= round_constant
+            round_constant <<= 1
+        elif index % 8 == 4:
+            word = [AES_BOX[byte] for byte in word]
+        words.append([a ^ b for a, b in zip(words[-8], word)])
+    keys = [sum(words[4 * turn:4 * turn + 4], []) for turn in range(15)]
+    nine, eleven, thirteen, fourteen = (AES_TIMES[by] for by in (9, 11, 13, 14))
+    output = b""
+    for at in range(0, len(data), 16):
+        block = data[at:at + 16]
+        state = [a ^ b for a, b in zip(block, keys[14])]
+        for turn in reversed(range(14)):
+            state = [AES_INVERSE[state[(index - 4 * (index % 4)) % 16]] for index in range(16)]
+            state = [a ^ b for a, b in zip(state, keys[turn])]
+            if turn:
+                mixed = []
+                for column in range(0, 16, 4):
+                    a, b, c, d = state[column:column + 4]
+                    mixed += [fourteen[a] ^ eleven[b] ^ thirteen[c] ^ nine[d],
+                              nine[a] ^ fourteen[b] ^ eleven[c] ^ thirteen[d],
+                              thirteen[a] ^ nine[b] ^ fourteen[c] ^ eleven[d],
+                              eleven[a] ^ thirteen[b] ^ nine[c] ^ fourteen[d]]
+                state = mixed
+        output += bytes(a ^ b for a, b in zip(state, iv))
+        iv = block
+    return output
+
+
+def root_and_chain(data: bytes) -> tuple[bytes, bytes]:
+    return data[:32], data[32:]
+
+
+def op_olm_keys(case):
+    key = {name: octets_of(value) for name, value in case.items() if name != "claimed"}
+    shared = (agree(key["identity_secret"], key["their_fallback"])
+              + agree(key["base_secret"], key["their_identity"])
+              + agree(key["base_secret"], key["their_fallback"]))
+    root, chain = root_and_chain(hkdf(b"\0", shared, b"OLM_ROOT", 64))
+    first, second = hmac256(chain, b"\1"), hmac256(hmac256(chain, b"\2"), b"\1")
+    turned = agree(key["ratchet_secret"], key["their_ratchet"])
+    reply_root, reply_chain = root_and_chain(hkdf(root, turned, b"OLM_RATCHET", 64))
+    session = hashlib.sha256(x25519_public(key["identity_secret"])
+                             + x25519_public(key["base_secret"])
+                             + key["their_fallback"]).digest()
+    # The session comes first: it is what a claim is compared with.
+    return {"session": session, "shared": shared, "root": root, "chain": chain,
+            "message_key_0": first, "message_key_1": second,
+            "cipher_keys_0": hkdf(b"\0", first, b"OLM_KEYS", 80),
+            "reply_root": reply_root, "reply_chain": reply_chain}
+
+
+def protobuf(data: bytes, shape) -> list:
+    """Fields in the order of the profile: tag 0x10 is a varint, others have a length."""
+    at, values = 0, []
+
+    def varint() -> int:
+        nonlocal at
+        value, shift = 0, 0
+        while True:
+            if at >= len(data) or shift > 63:
+                raise Refused("bad-olm-message")
+            byte, at = data[at], at + 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    for tag, length in shape:
+        if varint() != tag:
+            raise Refused("bad-olm-message")
+        number = varint()
+        if tag == 0x10:
+            values.append(number)
+            continue
+        if number > len(data) - at or (length is not None and number != length):
+            raise Refused("bad-olm-message")
+        values.append(data[at:at + number])
+        at += number
+    if at != len(data):
+        raise Refused("bad-olm-message")
+    return values
+
+
+def olm_message(data: bytes):
+    if len(data) < 10 or data[0] != 3:
+        raise Refused("bad-olm-message")
+    ratchet, index, ciphertext = protobuf(data[1:-8], [(0x0A, 32), (0x10, None), (0x22, None)])
+    return {"ratchet_key": ratchet, "index": str(index), "ciphertext": ciphertext,
+            "mac": data[-8:]}
+
+
+def olm_opening(data: bytes):
+    if not data or data[0] != 3:
+        raise Refused("bad-olm-message")
+    shape = [(0x0A, 32), (0x12, 32), (0x1A, 32), (0x22, None)]
+    fallback, base, identity, message = protobuf(data[1:], shape)
+    olm_message(message)
+    return {"fallback_key": fallback, "base_key": base, "identity_key": identity,
+            "message": message}
+
+
+def op_olm_message(case):
+    return (olm_opening, olm_message)[case["stage"]](octets_of(case["bytes"]))
+
+
+def op_olm_decrypt(case):
+    identity, fallback = octets_of(case["identity_secret"]), octets_of(case["fallback_secret"])
+    plaintexts, used = [], set()
+    for data in map(octets_of, case["messages"]):
+        opening = olm_opening(data)
+        theirs, base = opening["identity_key"], opening["base_key"]
+        if theirs != octets_of(case["sender_identity"]):
+            raise Refused("wrong-identity")
+        session = hashlib.sha256(theirs + base + opening["fallback_key"]).digest()
+        if session != octets_of(case["session"]):
+            raise Refused("mismatch")
+        shared = agree(fallback, theirs) + agree(identity, base) + agree(fallback, base)
+        _, chain = root_and_chain(hkdf(b"\0", shared, b"OLM_ROOT", 64))
+        message = olm_message(opening["message"])
+        index = int(message["index"])
+        if index in used:
+            raise Refused("undecryptable")
+        for _ in range(index):
+            chain = hmac256(chain, b"\2")
+        keys = hkdf(b"\0", hmac256(chain, b"\1"), b"OLM_KEYS", 80)
+        if hmac256(keys[32:64], opening["message"][:-8])[:8] != message["mac"]:
+            raise Refused("undecryptable")
+        padded_text = aes256_decrypt_cbc(keys[:32], keys[64:], message["ciphertext"])
+        fill = padded_text[-1]
+        if not 1 <= fill <= 16 or padded_text[-fill:] != bytes([fill]) * fill:
+            raise Refused("undecryptable")
+        used.add(index)
+        plaintexts.append(padded_text[:-fill])
+    return {"plaintexts": plaintexts}
+
+
+# --- The vectors (README) --------------------------------------------------------------------
+
+def op_signature(case):
+    verify(octets_of(case["signer"]), case["context"], octets_of(case["message"]),
+           octets_of(case["signature"]))
+    return {}
+
+
+def op_signed_bytes(case):
+    return {"bytes": signed_bytes(case["context"], octets_of(case["message"]))}
+
+
+def op_address_bytes(case):
+    data = octets_of(case["bytes"])
+    if len(data) > 128:
+        raise Refused("over-limit")
+    return {"text": address_of_bytes(data)}
+
+
+def op_address_text(case):
+    canonical, data = address_of_text(case["text"])
+    return {"text": canonical, "bytes": data}
+
+
+def op_peer_id_bytes(case):
+    key = octets_of(case["key"])
+    usable_key(key)
+    return {"text": peer_text(key)}
+
+
+OPERATIONS = {
+    "decode": lambda case: decode(case["type"], octets_of(case["bytes"])),
+    "peer-id-text": lambda case: {"key": peer_key(case["text"])},
+    **{name[3:].replace("_", "-"): function
+       for name, function in dict(globals()).items() if name.startswith("op_")},
+}
+
+
+def octets_of(value) -> bytes:
+    """Bytes as the vectors write them: hexadecimal, or a list of pieces."""
+    if isinstance(value, str):
+        return bytes.fromhex(value)
+    return b"".join(bytes.fromhex(piece["repeat"]) * piece["times"]
+                    if isinstance(piece, dict) else bytes.fromhex(piece) for piece in value)
+
+
+def same(ours, theirs) -> bool:
+    """Whether a value of ours is the one that a vector spells out."""
+    if isinstance(ours, bytes):
+        return not isinstance(theirs, (dict, int)) and theirs is not None \
+            and octets_of(theirs) == ours
+    if isinstance(ours, dict):
+        return isinstance(theirs, dict) and ours.keys() == theirs.keys() \
+            and all(same(value, theirs[name]) for name, value in ours.items())
+    if isinstance(ours, list):
+        return isinstance(theirs, list) and len(ours) == len(theirs) \
+            and all(map(same, ours, theirs))
+    return type(ours) is type(theirs) and ours == theirs
+
+
+def run(case) -> str | None:
+    """What is wrong with our answer to a case, or None."""
+    values = case["input"]
+    try:
+        output = OPERATIONS[case["op"]](values)
+        if "claimed" in values and not same(next(iter(output.values())), values["claimed"]):
+            raise Refused("mismatch")
+    except Refused as refused:
+        if case["result"] == "valid":
+            return f"refused with {refused.error} at {refused.field}"
+        if refused.error != case["error"]:
+            return f"{refused.error} instead of {case['error']}"
+        if "field" in case and refused.field != case["field"]:
+            return f"{refused.error} at {refused.field} instead of {case['field']}"
+        if "expected" in case and not same(refused.output, case["expected"]):
+            return "other frames before the error"
+        return None
+    if case["result"] == "invalid":
+        return f"accepted instead of {case['error']}"
+    if not same(output, case["expected"]):
+        return f"{output!r} instead of {case['expected']!r}"
+    return None
+
+
+def fits(value, schema, root) -> str | None:
+    """Why a value does not follow a schema: the part of JSON Schema that schema.json uses."""
+    if "$ref" in schema:
+        target = root
+        for name in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[name]
+        return fits(value, target, root)
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "null": type(None)}
+    if "type" in schema and type(value) is not kinds[schema["type"]]:
+        return f"{value!r} is no {schema['type']}"
+    if "const" in schema and value != schema["const"]:
+        return f"{value!r} is not {schema['const']!r}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"{value!r} is not one of {schema['enum']}"
+    if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
+        return f"{value!r} does not match {schema['pattern']}"
+    if "minimum" in schema and value < schema["minimum"]:
+        return f"{value} is below {schema['minimum']}"
+    if "maximum" in schema and value > schema["maximum"]:
+        return f"{value} is above {schema['maximum']}"
+    if "anyOf" in schema:
+        reasons = [fits(value, choice, root) for choice in schema["anyOf"]]
+        if None not in reasons:
+            return "; ".join(reasons)
+    for rule in schema.get("allOf", []):
+        branch = rule.get("then") if fits(value, rule["if"], root) is None else rule.get("else")
+        reason = fits(value, branch, root) if branch else None
+        if reason:
+            return reason
+    if isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            return "too few items"
+        for item in value:
+            reason = fits(item, schema.get("items", {}), root)
+            if reason:
+                return reason
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        for name in schema.get("required", []):
+            if name not in value:
+                return f"{name} is missing"
+        for name, item in value.items():
+            if name not in known and schema.get("additionalProperties", True) is False:
+                return f"{name} is not known"
+            reason = fits(item, known.get(name, {}), root)
+            if reason:
+                return f"{name}: {reason}"
+    return None
+
+
+def main() -> int:
+    here = Path(__file__).resolve().parent
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "vectors"
+    schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+    passed = failed = 0
+    for path in sorted(folder.glob("*.json")):
+        if path.name == "schema.json":
+            continue
+        suite = json.loads(path.read_text(encoding="utf-8"))
+        reason = fits(suite, schema, schema)
+        if reason:
+            print(f"{path.name}: {reason}")
+            failed += 1
+        for case in suite["cases"]:
+            reason = run(case)
+            if reason is None:
+                passed += 1
+            else:
+                failed += 1
+                print(f"{case['id']}: {reason[:500]}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

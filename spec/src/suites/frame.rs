@@ -1,0 +1,157 @@
+//! Single frames, header and body (`10-encoding` §4).
+
+use crate::case::{Case, Suite};
+use crate::json::Json;
+use crate::structure::Structure;
+
+use super::chat_open::chat_open;
+use super::envelope::envelope;
+use super::hello::{hello, versions};
+use super::identify::identify;
+use super::ping::ping;
+use super::undecryptable::undecryptable;
+
+/// The bit of the flags that forbids skipping.
+pub(super) const CRITICAL: u16 = 1;
+
+/// Types of frames (`registry` §1): number, name, limit.
+pub(super) const TYPES: [(u16, &str, usize); 8] = [
+    (0x0001, "HELLO", 2048),
+    (0x0002, "IDENTIFY", 4096),
+    (0x0003, "IDENTIFY_PUSH", 4096),
+    (0x0004, "PING", 1024),
+    (0x0005, "PONG", 1024),
+    (0x0010, "CHAT_OPEN", 8192),
+    (0x0011, "ENVELOPE", 135_680),
+    (0x0012, "UNDECRYPTABLE", 1024),
+];
+
+/// A header and a body.
+pub(super) fn frame(code: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+    let mut bytes = header(body.len() as u32, code, flags);
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// A header alone.
+pub(super) fn header(len: u32, code: u16, flags: u16) -> Vec<u8> {
+    [
+        len.to_le_bytes().as_slice(),
+        &code.to_le_bytes(),
+        &flags.to_le_bytes(),
+    ]
+    .concat()
+}
+
+/// A small body of each type, in the order of [`TYPES`].
+pub(super) fn bodies() -> [Structure; 8] {
+    [
+        hello(&versions(1, 1), 0, &[1]),
+        identify(1, None, &[]),
+        identify(2, None, &[]),
+        ping(1, &[]),
+        ping(1, &[]),
+        chat_open("Alice", None, 0),
+        envelope(1, &[3, 10]),
+        undecryptable(&[]),
+    ]
+}
+
+pub(super) fn suite() -> Suite {
+    let mut cases = Vec::new();
+    for ((code, name, max), body) in TYPES.into_iter().zip(bodies()) {
+        let slug = name.to_lowercase().replace('_', "-");
+        cases.push(whole(
+            &slug,
+            name,
+            &body,
+            &frame(code, CRITICAL, &body.bytes),
+        ));
+        cases.extend(faults(&slug, code, max, &body.bytes));
+    }
+    let [.., last] = bodies();
+    let skippable = frame(0x0012, 0, &last.bytes);
+    cases.push(whole(
+        "known-without-critical",
+        "UNDECRYPTABLE",
+        &last,
+        &skippable,
+    ));
+    let all_flags = frame(0x0012, 0xffff, &last.bytes);
+    cases.push(whole(
+        "known-with-all-flags",
+        "UNDECRYPTABLE",
+        &last,
+        &all_flags,
+    ));
+    // Header of the list 8, nonce 8, kind 2, count 8: a value of 998 bytes fills the limit.
+    let largest = ping(1, &[(1, &[0x77; 998])]);
+    let bytes = frame(0x0004, CRITICAL, &largest.bytes);
+    cases.push(whole("ping-at-the-limit", "PING", &largest, &bytes));
+    let larger = ping(1, &[(1, &[0x77; 999])]);
+    let bytes = frame(0x0004, CRITICAL, &larger.bytes);
+    cases.push(
+        Case::invalid(
+            "frame/ping-one-over-the-limit",
+            "frame",
+            &["DC-WIRE-015"],
+            "too-long",
+        )
+        .comment("the body alone would decode")
+        .with("bytes", Json::bytes(&bytes)),
+    );
+    Suite {
+        name: "frame",
+        cases,
+    }
+}
+
+fn whole(slug: &str, name: &'static str, body: &Structure, bytes: &[u8]) -> Case {
+    let expected = Json::Object(vec![("frame", name.into()), ("body", body.json())]);
+    Case::valid(
+        format!("frame/{slug}"),
+        "frame",
+        &["DC-WIRE-010", "DC-WIRE-011", "DC-WIRE-012"],
+        expected,
+    )
+    .with("bytes", Json::bytes(bytes))
+}
+
+fn faults(slug: &str, code: u16, max: usize, body: &[u8]) -> Vec<Case> {
+    let good = frame(code, CRITICAL, body);
+    let too_long = header(max as u32 + 1, code, CRITICAL);
+    let longer = frame(code, CRITICAL, &[body, &[0]].concat());
+    let all: [(&str, Vec<u8>, &'static str, &'static [&'static str]); 5] = [
+        ("over-limit", too_long, "too-long", &["DC-WIRE-015"]),
+        (
+            "without-body",
+            frame(code, CRITICAL, &[]),
+            "unexpected-end",
+            &["DC-WIRE-017"],
+        ),
+        (
+            "body-longer",
+            longer,
+            "trailing-bytes",
+            &["DC-WIRE-003", "DC-WIRE-017"],
+        ),
+        (
+            "cut",
+            good[..good.len() - 1].to_vec(),
+            "truncated",
+            &["DC-WIRE-019"],
+        ),
+        (
+            "header-cut",
+            good[..7].to_vec(),
+            "truncated",
+            &["DC-WIRE-019"],
+        ),
+    ];
+    all.into_iter()
+        .map(|(fault, bytes, error, req)| {
+            Case::invalid(format!("frame/{slug}-{fault}"), "frame", req, error)
+                .with("bytes", Json::bytes(&bytes))
+        })
+        .collect()
+}

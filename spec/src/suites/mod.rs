@@ -1,0 +1,55 @@
+//! One module a suite.
+
+mod address;
+mod certificate;
+mod chat_open;
+mod close_code;
+mod digest;
+mod envelope;
+mod extension;
+mod frame;
+mod hello;
+mod identify;
+mod invite;
+mod olm;
+mod padding;
+mod parcel;
+mod peer_id;
+mod ping;
+mod probe;
+mod record;
+mod signature;
+mod stream;
+mod undecryptable;
+mod version;
+
+use crate::case::Suite;
+
+/// Every suite, in the order of the documents.
+#[must_use]
+pub fn all() -> Vec<Suite> {
+    vec![
+        ping::suite(),
+        extension::suite(),
+        frame::suite(),
+        stream::suite(),
+        peer_id::suite(),
+        signature::suite(),
+        record::suite(),
+        address::suite(),
+        invite::suite(),
+        certificate::suite(),
+        digest::suite(),
+        hello::suite(),
+        version::suite(),
+        identify::suite(),
+        probe::suite(),
+        close_code::suite(),
+        chat_open::suite(),
+        envelope::suite(),
+        undecryptable::suite(),
+        parcel::suite(),
+        padding::suite(),
+        olm::suite(),
+    ]
+}

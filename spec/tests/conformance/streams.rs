@@ -1,0 +1,82 @@
+//! Frames on streams.
+
+use dchat_wire::frame::FrameError;
+use dchat_wire::{Frame, FrameReader, FrameType, limits};
+use serde_json::{Value, json};
+
+use crate::describe::Describe;
+use crate::vector::{Answer, Refusal, Vector, hex};
+
+pub(crate) fn frame(vector: &Vector) -> Answer {
+    let (frames, error) = read(&vector.bytes("bytes"), usize::MAX);
+    match (error, frames.as_slice()) {
+        (Some(error), _) => Err(Refusal::new(error)),
+        (None, [frame]) => Ok(json!({ "frame": name(frame), "body": frame.describe() })),
+        (None, frames) => panic!("{}: {} frames", vector.id, frames.len()),
+    }
+}
+
+pub(crate) fn stream(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes");
+    let (frames, error) = read(&bytes, usize::MAX);
+    for piece in [1, 2, 3, 7, 8, 9, 1000] {
+        assert_eq!(
+            read(&bytes, piece),
+            (frames.clone(), error),
+            "in pieces of {piece}"
+        );
+    }
+    let listed: Value = frames
+        .iter()
+        .map(|frame| {
+            let body = hex(&frame.to_bytes()[limits::FRAME_HEADER..]);
+            json!({ "frame": name(frame), "body": body })
+        })
+        .collect();
+    let output = json!({ "frames": listed });
+    match error {
+        None => Ok(output),
+        Some(error) => Err(Refusal {
+            before: Some(output),
+            ..Refusal::new(error)
+        }),
+    }
+}
+
+/// The frames of a stream that comes in pieces and then ends, and the error that ended it.
+fn read(bytes: &[u8], piece: usize) -> (Vec<Frame>, Option<&'static str>) {
+    let mut reader = FrameReader::new();
+    let mut frames = Vec::new();
+    for mut input in bytes.chunks(piece.min(bytes.len().max(1))) {
+        loop {
+            match reader.read(&mut input) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error_name(error))),
+            }
+        }
+    }
+    let error = (!reader.is_between_frames()).then_some("truncated");
+    (frames, error)
+}
+
+fn error_name(error: FrameError) -> &'static str {
+    match error {
+        FrameError::Malformed { error, .. } => error.name(),
+        FrameError::TooLong { .. } => "too-long",
+        FrameError::Unsupported { .. } => "unsupported",
+    }
+}
+
+fn name(frame: &Frame) -> &'static str {
+    match frame.frame_type() {
+        FrameType::Hello => "HELLO",
+        FrameType::Identify => "IDENTIFY",
+        FrameType::IdentifyPush => "IDENTIFY_PUSH",
+        FrameType::Ping => "PING",
+        FrameType::Pong => "PONG",
+        FrameType::ChatOpen => "CHAT_OPEN",
+        FrameType::Envelope => "ENVELOPE",
+        FrameType::Undecryptable => "UNDECRYPTABLE",
+    }
+}

@@ -1,0 +1,113 @@
+//! Bodies, parcels, probes and small values.
+
+use dchat_wire::chat::{ChatOpen, Envelope, Undecryptable};
+use dchat_wire::close::Code;
+use dchat_wire::codec::{self, Field};
+use dchat_wire::hello::{Hello, Versions};
+use dchat_wire::identify::Identify;
+use dchat_wire::invite::Invite;
+use dchat_wire::parcel::{Parcel, padded_len};
+use dchat_wire::ping::Ping;
+use dchat_wire::probe::{Probe, ProbeKeys};
+use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::{grease, limits};
+use serde_json::{Value, json};
+
+use crate::describe::Describe;
+use crate::vector::{Answer, Refusal, Vector, hex};
+
+pub(crate) fn decode(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes");
+    match vector.text("type") {
+        "Ping" => decode_as::<Ping>(&bytes),
+        "Hello" => decode_as::<Hello>(&bytes),
+        "Identify" => decode_as::<Identify>(&bytes),
+        "ChatOpen" => decode_as::<ChatOpen>(&bytes),
+        "Envelope" => decode_as::<Envelope>(&bytes),
+        "Undecryptable" => decode_as::<Undecryptable>(&bytes),
+        "SignedRecord" => decode_as::<SignedRecord>(&bytes),
+        "RecordBody" => decode_as::<RecordBody>(&bytes),
+        "AddressRecord" => decode_as::<AddressRecord>(&bytes),
+        "DeviceRecord" => decode_as::<DeviceRecord>(&bytes),
+        "Invite" => decode_as::<Invite>(&bytes),
+        "Parcel" => decode_as::<Parcel>(&bytes),
+        other => panic!("{}: no type {other}", vector.id),
+    }
+}
+
+fn decode_as<T: Field + Describe>(bytes: &[u8]) -> Answer {
+    let value: T = codec::decode(bytes)?;
+    assert_eq!(
+        codec::encode(&value),
+        bytes,
+        "another encoding of the same value"
+    );
+    Ok(value.describe())
+}
+
+pub(crate) fn parcel(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes");
+    let parcel = Parcel::open(&bytes)?;
+    assert_eq!(parcel.clone().seal().unwrap(), bytes);
+    Ok(parcel.describe())
+}
+
+pub(crate) fn padded_length(vector: &Vector) -> Answer {
+    let length = usize::try_from(vector.number("length")).unwrap();
+    let padded = padded_len(length);
+    if padded < length {
+        assert!(length > limits::PARCEL);
+        return Err(Refusal::new("over-limit"));
+    }
+    vector.claimed("padded", padded.into())
+}
+
+pub(crate) fn common_version(vector: &Vector) -> Answer {
+    let versions = |name: &str| -> Versions {
+        let ends = vector.input[name].as_array().unwrap();
+        let bytes: Vec<u8> = ends
+            .iter()
+            .flat_map(|end| u16::try_from(end.as_u64().unwrap()).unwrap().to_le_bytes())
+            .collect();
+        codec::decode(&bytes).unwrap()
+    };
+    let (one, other) = (versions("one"), versions("other"));
+    assert_eq!(one.common(other), other.common(one));
+    match one.common(other) {
+        Some(version) => Ok(json!({ "version": version })),
+        None => Err(Refusal::new("no-common-version")),
+    }
+}
+
+pub(crate) fn close_code(vector: &Vector) -> Answer {
+    let code = Code::from_value(vector.u64("value")).ok_or_else(|| Refusal::new("unknown-code"))?;
+    let name = format!("{code:?}").to_uppercase();
+    Ok(json!({ "name": name, "text": code.text() }))
+}
+
+pub(crate) fn reserved(vector: &Vector) -> Answer {
+    if grease::is_reserved(u16::try_from(vector.number("code")).unwrap()) {
+        Ok(json!({}))
+    } else {
+        Err(Refusal::new("not-reserved"))
+    }
+}
+
+pub(crate) fn probe(vector: &Vector) -> Answer {
+    let (dialer, listener) = ProbeKeys::from_exporter(&vector.fixed("exported"));
+    let keys = match vector.text("sender") {
+        "dialer" => dialer,
+        _ => listener,
+    };
+    let datagram = vector.bytes("datagram");
+    let probe = Probe::open(&keys, &datagram)?;
+    assert_eq!(probe.seal(&keys, datagram.len()), datagram);
+    let (kind, transaction, observed) = match probe {
+        Probe::Ask { transaction } => ("ask", transaction, Value::Null),
+        Probe::Answer {
+            transaction,
+            observed,
+        } => ("answer", transaction, observed.to_string().into()),
+    };
+    Ok(json!({ "kind": kind, "transaction": hex(&transaction), "observed": observed }))
+}

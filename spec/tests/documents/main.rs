@@ -1,0 +1,14 @@
+//! What the documents say about themselves, about each other, and about the code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed assumption fails the test"
+)]
+
+mod citations;
+mod examples;
+mod markdown;
+mod registry;
+mod requirements;
+mod structures;

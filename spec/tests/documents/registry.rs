@@ -1,0 +1,161 @@
+//! The registry against the constants of the reference implementation.
+
+use std::collections::BTreeMap;
+
+use dchat_wire::close::Code;
+use dchat_wire::hash::Context;
+use dchat_wire::hello::{VERSION, capability, role};
+use dchat_wire::probe::{self, ProbeKeys};
+use dchat_wire::record::{self, AddressRecord, DeviceRecord, Payload};
+use dchat_wire::sign::Purpose;
+use dchat_wire::{FrameType, invite, limits, parcel};
+
+use crate::markdown::document;
+
+fn table(heading: &str) -> Vec<Vec<String>> {
+    document("registry").table(heading)
+}
+
+fn number(text: &str) -> u64 {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).unwrap(),
+        None => text.parse().unwrap(),
+    }
+}
+
+#[test]
+fn frame_types() {
+    let rows = table("## 1. Frame types");
+    assert_eq!(rows.len(), FrameType::ALL.len());
+    for row in rows {
+        let frame = FrameType::from_code(number(&row[0]) as u16).unwrap();
+        assert_eq!(row[1].replace('_', ""), frame.name().to_uppercase());
+        assert_eq!(number(&row[3]), frame.max_body() as u64, "{}", row[1]);
+    }
+}
+
+#[test]
+fn close_codes() {
+    let rows = table("## 3. Close codes");
+    assert_eq!(rows.len(), Code::ALL.len());
+    for row in rows {
+        let code = Code::from_value(number(&row[0])).unwrap();
+        assert_eq!(row[1], format!("{code:?}").to_uppercase());
+        assert_eq!(row[2], code.text());
+    }
+}
+
+#[test]
+fn signature_contexts() {
+    let rows = table("## 4. Signature contexts");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0][0], Purpose::Record.context());
+}
+
+#[test]
+fn digest_contexts() {
+    let listed: Vec<String> = table("## 5. Digest contexts")
+        .into_iter()
+        .map(|row| row[1].clone())
+        .collect();
+    assert_eq!(listed, Context::ALL.map(Context::as_str));
+}
+
+#[test]
+fn roles_and_capabilities() {
+    let bits: Vec<u64> = table("## 6. Roles")
+        .iter()
+        .map(|row| number(&row[1]))
+        .collect();
+    assert_eq!(bits, [role::RELAY, role::MAILBOX, role::BOOTSTRAP]);
+    let rows = table("## 7. Capabilities");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(number(&rows[0][0]), u64::from(capability::CHAT));
+}
+
+#[test]
+fn record_and_entry_kinds() {
+    let rows: Vec<(u64, u64)> = table("## 8. Record kinds")
+        .iter()
+        .map(|row| (number(&row[0]), number(&row[3])))
+        .collect();
+    let of = |kind: u16, lifetime: u64| (u64::from(kind), lifetime);
+    let known = [
+        of(AddressRecord::KIND, AddressRecord::MAX_LIFETIME),
+        of(DeviceRecord::KIND, DeviceRecord::MAX_LIFETIME),
+    ];
+    assert_eq!(rows, known);
+    let skew = format!("may be {} ms ahead", record::CLOCK_SKEW);
+    assert!(document("registry").text().contains(&skew));
+    let entries = table("## 9. Entry kinds");
+    assert_eq!(entries.len(), 1);
+    assert_eq!(number(&entries[0][0]), u64::from(parcel::entry_kind::TEXT));
+}
+
+#[test]
+fn other_values() {
+    let rows: BTreeMap<String, String> = table("## 10. Other values")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let label = String::from_utf8_lossy(ProbeKeys::EXPORTER_LABEL).into_owned();
+    let known = [
+        ("protocol version", VERSION.to_string()),
+        ("TLS exporter label", label),
+        ("bytes exported", ProbeKeys::EXPORTED.to_string()),
+        ("first byte of a probe", format!("{:#x}", probe::PROBE)),
+        ("first byte of an answer", format!("{:#x}", probe::ANSWER)),
+        ("version of an invite", invite::VERSION.to_string()),
+        (
+            "longest life of an invite in ms",
+            invite::LIFETIME.to_string(),
+        ),
+    ];
+    for (name, value) in known {
+        assert_eq!(rows[name], value, "{name}");
+    }
+}
+
+#[test]
+fn limits_are_those_of_the_code() {
+    let known = BTreeMap::from([
+        ("FRAME_HEADER", limits::FRAME_HEADER),
+        ("FRAME_BODY", limits::FRAME_BODY),
+        ("UNKNOWN_BODY", limits::UNKNOWN_BODY),
+        ("EXTENSIONS", limits::EXTENSIONS),
+        ("EXTENSION_VALUE", limits::EXTENSION_VALUE),
+        ("ADDRESS", limits::ADDRESS),
+        ("ADDRESSES", limits::ADDRESSES),
+        ("INVITE_ADDRESSES", limits::INVITE_ADDRESSES),
+        ("CAPABILITIES", limits::CAPABILITIES),
+        ("NAME", limits::NAME),
+        ("RECORD_PAYLOAD", limits::RECORD_PAYLOAD),
+        ("RECORD_BODY", limits::RECORD_BODY),
+        ("SESSIONS", limits::SESSIONS),
+        ("TEXT", limits::TEXT),
+        ("ENTRY_BODY", limits::ENTRY_BODY),
+        ("PARCEL_ENTRIES", limits::PARCEL_ENTRIES),
+        ("PARCEL_FRONTIERS", limits::PARCEL_FRONTIERS),
+        ("HEADS", limits::HEADS),
+        ("PARCEL", limits::PARCEL),
+        ("PARCEL_MIN", limits::PARCEL_MIN),
+        ("RATCHET_MESSAGE", limits::RATCHET_MESSAGE),
+        ("PROBE", limits::PROBE),
+        ("PROBE_PADDED", limits::PROBE_PADDED),
+    ]);
+    let rows: BTreeMap<String, usize> = table("## 11. Limits")
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].parse().unwrap()))
+        .collect();
+    for (name, value) in known {
+        assert_eq!(rows[name], value, "{name}");
+    }
+    let declared = include_str!("../../../wire/src/limits.rs");
+    for line in declared
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "))
+    {
+        let name = line.split(':').next().unwrap();
+        assert!(rows.contains_key(name), "{name} is not in the registry");
+    }
+}

@@ -1,0 +1,289 @@
+//! Every limit, at its edge: the most is accepted, one more is refused as over the limit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod support;
+
+use dchat_wire::chat::{ChatOpen, Envelope};
+use dchat_wire::codec::Body;
+use dchat_wire::extension::Extension;
+use dchat_wire::hello::Hello;
+use dchat_wire::identify::Identify;
+use dchat_wire::invite::Invite;
+use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel, padded_len};
+use dchat_wire::ping::Ping;
+use dchat_wire::probe::Probe;
+use dchat_wire::record::{AddressRecord, RecordBody, SignedRecord};
+use dchat_wire::{Address, Bytes, DecodeError, Text, decode, encode, limits};
+use support::samples;
+
+/// A count of `n` and `n` items.
+fn counted(n: usize, item: impl FnMut(usize) -> Vec<u8>) -> Vec<u8> {
+    [encode(&(n as u64)), (0..n).flat_map(item).collect()].concat()
+}
+
+fn zeros(n: usize) -> Vec<u8> {
+    counted(n, |_| vec![0])
+}
+
+fn none() -> Vec<u8> {
+    zeros(0)
+}
+
+/// Checks `make(most)` and `make(most + 1)` as encodings of a `T`.
+#[track_caller]
+fn edge<T: Body + core::fmt::Debug>(
+    field: &'static str,
+    most: usize,
+    make: impl Fn(usize) -> Vec<u8>,
+) {
+    assert!(
+        decode::<T>(&make(most)).is_ok(),
+        "{field}: {:?}",
+        decode::<T>(&make(most))
+    );
+    let refused = decode::<T>(&make(most + 1)).unwrap_err();
+    let DecodeError::OverLimit(over) = refused else {
+        panic!("{field}: {refused:?}");
+    };
+    assert_eq!(
+        (over.field, over.len, over.limit),
+        (field, most as u64 + 1, most)
+    );
+}
+
+fn address(_: usize) -> Vec<u8> {
+    encode(&samples::addresses()[0])
+}
+
+/// The encoding of a sample with the field that begins at `at` and is `len` long replaced.
+fn with(mut bytes: Vec<u8>, at: usize, len: usize, field: Vec<u8>) -> Vec<u8> {
+    bytes.splice(at..at + len, field);
+    bytes
+}
+
+#[test]
+fn of_extensions() {
+    edge::<Ping>("Ping.extensions", limits::EXTENSIONS, |n| {
+        let one = |index: usize| [encode(&(index as u16)), none()].concat();
+        [encode(&7_u64), counted(n, one)].concat()
+    });
+    edge::<Extension>("Extension.value", limits::EXTENSION_VALUE, |n| {
+        [encode(&1_u16), zeros(n)].concat()
+    });
+}
+
+#[test]
+fn of_hello_and_identify() {
+    edge::<Hello>("Hello.capabilities", limits::CAPABILITIES, |n| {
+        let one = |index: usize| encode(&(index as u16));
+        [vec![1, 0, 1, 0], vec![0; 24], counted(n, one), none()].concat()
+    });
+    edge::<Identify>("Identify.addresses", limits::ADDRESSES, |n| {
+        [encode(&1_u64), vec![0], counted(n, address), none()].concat()
+    });
+    edge::<AddressRecord>("AddressRecord.addresses", limits::ADDRESSES, |n| {
+        [counted(n, address), none()].concat()
+    });
+}
+
+#[test]
+fn of_an_address() {
+    // No address is that long, so at the edge it is the form that is refused.
+    let name = |n| decode::<Address>(&zeros(n)).unwrap_err().name();
+    assert_eq!(name(limits::ADDRESS), "invalid");
+    assert_eq!(name(limits::ADDRESS + 1), "over-limit");
+}
+
+#[test]
+fn of_a_chat_stream() {
+    let open = |name, sessions| {
+        let record = [zeros(0), vec![0; 64]].concat();
+        [
+            zeros(name),
+            vec![0],
+            record,
+            counted(sessions, |_| vec![0; 32]),
+            none(),
+        ]
+        .concat()
+    };
+    edge::<ChatOpen>("ChatOpen.name", limits::NAME, |n| open(n, 0));
+    edge::<ChatOpen>("ChatOpen.sessions", limits::SESSIONS, |n| open(0, n));
+    edge::<Envelope>("Envelope.message", limits::RATCHET_MESSAGE, |n| {
+        [vec![0; 33], zeros(n), none()].concat()
+    });
+}
+
+#[test]
+fn of_a_record() {
+    edge::<SignedRecord>("SignedRecord.body", limits::RECORD_BODY, |n| {
+        [zeros(n), vec![0; 64]].concat()
+    });
+    edge::<RecordBody>("RecordBody.payload", limits::RECORD_PAYLOAD, |n| {
+        [encode(&samples::peer(1)), vec![0; 26], zeros(n), none()].concat()
+    });
+}
+
+#[test]
+fn of_an_invite() {
+    let invite = encode(&samples::invite());
+    let name_at = 1 + 32 + 16 + 32 + 8;
+    edge::<Invite>("Invite.name", limits::NAME, |n| {
+        with(invite.clone(), name_at, 8 + 5, zeros(n))
+    });
+    let addresses_at = name_at + 8 + 5;
+    let len = 8 + address(0).len();
+    edge::<Invite>("Invite.addresses", limits::INVITE_ADDRESSES, |n| {
+        with(invite.clone(), addresses_at, len, counted(n, address))
+    });
+}
+
+#[test]
+fn of_a_link() {
+    use dchat_wire::invite::InviteError;
+    let device = |body: usize| SignedRecord {
+        body: Bytes::new(vec![0; body]).unwrap(),
+        signature: [0; 64],
+    };
+    let of = |body| Invite {
+        device: device(body),
+        ..samples::invite()
+    };
+    let characters = |body| of(body).to_string().len() - "dchat:".len();
+    let longest = (0..limits::RECORD_BODY).rfind(|body| characters(*body) <= limits::INVITE_LINK);
+    let longest = longest.unwrap();
+    assert_eq!(characters(longest), limits::INVITE_LINK);
+    assert_eq!(of(longest).to_string().parse(), Ok(of(longest)));
+    assert_eq!(
+        of(longest + 1).to_string().parse::<Invite>(),
+        Err(InviteError::Damaged)
+    );
+}
+
+#[test]
+fn of_a_log() {
+    let content = encode(&samples::content());
+    let heads_at = 8 + 9;
+    let len = 8 + 88;
+    edge::<Content>("Content.heads", limits::HEADS, |n| {
+        with(
+            content.clone(),
+            heads_at,
+            len,
+            counted(n, |_| encode::<Head>(&samples::head())),
+        )
+    });
+    let body_at = heads_at + len + 2;
+    edge::<Content>("Content.body", limits::ENTRY_BODY, |n| {
+        with(content.clone(), body_at, 8 + 6, zeros(n))
+    });
+}
+
+#[test]
+fn of_a_parcel() {
+    let parcel = |frontiers, entries| {
+        let frontier = |_| encode::<Frontier>(&samples::frontier());
+        let stub = |_| encode::<Entry>(&samples::stub());
+        [
+            counted(frontiers, frontier),
+            counted(entries, stub),
+            none(),
+            none(),
+        ]
+        .concat()
+    };
+    edge::<Parcel>("Parcel.frontiers", limits::PARCEL_FRONTIERS, |n| {
+        parcel(n, 0)
+    });
+    edge::<Parcel>("Parcel.entries", limits::PARCEL_ENTRIES, |n| parcel(0, n));
+    edge::<Parcel>("Parcel.padding", limits::PARCEL, |n| {
+        [parcel(0, 0), zeros(n)].concat()[8..].to_vec()
+    });
+}
+
+#[test]
+fn of_a_whole_parcel() {
+    let sealed = |padding: usize| [vec![0; 24], zeros(padding)].concat();
+    // An empty parcel is padded to the least, and nothing else opens.
+    assert!(Parcel::open(&sealed(limits::PARCEL_MIN - 32)).is_ok());
+    assert_eq!(padded_len(1), limits::PARCEL_MIN);
+    let refused = |len: usize| Parcel::open(&sealed(len - 32)).unwrap_err();
+    assert_eq!(refused(limits::PARCEL).name(), "invalid");
+    let DecodeError::OverLimit(over) = refused(limits::PARCEL + 1) else {
+        panic!("{:?}", refused(limits::PARCEL + 1));
+    };
+    assert_eq!((over.field, over.limit), ("Parcel", limits::PARCEL));
+}
+
+/// The largest parcel there is opens again.
+#[test]
+fn of_a_full_parcel() {
+    let entry = |body: usize| Entry {
+        content: Some(Content {
+            body: Bytes::new(vec![1; body]).unwrap(),
+            ..samples::content()
+        }),
+        ..samples::entry()
+    };
+    let of = |last| {
+        let entries = vec![entry(limits::TEXT), entry(last)];
+        Parcel::new(Default::default(), dchat_wire::List::new(entries).unwrap())
+    };
+    let room = limits::PARCEL - encode(&of(0)).len();
+    let full = of(room).seal().unwrap();
+    assert_eq!(full.len(), limits::PARCEL);
+    assert_eq!(Parcel::open(&full).unwrap().padding.len(), 0);
+    assert!(of(room + 1).seal().is_err());
+}
+
+#[test]
+fn of_any_body() {
+    let name = |n: usize| decode::<Ping>(&vec![0; n]).unwrap_err();
+    assert_eq!(name(limits::FRAME_BODY).name(), "trailing-bytes");
+    assert_eq!(name(limits::FRAME_BODY + 1).field(), Some("body"));
+    for frame_type in dchat_wire::FrameType::ALL {
+        let most = frame_type.max_body();
+        assert_ne!(
+            frame_type.decode(&vec![0; most]).unwrap_err().name(),
+            "over-limit"
+        );
+        let DecodeError::OverLimit(over) = frame_type.decode(&vec![0; most + 1]).unwrap_err()
+        else {
+            panic!("{frame_type:?}");
+        };
+        assert_eq!((over.field, over.limit), ("body", most));
+    }
+}
+
+#[test]
+fn of_the_constructors() {
+    assert!(Bytes::<4>::new(vec![0; 4]).is_ok());
+    assert_eq!(Bytes::<4>::new(vec![0; 5]).unwrap_err().len, 5);
+    assert!(Text::<4>::new("abcd").is_ok());
+    assert!(
+        Text::<4>::new("abcdé").is_err(),
+        "bytes count, not characters"
+    );
+    assert!(dchat_wire::List::<u8, 2>::new(vec![0; 2]).is_ok());
+    assert!(dchat_wire::List::<u8, 2>::new(vec![0; 3]).is_err());
+    assert_eq!(
+        dchat_wire::List::<u8, 2>::first_of([1, 2, 3]).as_slice(),
+        [1, 2]
+    );
+}
+
+#[test]
+fn of_a_probe() {
+    let (keys, _) = samples::probe_keys();
+    let padded = samples::ask().seal(&keys, limits::PROBE_PADDED);
+    assert_eq!(padded.len(), limits::PROBE_PADDED);
+    assert!(Probe::open(&keys, &padded).is_ok());
+    let least = samples::ask().seal(&keys, 0);
+    assert_eq!(least.len(), limits::PROBE);
+    assert!(Probe::open(&keys, &least[..limits::PROBE - 1]).is_err());
+}

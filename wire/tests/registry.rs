@@ -1,0 +1,104 @@
+//! The registries: every code stands for one thing, and none is taken from what is reserved.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use dchat_wire::close::Code;
+use dchat_wire::hash::Context;
+use dchat_wire::hello::{capability, role};
+use dchat_wire::parcel::entry_kind;
+use dchat_wire::record::kind;
+use dchat_wire::sign::Purpose;
+use dchat_wire::{FrameType, grease, limits};
+
+fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    items.into_iter().all(|item| seen.insert(item))
+}
+
+#[test]
+fn frame_types_are_distinct_and_not_reserved() {
+    assert!(distinct(
+        FrameType::ALL.iter().map(|frame_type| *frame_type as u16)
+    ));
+    assert!(distinct(
+        FrameType::ALL.iter().map(|frame_type| frame_type.name())
+    ));
+    for frame_type in FrameType::ALL {
+        assert!(!grease::is_reserved(*frame_type as u16));
+        assert_eq!(FrameType::from_code(*frame_type as u16), Some(*frame_type));
+        assert!(frame_type.max_body() <= limits::FRAME_BODY);
+    }
+    let known = (0..=u16::MAX)
+        .filter(|code| FrameType::from_code(*code).is_some())
+        .count();
+    assert_eq!(known, FrameType::ALL.len());
+}
+
+#[test]
+fn close_codes_are_distinct_and_return() {
+    assert!(distinct(Code::ALL.iter().map(|code| *code as u32)));
+    assert!(distinct(Code::ALL.iter().map(|code| code.text())));
+    for code in Code::ALL {
+        assert_eq!(Code::from_value(u64::from(*code as u32)), Some(*code));
+    }
+    assert_eq!(Code::from_value(u64::MAX), None);
+    assert_eq!(Code::from_value(Code::ALL.len() as u64), None);
+}
+
+#[test]
+fn contexts_are_distinct_and_of_this_protocol() {
+    assert!(distinct(
+        Context::ALL.iter().map(|context| context.as_str())
+    ));
+    assert!(
+        Context::ALL
+            .iter()
+            .all(|context| context.as_str().starts_with("dchat/1 "))
+    );
+    assert!(distinct(
+        Context::ALL.iter().map(|context| context.digest(&[]))
+    ));
+    let purpose = Purpose::Record.context();
+    assert!(purpose.is_ascii() && (1..=255).contains(&purpose.len()));
+}
+
+#[test]
+fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
+    assert!(distinct([kind::ADDRESS, kind::DEVICE]));
+    assert_eq!(role::RELAY & role::MAILBOX & role::BOOTSTRAP, 0);
+    assert_eq!(
+        (role::RELAY | role::MAILBOX | role::BOOTSTRAP).count_ones(),
+        3
+    );
+    for code in [
+        kind::ADDRESS,
+        kind::DEVICE,
+        capability::CHAT,
+        entry_kind::TEXT,
+    ] {
+        assert!(!grease::is_reserved(code));
+    }
+}
+
+#[test]
+fn a_reserved_code_is_reserved_and_never_critical() {
+    let codes: BTreeSet<u16> = (0..=u8::MAX).map(grease::code).collect();
+    assert!(
+        codes
+            .iter()
+            .all(|code| grease::is_reserved(*code) && code & 0x8000 == 0)
+    );
+    assert_eq!(
+        codes.len(),
+        128,
+        "every reserved code that is not critical is sent"
+    );
+}

@@ -1,0 +1,28 @@
+//! The list of all bodies, so that a test over "every body" cannot forget one.
+
+#![allow(unused_macros, unused_imports, reason = "not every test needs it")]
+
+/// Calls `$check!(Type)` for every struct that travels.
+macro_rules! for_every_body {
+    ($check:ident) => {
+        $check!(dchat_wire::extension::Extension);
+        $check!(dchat_wire::hello::Hello);
+        $check!(dchat_wire::identify::Identify);
+        $check!(dchat_wire::ping::Ping);
+        $check!(dchat_wire::chat::ChatOpen);
+        $check!(dchat_wire::chat::InviteProof);
+        $check!(dchat_wire::chat::Envelope);
+        $check!(dchat_wire::chat::Undecryptable);
+        $check!(dchat_wire::record::SignedRecord);
+        $check!(dchat_wire::record::RecordBody);
+        $check!(dchat_wire::record::AddressRecord);
+        $check!(dchat_wire::record::DeviceRecord);
+        $check!(dchat_wire::invite::Invite);
+        $check!(dchat_wire::parcel::Parcel);
+        $check!(dchat_wire::parcel::Frontier);
+        $check!(dchat_wire::parcel::Entry);
+        $check!(dchat_wire::parcel::Content);
+        $check!(dchat_wire::parcel::Head);
+    };
+}
+pub(crate) use for_every_body;

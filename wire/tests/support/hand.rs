@@ -1,0 +1,392 @@
+//! A decoder written by hand from the specification, without the codec crate, to compare with.
+//!
+//! It answers with the value or with the name of the refusal (spec `10-encoding` §7).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::extension::{Extension, Extensions};
+use dchat_wire::hello::{Capabilities, Hello, Versions};
+use dchat_wire::identify::Identify;
+use dchat_wire::invite::{Invite, InviteSecret};
+use dchat_wire::parcel::{Content, Entry, Frontier, Head, Padding, Parcel};
+use dchat_wire::ping::Ping;
+use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::{Address, Bytes, Frame, FrameType, List, PeerId, Text};
+
+/// The name of a refusal.
+pub type Refusal = &'static str;
+
+const END: Refusal = "unexpected-end";
+const OVER: Refusal = "over-limit";
+const INVALID: Refusal = "invalid";
+
+/// Decodes exactly one `T`.
+pub fn decode<T: ByHand>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.len() > 160 * 1024 {
+        return Err(OVER);
+    }
+    let mut hand = Hand { rest: bytes };
+    let value = T::read(&mut hand)?;
+    if hand.rest.is_empty() {
+        Ok(value)
+    } else {
+        Err("trailing-bytes")
+    }
+}
+
+/// Bytes still to be read.
+pub struct Hand<'a> {
+    rest: &'a [u8],
+}
+
+/// A type read by hand.
+pub trait ByHand: Sized {
+    /// Fewest bytes a value takes.
+    const LEAST: usize;
+    /// Reads one from the front.
+    fn read(hand: &mut Hand<'_>) -> Result<Self, Refusal>;
+}
+
+impl<'a> Hand<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Refusal> {
+        let (front, rest) = self.rest.split_at_checked(len).ok_or(END)?;
+        self.rest = rest;
+        Ok(front)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+        Ok(self.take(N)?.try_into().unwrap())
+    }
+
+    fn u8(&mut self) -> Result<u8, Refusal> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn u16(&mut self) -> Result<u16, Refusal> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, Refusal> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn count(&mut self, most: usize) -> Result<usize, Refusal> {
+        let count = self.u64()?;
+        if count > most as u64 {
+            return Err(OVER);
+        }
+        Ok(count as usize)
+    }
+
+    fn bytes(&mut self, most: usize) -> Result<&'a [u8], Refusal> {
+        let len = self.count(most)?;
+        self.take(len)
+    }
+
+    fn string<const MAX: usize>(&mut self) -> Result<Bytes<MAX>, Refusal> {
+        Ok(Bytes::new(self.bytes(MAX)?.to_vec()).unwrap())
+    }
+
+    fn text<const MAX: usize>(&mut self) -> Result<Text<MAX>, Refusal> {
+        let text = core::str::from_utf8(self.bytes(MAX)?).map_err(|_| INVALID)?;
+        Ok(Text::new(text).unwrap())
+    }
+
+    fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, Refusal> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => read(self).map(Some),
+            _ => Err("not-boolean"),
+        }
+    }
+
+    fn list<T, const MAX: usize>(
+        &mut self,
+        least: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<List<T, MAX>, Refusal> {
+        let count = self.count(MAX)?;
+        if self.rest.len() < count * least {
+            return Err(END);
+        }
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(List::new(items).unwrap())
+    }
+
+    fn items<T: ByHand, const MAX: usize>(&mut self) -> Result<List<T, MAX>, Refusal> {
+        self.list(T::LEAST, T::read)
+    }
+
+    fn peer(&mut self) -> Result<PeerId, Refusal> {
+        PeerId::from_public_key(self.array()?).map_err(|_| INVALID)
+    }
+
+    fn extensions(&mut self) -> Result<Extensions, Refusal> {
+        let list: List<Extension, 16> = self.items()?;
+        let ascending = list.windows(2).all(|pair| pair[0].kind < pair[1].kind);
+        if !ascending || list.iter().any(|extension| extension.kind >= 0x8000) {
+            return Err(INVALID);
+        }
+        Ok(Extensions::new(list).unwrap())
+    }
+}
+
+impl ByHand for Address {
+    const LEAST: usize = 8;
+
+    fn read(hand: &mut Hand<'_>) -> Result<Self, Refusal> {
+        let bytes = hand.bytes(128)?;
+        multiaddr(bytes).ok_or(INVALID)
+    }
+}
+
+/// The two forms of multiaddr in use.
+fn multiaddr(bytes: &[u8]) -> Option<Address> {
+    let (ip, rest) = match bytes {
+        [0x04, a, b, c, d, rest @ ..] => (IpAddr::V4(Ipv4Addr::new(*a, *b, *c, *d)), rest),
+        [0x29, rest @ ..] => {
+            let (octets, rest) = rest.split_first_chunk::<16>()?;
+            (IpAddr::V6(Ipv6Addr::from(*octets)), rest)
+        }
+        _ => return None,
+    };
+    // udp 273, port, quic-v1 461, both codes as varints.
+    let [0x91, 0x02, high, low, 0xcd, 0x03, rest @ ..] = rest else {
+        return None;
+    };
+    let port = u16::from_be_bytes([*high, *low]);
+    let mapped = matches!(ip, IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some());
+    if port == 0 || ip.is_unspecified() || ip.is_multicast() || mapped {
+        return None;
+    }
+    let socket = SocketAddr::new(ip, port);
+    let (first, rest) = p2p(rest)?;
+    // p2p-circuit 290.
+    match (first, rest) {
+        (peer, []) => Some(Address::Direct { socket, peer }),
+        (Some(relay), [0xa2, 0x02, rest @ ..]) => match p2p(rest)? {
+            (peer, []) => Some(Address::Circuit {
+                socket,
+                relay,
+                peer,
+            }),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// p2p 421 with an identity multihash of an Ed25519 key, if that comes next.
+fn p2p(bytes: &[u8]) -> Option<(Option<PeerId>, &[u8])> {
+    let [0xa5, 0x03, rest @ ..] = bytes else {
+        return Some((None, bytes));
+    };
+    let [0x26, 0x00, 0x24, 0x08, 0x01, 0x12, 0x20, rest @ ..] = rest else {
+        return None;
+    };
+    let (key, rest) = rest.split_first_chunk::<32>()?;
+    Some((Some(PeerId::from_public_key(*key).ok()?), rest))
+}
+
+macro_rules! by_hand {
+    ($type:ident, $least:literal, |$hand:ident| { $($field:ident: $read:expr),* $(,)? }) => {
+        impl ByHand for $type {
+            const LEAST: usize = $least;
+
+            fn read($hand: &mut Hand<'_>) -> Result<Self, Refusal> {
+                $(let $field = $read;)*
+                Ok(Self { $($field),* })
+            }
+        }
+    };
+}
+
+by_hand!(Extension, 10, |hand| { kind: hand.u16()?, value: hand.string()? });
+by_hand!(Hello, 44, |hand| {
+    versions: {
+        let both = hand.array::<4>()?;
+        let low = u16::from_le_bytes([both[0], both[1]]);
+        let high = u16::from_le_bytes([both[2], both[3]]);
+        if low == 0 || high < low {
+            return Err(INVALID);
+        }
+        Versions::new(low, high).unwrap()
+    },
+    instance: hand.array()?,
+    roles: hand.u64()?,
+    capabilities: {
+        let list = hand.list(2, Hand::u16)?;
+        if list.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(INVALID);
+        }
+        Capabilities::new(list).unwrap()
+    },
+    extensions: hand.extensions()?,
+});
+by_hand!(Identify, 25, |hand| {
+    revision: hand.u64()?,
+    observed: hand.option(Address::read)?,
+    addresses: hand.items()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Ping, 16, |hand| { nonce: hand.u64()?, extensions: hand.extensions()? });
+by_hand!(InviteProof, 48, |hand| { invite: hand.array()?, mac: hand.array()? });
+by_hand!(ChatOpen, 97, |hand| {
+    name: hand.text()?,
+    invite: hand.option(InviteProof::read)?,
+    device: SignedRecord::read(hand)?,
+    sessions: hand.list(32, Hand::array)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Envelope, 49, |hand| {
+    session: hand.array()?,
+    stage: match hand.u8()? {
+        0 => Stage::Opening,
+        1 => Stage::Established,
+        _ => return Err(INVALID),
+    },
+    message: hand.string()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Undecryptable, 40, |hand| { session: hand.array()?, extensions: hand.extensions()? });
+by_hand!(SignedRecord, 72, |hand| { body: hand.string()?, signature: hand.array()? });
+by_hand!(RecordBody, 74, |hand| {
+    signer: hand.peer()?,
+    kind: hand.u16()?,
+    sequence: hand.u64()?,
+    issued_at: hand.u64()?,
+    expires_at: hand.u64()?,
+    payload: hand.string()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(AddressRecord, 16, |hand| {
+    addresses: hand.items()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(DeviceRecord, 104, |hand| {
+    identity_key: hand.array()?,
+    signing_key: hand.array()?,
+    fallback_key: hand.array()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Invite, 185, |hand| {
+    version: hand.u8()?,
+    peer: hand.peer()?,
+    id: hand.array()?,
+    secret: InviteSecret::new(hand.array()?),
+    expires_at: hand.u64()?,
+    name: hand.text()?,
+    addresses: hand.items()?,
+    device: SignedRecord::read(hand)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Head, 88, |hand| {
+    author: hand.peer()?,
+    incarnation: hand.array()?,
+    seq: hand.u64()?,
+    hash: hand.array()?,
+});
+by_hand!(Content, 35, |hand| {
+    sent_at: hand.u64()?,
+    expires_at: hand.option(Hand::u64)?,
+    heads: hand.items()?,
+    kind: hand.u16()?,
+    body: hand.string()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Entry, 89, |hand| {
+    incarnation: hand.array()?,
+    seq: hand.u64()?,
+    prev: hand.array()?,
+    hash: hand.array()?,
+    content: hand.option(Content::read)?,
+});
+by_hand!(Frontier, 104, |hand| {
+    author: hand.peer()?,
+    incarnation: hand.array()?,
+    held: hand.u64()?,
+    low_water: hand.u64()?,
+    read: hand.u64()?,
+    tip: hand.array()?,
+});
+by_hand!(Parcel, 32, |hand| {
+    frontiers: hand.items()?,
+    entries: hand.items()?,
+    extensions: hand.extensions()?,
+    padding: {
+        if hand.bytes(128 * 1024)?.iter().any(|byte| *byte != 0) {
+            return Err(INVALID);
+        }
+        // Only the codec can make padding; how much there was shows in the length.
+        Padding::default()
+    },
+});
+
+/// What a whole stream holds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The frames before its end or its first error.
+    pub frames: Vec<Frame>,
+    /// How it ends: `end`, `inside`, or the name of a refusal.
+    pub end: &'static str,
+}
+
+/// Cuts a whole stream into frames.
+pub fn stream(mut bytes: &[u8]) -> Stream {
+    let mut frames = Vec::new();
+    loop {
+        let end = match frame(&mut bytes) {
+            Ok(Some(frame)) => {
+                frames.push(frame);
+                continue;
+            }
+            Ok(None) => continue,
+            Err(end) => end,
+        };
+        return Stream { frames, end };
+    }
+}
+
+fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
+    if stream.is_empty() {
+        return Err("end");
+    }
+    let (header, rest) = stream.split_first_chunk::<8>().ok_or("inside")?;
+    let len = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
+    let code = u16::from_le_bytes([header[4], header[5]]);
+    let known = FrameType::from_code(code);
+    if known.is_none() && header[6] & 1 == 1 {
+        return Err("unsupported");
+    }
+    let limit = match code {
+        0x0001 => 2048,
+        0x0002 | 0x0003 => 4096,
+        0x0004 | 0x0005 | 0x0012 => 1024,
+        0x0010 => 8192,
+        0x0011 => 128 * 1024 + 512 + 4096,
+        _ => 160 * 1024,
+    };
+    if len > limit {
+        return Err("too-long");
+    }
+    let (body, rest) = rest.split_at_checked(len).ok_or("inside")?;
+    *stream = rest;
+    Ok(match code {
+        0x0001 => Some(Frame::Hello(decode(body)?)),
+        0x0002 => Some(Frame::Identify(decode(body)?)),
+        0x0003 => Some(Frame::IdentifyPush(decode(body)?)),
+        0x0004 => Some(Frame::Ping(decode(body)?)),
+        0x0005 => Some(Frame::Pong(decode(body)?)),
+        0x0010 => Some(Frame::ChatOpen(decode(body)?)),
+        0x0011 => Some(Frame::Envelope(decode(body)?)),
+        0x0012 => Some(Frame::Undecryptable(decode(body)?)),
+        _ => None,
+    })
+}

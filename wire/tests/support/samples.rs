@@ -1,0 +1,299 @@
+//! One fixed value of everything that travels: small, with every part of it filled in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::extension::{Extension, Extensions};
+use dchat_wire::hello::{Capabilities, Hello, Versions, capability, role};
+use dchat_wire::identify::Identify;
+use dchat_wire::invite::{self, Invite, InviteSecret};
+use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel, entry_hash, entry_kind};
+use dchat_wire::ping::Ping;
+use dchat_wire::probe::{Probe, ProbeKeys};
+use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::sign::Identity;
+use dchat_wire::{Address, Bytes, Frame, List, PeerId, Text, codec};
+
+/// 2026-11-21 00:00 UTC in milliseconds.
+pub const NOW: u64 = 1_795_219_200_000;
+
+pub fn identity(seed: u8) -> Identity {
+    Identity::from_seed(&[seed; 32])
+}
+
+pub fn peer(seed: u8) -> PeerId {
+    identity(seed).peer_id()
+}
+
+pub fn v4() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 23)), 4001)
+}
+
+pub fn v6() -> SocketAddr {
+    let ip = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    SocketAddr::new(IpAddr::V6(ip), 4001)
+}
+
+/// Both families, direct and through a relay, named and not.
+pub fn addresses() -> Vec<Address> {
+    vec![
+        Address::direct(v4()),
+        Address::direct(v6()),
+        Address::direct(v4()).of(peer(1)),
+        Address::Circuit {
+            socket: v6(),
+            relay: peer(2),
+            peer: None,
+        },
+        Address::Circuit {
+            socket: v4(),
+            relay: peer(2),
+            peer: Some(peer(1)),
+        },
+    ]
+}
+
+pub fn bytes<const MAX: usize>(value: &[u8]) -> Bytes<MAX> {
+    Bytes::new(value.to_vec()).unwrap()
+}
+
+pub fn text<const MAX: usize>(value: &str) -> Text<MAX> {
+    Text::new(value).unwrap()
+}
+
+pub fn extension(kind: u16, value: &[u8]) -> Extension {
+    Extension {
+        kind,
+        value: bytes(value),
+    }
+}
+
+pub fn extensions() -> Extensions {
+    let list = List::first_of([extension(0x0102, b""), extension(0x1a2a, b"grease")]);
+    Extensions::new(list).unwrap()
+}
+
+pub fn hello() -> Hello {
+    let list = List::first_of([capability::CHAT, 0x0203]);
+    Hello {
+        versions: Versions::OURS,
+        instance: [0x11; 16],
+        roles: role::RELAY | role::BOOTSTRAP,
+        capabilities: Capabilities::new(list).unwrap(),
+        extensions: extensions(),
+    }
+}
+
+pub fn identify() -> Identify {
+    Identify {
+        revision: 7,
+        observed: Some(Address::direct(v6())),
+        addresses: List::first_of(addresses()),
+        extensions: Extensions::default(),
+    }
+}
+
+pub fn ping() -> Ping {
+    Ping {
+        nonce: 0x0102_0304_0506_0708,
+        extensions: Extensions::default(),
+    }
+}
+
+pub fn device() -> DeviceRecord {
+    DeviceRecord {
+        identity_key: [0x21; 32],
+        signing_key: [0x22; 32],
+        fallback_key: [0x23; 32],
+        extensions: Extensions::default(),
+    }
+}
+
+pub fn address_record() -> AddressRecord {
+    AddressRecord {
+        addresses: List::first_of(addresses()),
+        extensions: extensions(),
+    }
+}
+
+pub fn signed_device() -> SignedRecord {
+    SignedRecord::issue(&identity(1), 3, NOW, 1_000_000, &device())
+}
+
+pub fn signed_addresses() -> SignedRecord {
+    SignedRecord::issue(&identity(1), 4, NOW, 1_000_000, &address_record())
+}
+
+pub fn record_body() -> RecordBody {
+    codec::decode(signed_addresses().body.as_slice()).unwrap()
+}
+
+pub fn invite_proof() -> InviteProof {
+    InviteProof {
+        invite: [0x31; 16],
+        mac: InviteProof::mac(&[0x32; 32], &peer(2), &peer(1)),
+    }
+}
+
+pub fn chat_open() -> ChatOpen {
+    ChatOpen {
+        name: text("Bø 对聊"),
+        invite: Some(invite_proof()),
+        device: signed_device(),
+        sessions: List::first_of([[0x41; 32], [0x42; 32]]),
+        extensions: extensions(),
+    }
+}
+
+pub fn envelope(message: &[u8]) -> Envelope {
+    Envelope {
+        session: [0x51; 32],
+        stage: Stage::Established,
+        message: bytes(message),
+        extensions: Extensions::default(),
+    }
+}
+
+pub fn undecryptable() -> Undecryptable {
+    Undecryptable {
+        session: [0x51; 32],
+        extensions: extensions(),
+    }
+}
+
+/// Every frame type.
+pub fn frames() -> Vec<Frame> {
+    vec![
+        Frame::Hello(hello()),
+        Frame::Identify(identify()),
+        Frame::IdentifyPush(Identify {
+            revision: 8,
+            observed: None,
+            addresses: List::default(),
+            extensions: extensions(),
+        }),
+        Frame::Ping(ping()),
+        Frame::Pong(ping()),
+        Frame::ChatOpen(chat_open()),
+        Frame::Envelope(envelope(&[0x52; 40])),
+        Frame::Undecryptable(undecryptable()),
+    ]
+}
+
+pub fn head() -> Head {
+    Head {
+        author: peer(2),
+        incarnation: [0x62; 16],
+        seq: 9,
+        hash: [0x63; 32],
+    }
+}
+
+pub fn content() -> Content {
+    Content {
+        sent_at: NOW,
+        expires_at: Some(NOW + 60_000),
+        heads: List::first_of([head()]),
+        kind: entry_kind::TEXT,
+        body: bytes("你好".as_bytes()),
+        extensions: extensions(),
+    }
+}
+
+pub fn entry() -> Entry {
+    let content = content();
+    Entry {
+        incarnation: [0x61; 16],
+        seq: 1,
+        prev: [0; 32],
+        hash: entry_hash(&[0x60; 32], &peer(1), &[0x61; 16], 1, &[0; 32], &content),
+        content: Some(content),
+    }
+}
+
+pub fn stub() -> Entry {
+    Entry {
+        incarnation: [0x61; 16],
+        seq: 2,
+        prev: entry().hash,
+        hash: [0x64; 32],
+        content: None,
+    }
+}
+
+pub fn frontier() -> Frontier {
+    Frontier {
+        author: peer(2),
+        incarnation: [0x62; 16],
+        held: 9,
+        low_water: 2,
+        read: 8,
+        tip: [0x63; 32],
+    }
+}
+
+pub fn parcel() -> Parcel {
+    Parcel::new(
+        List::first_of([frontier()]),
+        List::first_of([entry(), stub()]),
+    )
+}
+
+pub fn invite() -> Invite {
+    Invite {
+        version: invite::VERSION,
+        peer: peer(1),
+        id: [0x71; 16],
+        secret: InviteSecret::new([0x72; 32]),
+        expires_at: NOW + invite::LIFETIME,
+        name: text("Alice"),
+        addresses: List::first_of([Address::direct(v4())]),
+        device: signed_device(),
+        extensions: Extensions::default(),
+    }
+}
+
+/// Keys of a connection: the client's and the server's.
+pub fn probe_keys() -> (ProbeKeys, ProbeKeys) {
+    ProbeKeys::from_exporter(&core::array::from_fn(|index| index as u8))
+}
+
+pub fn ask() -> Probe {
+    Probe::Ask {
+        transaction: [0x81; 8],
+    }
+}
+
+pub fn answer(observed: SocketAddr) -> Probe {
+    Probe::Answer {
+        transaction: [0x81; 8],
+        observed,
+    }
+}
+
+/// The encoding of one value of every body, by the type's name.
+pub fn encoded_bodies() -> Vec<(&'static str, Vec<u8>)> {
+    fn one<T: codec::Body>(value: &T) -> (&'static str, Vec<u8>) {
+        (T::NAME, codec::encode(value))
+    }
+    vec![
+        one(&extension(0x0102, b"value")),
+        one(&hello()),
+        one(&identify()),
+        one(&ping()),
+        one(&chat_open()),
+        one(&invite_proof()),
+        one(&envelope(&[0x52; 40])),
+        one(&undecryptable()),
+        one(&signed_addresses()),
+        one(&record_body()),
+        one(&address_record()),
+        one(&device()),
+        one(&invite()),
+        one(&parcel()),
+        one(&frontier()),
+        one(&entry()),
+        one(&content()),
+        one(&head()),
+    ]
+}

@@ -1,0 +1,341 @@
+//! Random values of everything that travels, each within its limits.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::extension::{CRITICAL, Extension, Extensions};
+use dchat_wire::hello::{Capabilities, Hello, Versions};
+use dchat_wire::identify::Identify;
+use dchat_wire::invite::{Invite, InviteSecret, VERSION};
+use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel};
+use dchat_wire::ping::Ping;
+use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::{Address, Bytes, Frame, List, PeerId, Text, codec, limits};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::samples;
+
+/// Keys are derived from one byte: deriving is slow, and which key it is changes nothing.
+pub fn peer() -> impl Strategy<Value = PeerId> + Clone {
+    any::<u8>().prop_map(samples::peer)
+}
+
+pub fn socket() -> impl Strategy<Value = SocketAddr> + Clone {
+    (any::<IpAddr>(), 1_u16..)
+        .prop_map(|(ip, port)| SocketAddr::new(ip.to_canonical(), port))
+        .prop_filter("one socket", |socket| {
+            !socket.ip().is_unspecified() && !socket.ip().is_multicast()
+        })
+}
+
+pub fn address() -> impl Strategy<Value = Address> + Clone {
+    let direct =
+        (socket(), option::of(peer())).prop_map(|(socket, peer)| Address::Direct { socket, peer });
+    let circuit =
+        (socket(), peer(), option::of(peer())).prop_map(|(socket, relay, peer)| Address::Circuit {
+            socket,
+            relay,
+            peer,
+        });
+    prop_oneof![direct, circuit]
+}
+
+pub fn bytes<const MAX: usize>(up_to: usize) -> impl Strategy<Value = Bytes<MAX>> + Clone {
+    vec(any::<u8>(), 0..=up_to.min(MAX)).prop_map(|bytes| Bytes::new(bytes).unwrap())
+}
+
+pub fn text<const MAX: usize>() -> impl Strategy<Value = Text<MAX>> + Clone {
+    // A character takes up to four bytes.
+    vec(any::<char>(), 0..=MAX / 4)
+        .prop_map(|characters| Text::new(String::from_iter(characters)).unwrap())
+}
+
+pub fn list<T: core::fmt::Debug, const MAX: usize>(
+    item: impl Strategy<Value = T> + Clone,
+    up_to: usize,
+) -> impl Strategy<Value = List<T, MAX>> + Clone {
+    vec(item, 0..=up_to.min(MAX)).prop_map(|items| List::new(items).unwrap())
+}
+
+pub fn extension() -> impl Strategy<Value = Extension> {
+    (any::<u16>(), bytes(24)).prop_map(|(kind, value)| Extension { kind, value })
+}
+
+/// Small enough for every frame to stay within its own limit.
+pub fn extensions() -> impl Strategy<Value = Extensions> + Clone {
+    btree_map(0..CRITICAL, bytes(24), 0..=limits::EXTENSIONS).prop_map(|map| {
+        let items = map.into_iter();
+        let list = List::first_of(items.map(|(kind, value)| Extension { kind, value }));
+        Extensions::new(list).unwrap()
+    })
+}
+
+pub fn hello() -> impl Strategy<Value = Hello> {
+    let versions = (1_u16.., any::<u16>())
+        .prop_map(|(a, b)| Versions::new(a.min(b).max(1), a.max(b)).unwrap());
+    let capabilities = btree_set(any::<u16>(), 0..=limits::CAPABILITIES)
+        .prop_map(|set| Capabilities::new(List::first_of(set)).unwrap());
+    (
+        versions,
+        any::<[u8; 16]>(),
+        any::<u64>(),
+        capabilities,
+        extensions(),
+    )
+        .prop_map(
+            |(versions, instance, roles, capabilities, extensions)| Hello {
+                versions,
+                instance,
+                roles,
+                capabilities,
+                extensions,
+            },
+        )
+}
+
+pub fn identify() -> impl Strategy<Value = Identify> {
+    let addresses = list(address(), limits::ADDRESSES);
+    (any::<u64>(), option::of(address()), addresses, extensions()).prop_map(
+        |(revision, observed, addresses, extensions)| Identify {
+            revision,
+            observed,
+            addresses,
+            extensions,
+        },
+    )
+}
+
+pub fn ping() -> impl Strategy<Value = Ping> {
+    (any::<u64>(), extensions()).prop_map(|(nonce, extensions)| Ping { nonce, extensions })
+}
+
+pub fn signed_record() -> impl Strategy<Value = SignedRecord> {
+    (bytes(600), any::<[[u8; 32]; 2]>()).prop_map(|(body, halves)| SignedRecord {
+        body,
+        signature: core::array::from_fn(|index| halves[index / 32][index % 32]),
+    })
+}
+
+pub fn record_body() -> impl Strategy<Value = RecordBody> {
+    (
+        peer(),
+        any::<u16>(),
+        any::<[u64; 3]>(),
+        bytes(600),
+        extensions(),
+    )
+        .prop_map(|(signer, kind, times, payload, extensions)| RecordBody {
+            signer,
+            kind,
+            sequence: times[0],
+            issued_at: times[1],
+            expires_at: times[2],
+            payload,
+            extensions,
+        })
+}
+
+pub fn address_record() -> impl Strategy<Value = AddressRecord> {
+    (list(address(), limits::ADDRESSES), extensions()).prop_map(|(addresses, extensions)| {
+        AddressRecord {
+            addresses,
+            extensions,
+        }
+    })
+}
+
+pub fn device_record() -> impl Strategy<Value = DeviceRecord> {
+    (any::<[[u8; 32]; 3]>(), extensions()).prop_map(|(keys, extensions)| DeviceRecord {
+        identity_key: keys[0],
+        signing_key: keys[1],
+        fallback_key: keys[2],
+        extensions,
+    })
+}
+
+pub fn invite_proof() -> impl Strategy<Value = InviteProof> {
+    (any::<[u8; 16]>(), any::<[u8; 32]>()).prop_map(|(invite, mac)| InviteProof { invite, mac })
+}
+
+pub fn chat_open() -> impl Strategy<Value = ChatOpen> {
+    (
+        text(),
+        option::of(invite_proof()),
+        signed_record(),
+        list(any::<[u8; 32]>(), limits::SESSIONS),
+        extensions(),
+    )
+        .prop_map(|(name, invite, device, sessions, extensions)| ChatOpen {
+            name,
+            invite,
+            device,
+            sessions,
+            extensions,
+        })
+}
+
+pub fn envelope() -> impl Strategy<Value = Envelope> {
+    let stage = prop_oneof![Just(Stage::Opening), Just(Stage::Established)];
+    (any::<[u8; 32]>(), stage, bytes(3000), extensions()).prop_map(
+        |(session, stage, message, extensions)| Envelope {
+            session,
+            stage,
+            message,
+            extensions,
+        },
+    )
+}
+
+pub fn undecryptable() -> impl Strategy<Value = Undecryptable> {
+    (any::<[u8; 32]>(), extensions()).prop_map(|(session, extensions)| Undecryptable {
+        session,
+        extensions,
+    })
+}
+
+pub fn invite() -> impl Strategy<Value = Invite> {
+    (
+        peer(),
+        any::<[[u8; 16]; 3]>(),
+        any::<u64>(),
+        text(),
+        list(address(), limits::INVITE_ADDRESSES),
+        signed_record(),
+        extensions(),
+    )
+        .prop_map(
+            |(peer, random, expires_at, name, addresses, device, extensions)| Invite {
+                version: VERSION,
+                peer,
+                id: random[0],
+                secret: InviteSecret::new(core::array::from_fn(|index| {
+                    random[1 + index / 16][index % 16]
+                })),
+                expires_at,
+                name,
+                addresses,
+                device,
+                extensions,
+            },
+        )
+}
+
+pub fn head() -> impl Strategy<Value = Head> + Clone {
+    (peer(), any::<[u8; 16]>(), any::<u64>(), any::<[u8; 32]>()).prop_map(
+        |(author, incarnation, seq, hash)| Head {
+            author,
+            incarnation,
+            seq,
+            hash,
+        },
+    )
+}
+
+pub fn content() -> impl Strategy<Value = Content> + Clone {
+    (
+        any::<u64>(),
+        option::of(any::<u64>()),
+        list(head(), limits::HEADS),
+        any::<u16>(),
+        bytes(400),
+        extensions(),
+    )
+        .prop_map(
+            |(sent_at, expires_at, heads, kind, body, extensions)| Content {
+                sent_at,
+                expires_at,
+                heads,
+                kind,
+                body,
+                extensions,
+            },
+        )
+}
+
+pub fn entry() -> impl Strategy<Value = Entry> + Clone {
+    (
+        any::<[u8; 16]>(),
+        any::<u64>(),
+        any::<[[u8; 32]; 2]>(),
+        option::of(content()),
+    )
+        .prop_map(|(incarnation, seq, hashes, content)| Entry {
+            incarnation,
+            seq,
+            prev: hashes[0],
+            hash: hashes[1],
+            content,
+        })
+}
+
+pub fn frontier() -> impl Strategy<Value = Frontier> + Clone {
+    (
+        peer(),
+        any::<[u8; 16]>(),
+        any::<[u64; 3]>(),
+        any::<[u8; 32]>(),
+    )
+        .prop_map(|(author, incarnation, marks, tip)| Frontier {
+            author,
+            incarnation,
+            held: marks[0],
+            low_water: marks[1],
+            read: marks[2],
+            tip,
+        })
+}
+
+pub fn parcel() -> impl Strategy<Value = Parcel> {
+    (list(frontier(), limits::PARCEL_FRONTIERS), list(entry(), 6))
+        .prop_map(|(frontiers, entries)| Parcel::new(frontiers, entries))
+}
+
+pub fn frame() -> impl Strategy<Value = Frame> {
+    prop_oneof![
+        hello().prop_map(Frame::Hello),
+        identify().prop_map(Frame::Identify),
+        identify().prop_map(Frame::IdentifyPush),
+        ping().prop_map(Frame::Ping),
+        ping().prop_map(Frame::Pong),
+        chat_open().prop_map(Frame::ChatOpen),
+        envelope().prop_map(Frame::Envelope),
+        undecryptable().prop_map(Frame::Undecryptable),
+    ]
+}
+
+/// How one encoding of a body is damaged.
+#[derive(Clone, Debug)]
+pub struct Mutation {
+    at: prop::sample::Index,
+    kind: u8,
+    byte: u8,
+}
+
+pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+    let one = (any::<prop::sample::Index>(), 0..6_u8, any::<u8>());
+    vec(
+        one.prop_map(|(at, kind, byte)| Mutation { at, kind, byte }),
+        1..4,
+    )
+}
+
+/// `bytes` with `mutations` done to them in order.
+pub fn mutate(mut bytes: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
+    for Mutation { at, kind, byte } in mutations {
+        if bytes.is_empty() {
+            bytes.push(*byte);
+        }
+        let at = at.index(bytes.len());
+        match kind {
+            0 => bytes[at] ^= 1 << (byte % 8),
+            1 => bytes[at] = *byte,
+            2 => bytes.truncate(at),
+            3 => bytes.insert(at, *byte),
+            4 => drop(bytes.remove(at)),
+            _ => bytes.extend_from_slice(&codec::encode(&u64::from(*byte))),
+        }
+    }
+    bytes
+}
