@@ -8,7 +8,7 @@ use dchat_wire::close::Code;
 use dchat_wire::hello::Hello;
 use dchat_wire::probe::ProbeKeys;
 use dchat_wire::{Frame, PeerId};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::arbitration::Claim;
@@ -65,18 +65,12 @@ struct Up {
     announcements: watch::Receiver<()>,
 }
 
-/// Drives a connection until it is over. `ready` is told once it is up, or why it is not.
+/// Drives a connection until it is over. `ready` is called once it is up, or failed to be.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     mut established: Established,
-    ready: Option<oneshot::Sender<Result<Connection, DialError>>>,
+    ready: impl FnOnce(Result<Connection, DialError>),
 ) {
-    // Whoever waited may have gone: the connection is of use without.
-    let tell = |result| {
-        if let Some(ready) = ready {
-            let _ = ready.send(result);
-        }
-    };
     let up = bring_up(&shared, &established).await;
     drop(established.turn.take());
     match up {
@@ -85,7 +79,7 @@ pub(crate) async fn run(
             if let Some(permit) = &mut established.permit {
                 permit.connected();
             }
-            tell(Ok(connection.clone()));
+            ready(Ok(connection.clone()));
             if let Err(code) = serve(&shared, up).await {
                 connection.close(code);
             }
@@ -98,7 +92,7 @@ pub(crate) async fn run(
             if let Err(error) = &result {
                 tracing::debug!(peer = ?established.peer, %error, "connection did not come up");
             }
-            tell(result);
+            ready(result);
         }
     }
 }

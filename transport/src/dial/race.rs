@@ -2,20 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dchat_wire::PeerId;
 use dchat_wire::close::Code;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
 
 use super::order::order;
 use crate::congestion::{PathControl, PathId};
 use crate::connection::{Connection, Established, run};
 use crate::endpoint::{Shared, VirtualAddress};
 use crate::error::{CloseReason, DialError};
-use crate::limits::{DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
+use crate::limits::{DIAL_ADDRESSES, DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
 use crate::tls::{IdentityError, proven_peer};
 
 /// A name has to be given to TLS; with SNI off it is never sent.
@@ -41,24 +41,19 @@ pub(crate) async fn dial(
     if addrs.is_empty() {
         return Err(DialError::NoAddress);
     }
-    let dialed = shared.number();
-    let winner = tokio::select! {
-        winner = race(shared, peer, &addrs, dialed) => winner?,
+    let race = Race::new(shared, peer);
+    let (result, answered) = tokio::select! {
+        result = race.run(&addrs) => result,
         live = until_live(shared, peer) => return Ok(live),
         () = shared.closing() => return Err(DialError::Shutdown),
     };
-    let answered = winner.peer;
-    let (ready, up) = oneshot::channel();
-    tokio::spawn(run(Arc::clone(shared), winner, Some(ready)));
-    // The sender is dropped only together with the runtime.
-    let result = up.await.unwrap_or(Err(DialError::Shutdown));
-    match result {
+    match (result, answered) {
         // The peer keeps another connection, which may be up there and not yet here.
-        Err(DialError::Closed(CloseReason::Peer(Code::Duplicate))) => {
+        (Err(DialError::Closed(CloseReason::Peer(Code::Duplicate))), Some(answered)) => {
             let other = timeout(HELLO_TIMEOUT, shared.until_live(&answered)).await;
-            other.map_or(result, Ok)
+            other.map_err(|_| DialError::Closed(CloseReason::Peer(Code::Duplicate)))
         }
-        result => result,
+        (result, _) => result,
     }
 }
 
@@ -70,43 +65,117 @@ async fn until_live(shared: &Shared, peer: Option<PeerId>) -> Connection {
     }
 }
 
-async fn race(
-    shared: &Arc<Shared>,
-    peer: Option<PeerId>,
-    addrs: &[SocketAddr],
+/// How an attempt ended. At most one of a race gets as far as `Up`.
+enum Ended {
+    Failed(DialError),
+    Up(PeerId, Result<Connection, DialError>),
+}
+
+/// Attempts at several addresses. The one that wins becomes the connection's task itself, so that
+/// HELLO leaves together with the last packet of the handshake. Dropping the race cancels the
+/// others.
+struct Race {
+    entry: Entry,
+    /// Told that the race is over by its end.
+    _over: watch::Sender<()>,
+    ended: mpsc::Receiver<Ended>,
+}
+
+/// What an attempt knows of its race.
+#[derive(Clone)]
+struct Entry {
+    shared: Arc<Shared>,
+    expected: Option<PeerId>,
     dialed: u64,
-) -> Result<Established, DialError> {
-    let mut waiting = addrs.iter().copied();
-    // Dropping the set cancels the attempts in it.
-    let mut attempts = JoinSet::new();
-    let mut next = Instant::now();
-    let mut worst = DialError::Unreachable {
-        addresses: addrs.len(),
-    };
-    loop {
-        let more = waiting.len() > 0;
-        if !more && attempts.is_empty() {
-            return Err(worst);
+    won: Arc<AtomicBool>,
+    over: watch::Receiver<()>,
+    ended: mpsc::Sender<Ended>,
+}
+
+impl Race {
+    fn new(shared: &Arc<Shared>, expected: Option<PeerId>) -> Self {
+        let (over, over_seen) = watch::channel(());
+        let (ended, ended_seen) = mpsc::channel(DIAL_ADDRESSES);
+        let entry = Entry {
+            shared: Arc::clone(shared),
+            expected,
+            dialed: shared.number(),
+            won: Arc::default(),
+            over: over_seen,
+            ended,
+        };
+        Self {
+            entry,
+            _over: over,
+            ended: ended_seen,
         }
-        tokio::select! {
-            () = sleep_until(next.into()), if more => {
-                if let Some(addr) = waiting.next() {
-                    attempts.spawn(attempt(Arc::clone(shared), peer, addr, dialed));
-                }
-                next = Instant::now() + DIAL_STAGGER;
+    }
+
+    /// The outcome, and who answered where somebody did.
+    async fn run(
+        mut self,
+        addrs: &[SocketAddr],
+    ) -> (Result<Connection, DialError>, Option<PeerId>) {
+        let mut waiting = addrs.iter().copied();
+        let mut running = 0;
+        let mut worst = DialError::Unreachable {
+            addresses: addrs.len(),
+        };
+        loop {
+            if let Some(addr) = waiting.next() {
+                tokio::spawn(self.entry.clone().run(addr));
+                running += 1;
+            } else if running == 0 {
+                return (Err(worst), None);
             }
-            Some(ended) = attempts.join_next(), if !attempts.is_empty() => match ended {
-                Ok(Ok(established)) => return Ok(established),
-                Ok(Err(error)) => {
+            // Nothing is gained by waiting out the stagger behind a failure.
+            let more = waiting.len() > 0;
+            let ended = tokio::select! {
+                ended = self.ended.recv() => ended,
+                () = sleep(DIAL_STAGGER), if more => continue,
+            };
+            match ended {
+                Some(Ended::Up(peer, result)) => return (result, Some(peer)),
+                Some(Ended::Failed(error)) => {
+                    running -= 1;
                     if tells_more(&error) > tells_more(&worst) {
                         worst = error;
                     }
-                    // Nothing is gained by waiting out the stagger behind a failure.
-                    next = Instant::now();
                 }
-                Err(_) => next = Instant::now(),
-            },
+                None => return (Err(worst), None),
+            }
         }
+    }
+}
+
+impl Entry {
+    async fn run(self, addr: SocketAddr) {
+        let mut over = self.over.clone();
+        let attempt = attempt(&self.shared, self.expected, addr, self.dialed);
+        let established = tokio::select! {
+            established = attempt => established,
+            // Fails once the race is dropped, which is what is waited for.
+            _ = over.changed() => return,
+        };
+        let established = match established {
+            Ok(established) => established,
+            Err(error) => {
+                // Nobody waits for a race that is over.
+                let _ = self.ended.send(Ended::Failed(error)).await;
+                return;
+            }
+        };
+        if self.won.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Self { shared, ended, .. } = self;
+        let peer = established.peer;
+        let ready = move |result| {
+            // Nobody may wait any more, and the connection is of use without. There is room: each
+            // attempt sends once.
+            let _ = ended.try_send(Ended::Up(peer, result));
+        };
+        run(shared, established, ready).await;
     }
 }
 
@@ -122,13 +191,13 @@ fn tells_more(error: &DialError) -> u8 {
 }
 
 async fn attempt(
-    shared: Arc<Shared>,
+    shared: &Arc<Shared>,
     expected: Option<PeerId>,
     addr: SocketAddr,
     dialed: u64,
 ) -> Result<Established, DialError> {
     let turn = shared.turn(addr).await;
-    let address = VirtualAddress::new(&shared, shared.paths.dial(addr));
+    let address = VirtualAddress::new(shared, shared.paths.dial(addr));
     let unreachable = DialError::Unreachable { addresses: 1 };
     if shared.paths.current(address.virt).is_none() {
         return Err(unreachable);

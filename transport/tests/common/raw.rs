@@ -134,6 +134,16 @@ pub fn ed25519() -> Chain {
 }
 
 pub fn client(chain: Option<Chain>, alpn: &[u8]) -> quinn::Endpoint {
+    let mut endpoint = quinn::Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    endpoint.set_default_client_config(config_of(chain, alpn));
+    endpoint
+}
+
+pub fn client_config(chain: Chain, alpn: &[u8]) -> quinn::ClientConfig {
+    config_of(Some(chain), alpn)
+}
+
+fn config_of(chain: Option<Chain>, alpn: &[u8]) -> quinn::ClientConfig {
     let provider = provider();
     let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -145,10 +155,8 @@ pub fn client(chain: Option<Chain>, alpn: &[u8]) -> quinn::Endpoint {
         None => builder.with_no_client_auth(),
     };
     tls.alpn_protocols = vec![alpn.to_vec()];
-    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    let mut endpoint = quinn::Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    endpoint.set_default_client_config(config);
-    endpoint
+    tls.resumption = rustls::client::Resumption::disabled();
+    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 
 pub fn server((chain, key): Chain, alpn: &[u8]) -> quinn::Endpoint {
@@ -160,6 +168,7 @@ pub fn server((chain, key): Chain, alpn: &[u8]) -> quinn::Endpoint {
         .with_single_cert(chain, key)
         .unwrap();
     tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.send_tls13_tickets = 0;
     let config =
         quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
     quinn::Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
