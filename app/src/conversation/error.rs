@@ -98,6 +98,9 @@ pub enum Misbehaviour {
     /// More than one change of incarnation in a connection: no true history does that.
     #[error("it contradicted our log twice in one connection")]
     DivergedTwice,
+    /// It contradicted our logs in too many connections.
+    #[error("it contradicted our log in too many connections; no further log is begun for it")]
+    TooManyDivergences,
     /// Too many requests for a new session.
     #[error("it could not decrypt our sessions, again and again")]
     TooManyRenewals,
@@ -114,7 +117,9 @@ impl Misbehaviour {
             Self::ForeignFrame(_) | Self::NotOpen | Self::OpenTwice | Self::EntriesTooEarly => {
                 Code::Unexpected
             }
-            Self::TooManyRenewals | Self::TooManyUndecryptable => Code::Limit,
+            Self::TooManyDivergences | Self::TooManyRenewals | Self::TooManyUndecryptable => {
+                Code::Limit
+            }
             _ => Code::Malformed,
         }
     }

@@ -10,6 +10,10 @@ use super::{
     entry,
 };
 
+/// Own logs of one conversation. Each is a restored or copied home, so a few are honest; a peer that
+/// lies about ours gets no more, and as many are what the other side keeps of an author.
+pub const MAX_OWN_LOGS: usize = 256;
+
 impl Conversation {
     /// Takes a decrypted parcel: frontiers first, since they tell what the entries continue.
     pub(super) fn receive<L: Ledger>(
@@ -39,7 +43,8 @@ impl Conversation {
             }
         }
         if let Some(current) = current {
-            self.follow_divergence(ledger, current)?;
+            let own = logs.iter().filter(|log| log.author == Author::Own);
+            self.follow_divergence(ledger, current, own.count())?;
         }
         self.receive_entries(ledger, parcel, now)
     }
@@ -132,6 +137,7 @@ impl Conversation {
         &mut self,
         ledger: &mut L,
         current: &Log,
+        own_logs: usize,
     ) -> Result<(), Error<L::Error>> {
         match self.divergence.step(current.acked.min(current.last_seq)) {
             Step::None => Ok(()),
@@ -142,6 +148,9 @@ impl Conversation {
                     self.reports.state(&self.pair, current, seq, tip);
                 }
                 Ok(())
+            }
+            Step::PartsAfter(_) if own_logs >= MAX_OWN_LOGS => {
+                Err(Misbehaviour::TooManyDivergences.into())
             }
             Step::PartsAfter(agreed) => {
                 let fresh = self.fresh.take().ok_or(Misbehaviour::DivergedTwice)?;

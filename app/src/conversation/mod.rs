@@ -35,7 +35,7 @@
 //! an author claim fewer entries than it holds answers with what it holds at that number*. So we
 //! claim ever closer numbers, by bisection, until the last common entry is known; what the peer has
 //! is acknowledged, what it lacks is moved to a new incarnation, and a new ratchet session begins.
-//! One such change a connection.
+//! One such change a connection, and [`MAX_OWN_LOGS`] logs in all.
 //!
 //! # Bounds
 //! [`window`] (entries and bytes in flight), 8 sessions a peer, [`MAX_RENEWALS`] new sessions and
@@ -63,6 +63,7 @@ mod tests;
 pub use compose::{Composed, Draft, MAX_QUEUED, compose};
 pub use error::{ComposeError, Error, Misbehaviour, Warning};
 pub use exchange::{Conversation, Input, MAX_REFUSED, MAX_RENEWALS};
+pub use incoming::MAX_OWN_LOGS;
 pub use ledger::{Author, Ledger, Log, LogEntry, Place, Receipt, Received, StoredSession};
 pub use output::{EntryId, Message, Output, State};
 pub use pair::Pair;

@@ -11,7 +11,9 @@ use dchat_wire::sign::Identity;
 use dchat_wire::{Frame, encode};
 
 use super::world::{A, B, Crash, World};
-use crate::conversation::{Conversation, Error, Input, MAX_REFUSED, MAX_RENEWALS};
+use crate::conversation::{
+    Conversation, Error, Input, Ledger as _, MAX_OWN_LOGS, MAX_REFUSED, MAX_RENEWALS,
+};
 use crate::conversation::{Misbehaviour, Output, Warning};
 use crate::e2ee::{AcceptError, DecryptError, Device, PairwiseSession as _};
 
@@ -528,6 +530,27 @@ fn contradicting_our_log_twice_in_a_connection_is_refused() {
     let frontier = claim(&world);
     let frame = world.parcel_of_b(vec![frontier], vec![]);
     assert_eq!(refused(&mut world, frame), Misbehaviour::DivergedTwice);
+}
+
+#[test]
+fn contradicting_our_log_in_too_many_connections_is_refused() {
+    let mut world = World::connected();
+    for number in 0..MAX_OWN_LOGS as u128 {
+        let incarnation = (u128::MAX - number).to_be_bytes();
+        let ledger = &mut world.sides[A].ledger;
+        ledger.start_own_log(&incarnation).unwrap();
+    }
+    let frontier = Frontier {
+        author: *world.sides[A].pair.own(),
+        incarnation: world.sides[A].ledger.logs.last().unwrap().incarnation,
+        held: 1_000_000,
+        low_water: 1,
+        read: 0,
+        tip: [1; 32],
+    };
+    let frame = world.parcel_of_b(vec![frontier], vec![]);
+    let wrong = refused(&mut world, frame);
+    assert_eq!(wrong, Misbehaviour::TooManyDivergences);
 }
 
 #[test]
