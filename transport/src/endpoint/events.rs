@@ -116,6 +116,7 @@ impl Events {
                 return None;
             }
             tokio::select! {
+                biased;
                 () = news => {}
                 Some(event) = self.streams.recv() => {
                     return Some(event);
