@@ -5,9 +5,11 @@
 
 mod address_invite;
 mod build;
+mod certificate;
 mod corpus;
 mod differential;
 mod frame_stream;
+mod handshake;
 mod probe;
 mod round_trip;
 mod seeds;
@@ -15,9 +17,11 @@ mod signed_record;
 mod strict_decode;
 
 pub use address_invite::address_invite;
+pub use certificate::certificate;
 pub use corpus::{replay_arguments, root};
 pub use differential::differential;
 pub use frame_stream::frame_stream;
+pub use handshake::handshake;
 pub use probe::probe;
 pub use round_trip::round_trip;
 pub use seeds::seeds;
@@ -43,10 +47,12 @@ mod samples;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("address_invite", address_invite),
+    ("certificate", certificate),
     ("differential", differential),
     ("frame_stream", frame_stream),
+    ("handshake", handshake),
     ("probe", probe),
     ("round_trip", round_trip),
     ("signed_record", signed_record),

@@ -45,6 +45,8 @@ pub fn seeds() -> Vec<Seed> {
     records(&mut add);
     written(&mut add);
     probes(&mut add);
+    certificates(&mut add);
+    handshakes(&mut add);
     seeds
 }
 
@@ -158,6 +160,57 @@ fn probes(add: &mut Add<'_>) {
         "answer-v6",
         samples::answer(samples::v6()).seal(&ours, 64),
     );
+}
+
+/// The certificates of the specification's vectors, valid and not.
+fn certificates(add: &mut Add<'_>) {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../spec/vectors/certificate.json"))
+            .unwrap_or_default();
+    for case in vectors["cases"].as_array().into_iter().flatten() {
+        let name = case["id"]
+            .as_str()
+            .unwrap_or_default()
+            .replace("certificate/", "");
+        let der = from_hex(case["input"]["chain"][0].as_str().unwrap_or_default());
+        // Shorter ones are found at once; one case is described instead of written out.
+        if (16..2048).contains(&der.len()) {
+            add("certificate", &name, der);
+        }
+    }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .map(|d| d as u8)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
+}
+
+fn handshakes(add: &mut Add<'_>) {
+    let of = |wanted: &[&str]| -> Vec<u8> {
+        let frames = wanted.iter().flat_map(|name| {
+            let frame = samples::frames()
+                .into_iter()
+                .find(|f| f.frame_type().name() == *name);
+            frame.map(|frame| frame.to_bytes()).unwrap_or_default()
+        });
+        [1].into_iter().chain(frames).collect()
+    };
+    for (name, frames) in [
+        ("in-order", &["Hello", "Identify", "IdentifyPush"][..]),
+        ("hello-twice", &["Hello", "Hello"]),
+        ("push-first", &["Hello", "IdentifyPush"]),
+        ("no-hello", &["Identify"]),
+        ("chat", &["Hello", "ChatOpen"]),
+    ] {
+        add("handshake", name, of(frames));
+    }
 }
 
 /// `InviteProof` as `invite_proof`.

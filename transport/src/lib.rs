@@ -29,6 +29,7 @@
 
 pub mod congestion;
 pub mod error;
+pub mod hello;
 pub mod limits;
 pub mod path;
 pub mod socket;
@@ -39,7 +40,6 @@ mod dial;
 mod discovery;
 mod endpoint;
 mod entropy;
-mod hello;
 mod sync;
 
 pub use connection::{Claim, Connection, FrameStream, Kept, PathInfo, arbitrate};

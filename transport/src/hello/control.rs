@@ -16,7 +16,7 @@ use crate::limits::{PUSH_BURST, PUSH_REFILL};
 
 /// A new fact from the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// The peer's HELLO, with a version in common.
     Hello(Hello),
     /// Its addresses, newer than those before.
@@ -27,7 +27,7 @@ pub(crate) enum Heard {
 
 /// The peer broke the rules of the control stream: close the connection with the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ControlViolation {
+pub enum ControlViolation {
     /// A frame that may not come here or now.
     #[error("unexpected frame on the control stream")]
     Unexpected,
@@ -40,7 +40,9 @@ pub(crate) enum ControlViolation {
 }
 
 impl ControlViolation {
-    pub(crate) fn code(self) -> Code {
+    /// The code to close the connection with.
+    #[must_use]
+    pub fn code(self) -> Code {
         match self {
             Self::Unexpected => Code::Unexpected,
             Self::Version => Code::Version,
@@ -51,7 +53,7 @@ impl ControlViolation {
 
 /// The rules of one control stream.
 #[derive(Debug)]
-pub(crate) struct ControlReader {
+pub struct ControlReader {
     stage: Stage,
     revision: u64,
     allowance: u32,
@@ -66,7 +68,9 @@ enum Stage {
 }
 
 impl ControlReader {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// A control stream on which nothing has come yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self {
             stage: Stage::Hello,
             revision: 0,
@@ -75,11 +79,11 @@ impl ControlReader {
         }
     }
 
-    pub(crate) fn handle_input(
-        &mut self,
-        frame: Frame,
-        now: Instant,
-    ) -> Result<Heard, ControlViolation> {
+    /// Takes the next frame.
+    ///
+    /// # Errors
+    /// [`ControlViolation`]: close the connection with its code; nothing more may come.
+    pub fn handle_input(&mut self, frame: Frame, now: Instant) -> Result<Heard, ControlViolation> {
         match (self.stage, frame) {
             (Stage::Hello, Frame::Hello(hello)) => {
                 self.stage = Stage::Identify;

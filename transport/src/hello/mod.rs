@@ -1,7 +1,7 @@
-//! The control stream: what is sent first, and what may come.
+//! The control stream: what is sent first, and what may come (spec `30-transport` §4).
 
 mod control;
 mod opening;
 
-pub(crate) use control::{ControlReader, ControlViolation, Heard};
+pub use control::{ControlReader, ControlViolation, Heard};
 pub(crate) use opening::{Opening, identify};
