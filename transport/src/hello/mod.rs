@@ -1,4 +1,4 @@
-//! The control stream: what is sent first, and what may come (spec `30-transport` §4).
+//! The control stream: what is sent first, and what may come (spec `30-transport` §3).
 
 mod control;
 mod opening;
