@@ -18,7 +18,7 @@ pub(in crate::node) enum Command {
     },
     /// No longer.
     Forget { peer: PeerId },
-    /// Drop what is open on this connection's chat stream; `hard` ends the connection too.
+    /// Close this connection with this code; frontiers sort out the rest when it is back.
     Drop {
         link: LinkId,
         code: dchat_wire::close::Code,

@@ -63,7 +63,9 @@ pub(super) enum Input {
 /// What the engine needs of the other half.
 pub(super) struct Outlets {
     pub(super) hub: Hub,
-    /// To the network half; effects for a link that is gone are dropped there.
+    /// To the network half, which drops those for a link that is gone. The engine must never wait
+    /// for it, as it waits for the engine; what can be under way is bounded by the windows of the
+    /// conversations and the queue of inputs.
     pub(super) effects: mpsc::UnboundedSender<Effect>,
     /// Milliseconds since 1970.
     pub(super) clock: fn() -> UnixMillis,
