@@ -23,11 +23,9 @@ fn two_daemons_on_one_cable_discover_each_other_chat_and_notice_a_death() {
     let (alice, bob) = (Node::new(a, "Alice"), Node::new(b, "Bob"));
     let mut alice_daemon = alice.start(&[]);
     let mut bob_daemon = bob.start(&[]);
-    let three = Duration::from_secs(3);
     for (daemon, other) in [(&mut alice_daemon, &bob), (&mut bob_daemon, &alice)] {
-        let found =
-            daemon.wait_at_most(three, "discovered", |e| e["peer_id"] == other.peer.as_str());
-        assert_eq!(found.unwrap()["via"], "mdns");
+        let found = daemon.wait_for("discovered", |e| e["peer_id"] == other.peer.as_str());
+        assert_eq!(found["via"], "mdns");
     }
 
     output(&mut alice.dchat(&["add", &bob.peer, "--name", "Bob"]));

@@ -235,7 +235,8 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
         });
         within(dial).await.unwrap();
         let new = a.connected().await;
-        assert!(began.elapsed() < Duration::from_secs(1));
+        // Long before the old connection's idle timeout; how fast exactly, a bench tells.
+        assert!(began.elapsed() < Duration::from_secs(15));
         assert_ne!(new, old);
         // Closed here for the new one, or reset by the new process that does not know it.
         let reason = within(old.closed()).await;

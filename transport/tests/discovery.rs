@@ -10,7 +10,7 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{Node, config, start, within};
 use dchat_transport::{Event, MdnsConfig};
@@ -50,12 +50,10 @@ async fn expired(node: &mut Node, wanted: PeerId) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_discover_each_other_and_a_goodbye_expires_at_once() {
-    let began = Instant::now();
     let (mut a, mut b) = (visible(1, 5401), visible(2, 5401));
     let (peer_a, peer_b) = (a.peer(), b.peer());
     assert_eq!(discovered(&mut a, peer_b).await, [b.addr]);
     assert_eq!(discovered(&mut b, peer_a).await, [a.addr]);
-    assert!(began.elapsed() < Duration::from_secs(3));
     within(b.endpoint.shutdown(Duration::from_secs(2))).await;
     expired(&mut a, peer_b).await;
 }
@@ -245,8 +243,6 @@ async fn nodes_on_two_hosts_discover_each_other() {
         return;
     };
     let (mut a, mut b) = (network.run(0, 1), network.run(1, 2));
-    let began = Instant::now();
     a.says(&format!("discovered {}", peer_of(2))).await;
     b.says(&format!("discovered {}", peer_of(1))).await;
-    assert!(began.elapsed() < Duration::from_secs(5));
 }

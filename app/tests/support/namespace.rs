@@ -45,6 +45,24 @@ impl Host {
         run("ip", &all).unwrap();
     }
 
+    /// The kernel tells of a cable that was plugged in at most once a second.
+    fn wait_until_up(&self, interface: &str) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let mut show = Command::new("ip");
+            show.args(["-n", &self.name, "link", "show", "dev", interface]);
+            let shown = show.output().unwrap().stdout;
+            if String::from_utf8_lossy(&shown).contains("state UP") {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{interface} does not come up"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
     /// A command that will run in the host.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
@@ -64,6 +82,9 @@ impl Host {
         for (host, (interface, address)) in [(self, ours), (other, theirs)] {
             host.ip(&["addr", "add", address, "dev", interface, "nodad"]);
             host.ip(&["link", "set", interface, "up"]);
+        }
+        for (host, (interface, _)) in [(self, ours), (other, theirs)] {
+            host.wait_until_up(interface);
         }
     }
 }
