@@ -2,6 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dchat_transport as transport;
@@ -30,7 +31,8 @@ struct Inner {
     network: Option<mpsc::Sender<Question>>,
     hub: Hub,
     started: Instant,
-    ended: Mutex<bool>,
+    /// The engine's thread, until somebody has waited for its end.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Peer {
@@ -40,16 +42,21 @@ impl Peer {
     /// [`OpenError`] says whose fault it is; nothing in the home was changed.
     pub async fn open(config: PeerConfig) -> Result<Self, OpenError> {
         let opening = config.clone();
-        let profile = tokio::task::spawn_blocking(move || {
+        let mut profile = on_a_thread(move || {
             Profile::open(
                 &opening.home,
                 opening.passphrase.as_ref(),
                 opening.name.as_deref(),
             )
-        });
-        let mut profile = profile.await.map_err(|error| failed(&error))??;
+        })
+        .await?;
         let bound = if config.online {
-            Some(bind(&mut profile, &config)?)
+            let (bound, port) = bind(&profile, &config)?;
+            if let Some(port) = port {
+                profile =
+                    on_a_thread(move || profile.remember_port(port).map(|()| profile)).await?;
+            }
+            Some(bound)
         } else {
             None
         };
@@ -66,7 +73,7 @@ impl Peer {
         };
         let addresses = bound.as_ref().map(|(endpoint, _)| endpoint.listen_addrs());
         let runner = Engine::new(profile, addresses.unwrap_or_default(), inputs, outlets);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("dchat-engine".to_owned())
             .spawn(move || runner.run())
             .map_err(|error| failed(&error))?;
@@ -84,7 +91,7 @@ impl Peer {
             network,
             hub,
             started,
-            ended: Mutex::new(false),
+            thread: Mutex::new(Some(thread)),
         })))
     }
 
@@ -207,11 +214,9 @@ impl Node for Peer {
     }
 
     async fn shutdown(&self) {
-        let mut ended = self.0.ended.lock().await;
-        if *ended {
+        let Some(thread) = self.0.thread.lock().await.take() else {
             return;
-        }
-        *ended = true;
+        };
         if let Some(network) = &self.0.network {
             let (done, closed) = oneshot::channel();
             if network.send(Question::Shutdown(done)).await.is_ok() {
@@ -222,20 +227,39 @@ impl Node for Peer {
         if self.0.engine.send(Input::Stop(done)).await.is_ok() {
             let _ = stopped.await;
         }
+        // The thread must be gone, and not only its work: what the database's cryptography keeps
+        // for each thread is freed as the thread ends, and the end of the process frees the rest.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
 }
 
-/// Listens where the settings say, or else where it listened the last time, or else anywhere.
-fn bind(
-    profile: &mut Profile,
-    config: &PeerConfig,
-) -> Result<(transport::Endpoint, transport::Events), OpenError> {
-    let identity = profile.identity.clone();
+/// Runs `work` on a thread of its own, which is gone when this returns. The database's cryptography
+/// keeps state for each thread that used it; one of the runtime's threads would free it while the
+/// process ends, at the same time as the process itself.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let thread = std::thread::Builder::new()
+        .name("dchat-open".to_owned())
+        .spawn(work);
+    let thread = thread.map_err(|error| failed(&error))?;
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+    joined.map_err(|error| failed(&error))?.unwrap_or_else(|_| {
+        let message = "opening the home failed unexpectedly. This is a defect of DChat.";
+        Err(OpenError::Other(ApiError::new(ErrorKind::Failed, message)))
+    })
+}
+
+type Bound = (transport::Endpoint, transport::Events);
+
+/// Listens where the settings say, or else where it listened the last time, or else anywhere. Tells
+/// the port when it is one to remember.
+fn bind(profile: &Profile, config: &PeerConfig) -> Result<(Bound, Option<u16>), OpenError> {
     let start = |listen: Vec<SocketAddr>| {
         transport::Endpoint::bind(transport::EndpointConfig {
             listen,
             mdns: config.mdns.then(transport::MdnsConfig::default),
-            ..transport::EndpointConfig::new(identity.clone())
+            ..transport::EndpointConfig::new(profile.identity.clone())
         })
     };
     let refused = |error: transport::EndpointError| {
@@ -248,23 +272,21 @@ fn bind(
             .iter()
             .map(|address| address.socket())
             .collect();
-        return start(listen).map_err(refused);
+        return start(listen).map(|bound| (bound, None)).map_err(refused);
     }
     let everywhere = |port| vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))];
-    let last = profile.last_port()?;
+    let last = profile.last_port;
     let bound = match start(everywhere(last)) {
         Err(_) if last != 0 => start(everywhere(0)),
         other => other,
     };
-    let (endpoint, events) = bound.map_err(refused)?;
-    let port = endpoint
+    let bound = bound.map_err(refused)?;
+    let port = bound
+        .0
         .listen_addrs()
         .first()
-        .map_or(last, |address| address.socket().port());
-    if port != last {
-        profile.remember_port(port)?;
-    }
-    Ok((endpoint, events))
+        .map(|address| address.socket().port());
+    Ok((bound, port.filter(|port| *port != last)))
 }
 
 /// Wakes the engine at the deadlines it gives. Nothing is due while there is none.

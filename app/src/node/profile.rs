@@ -20,6 +20,9 @@ pub(super) struct Profile {
     pub(super) store: Store,
     pub(super) identity: Identity,
     pub(super) name: String,
+    /// The UDP port listened on the last time, so that addresses given to others stay true; 0 when
+    /// there was none.
+    pub(super) last_port: u16,
 }
 
 impl Profile {
@@ -44,7 +47,7 @@ impl Profile {
         {
             store.observe_commits(move |event| at.check(event));
         }
-        let (identity, name) = store
+        let (identity, name, last_port) = store
             .transaction("open-profile", |tx| {
                 let identity = match tx.meta(MetaKey::IDENTITY_SECRET)? {
                     Some(seed) => identity_from(&seed)?,
@@ -62,7 +65,9 @@ impl Profile {
                     .map_or_else(String::new, |name| {
                         String::from_utf8_lossy(&name).into_owned()
                     });
-                Ok((identity, name))
+                let port = tx.meta(MetaKey::LISTEN_PORT)?;
+                let port = port.and_then(|bytes| <[u8; 2]>::try_from(bytes.as_slice()).ok());
+                Ok((identity, name, u16::from_le_bytes(port.unwrap_or_default())))
             })
             .map_err(OpenError::Other)?;
         Ok(Self {
@@ -71,19 +76,12 @@ impl Profile {
             store,
             identity,
             name,
+            last_port,
         })
     }
 }
 
 impl Profile {
-    /// The port listened on the last time: addresses given to others stay true across restarts.
-    pub(super) fn last_port(&mut self) -> Result<u16, OpenError> {
-        let stored = self.store.read(|view| view.meta(MetaKey::LISTEN_PORT));
-        let stored = stored.map_err(|error: StoreError| failed(&error))?;
-        let bytes = stored.and_then(|bytes| <[u8; 2]>::try_from(bytes.as_slice()).ok());
-        Ok(u16::from_le_bytes(bytes.unwrap_or_default()))
-    }
-
     /// Notes the port listened on.
     pub(super) fn remember_port(&mut self, port: u16) -> Result<(), OpenError> {
         let written = self.store.transaction("remember-port", |tx| {

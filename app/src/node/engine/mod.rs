@@ -104,6 +104,7 @@ impl Engine {
             store,
             identity,
             name,
+            ..
         } = profile;
         let session = Session {
             chats: Chats::new(identity.peer_id()),
