@@ -1,7 +1,6 @@
 //! Rows of the store as the interface shows them.
 
 use dchat_wire::PeerId;
-use dchat_wire::hash::pair_conversation;
 
 use crate::api;
 use crate::store::{self, EntryState, PeerKey, UnixMillis};
@@ -79,10 +78,4 @@ pub(super) fn message(entry: &store::Entry, other: &PeerKey) -> Option<api::Mess
         sent_at: at(entry.sent_at),
         state: state(entry.state),
     })
-}
-
-/// Names of the conversations with each of `peers`.
-pub(super) fn conversation_with(me: &PeerId, peer: &PeerKey) -> Option<store::ConversationId> {
-    let peer = PeerId::from_public_key(*peer).ok()?;
-    Some(pair_conversation(me, &peer))
 }

@@ -15,13 +15,9 @@ impl MetaKey {
     pub const IDENTITY_SECRET: Self = Self("identity_secret");
     /// What the person calls themselves, UTF-8.
     pub const OWN_NAME: Self = Self("own_name");
-    /// This life of the home, 16 bytes.
-    pub const INCARNATION: Self = Self("incarnation");
-    /// Key that the ratchet states are pickled under, 32 bytes.
-    pub const PICKLE_KEY: Self = Self("pickle_key");
-    /// Rules the search index was cut by; owned by the store.
     /// UDP port listened on the last time, two bytes in little-endian order.
     pub const LISTEN_PORT: Self = Self("listen_port");
+    /// Rules the search index was cut by; owned by the store.
     pub(super) const SEARCH_TERMS: Self = Self("search_terms");
 
     /// A value of another layer, named by that layer.

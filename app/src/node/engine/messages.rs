@@ -185,8 +185,8 @@ impl Session {
         tx: &Tx<'_>,
         conversation: &ConversationId,
     ) -> Result<Option<PeerKey>, Fault> {
-        let me = self.identity.peer_id();
-        let is_with = |key: &PeerKey| convert::conversation_with(&me, key) == Some(*conversation);
+        let is_with =
+            |key: &PeerKey| matches!(self.conversation(key), Ok(name) if name == *conversation);
         Ok(tx
             .contacts()?
             .into_iter()
