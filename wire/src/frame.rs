@@ -16,7 +16,12 @@ use crate::codec::{self, DecodeError};
 use crate::hello::Hello;
 use crate::identify::Identify;
 use crate::limits;
+use crate::nat::{Candidates, Punch, Reach, Reached};
 use crate::ping::Ping;
+use crate::relay::{
+    RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
+    RelayReserved,
+};
 
 /// Flag bit: who does not know the type must close the connection.
 pub const FLAG_CRITICAL: u16 = 1;
@@ -115,12 +120,34 @@ frames! {
     Ping(Ping) = 0x0004, max 1024;
     /// Answer of a ping stream.
     Pong(Ping) = 0x0005, max 1024;
+    /// Addresses to probe, for an accepted contact.
+    Candidates(Candidates) = 0x0006, max 4096;
+    /// A round of probing begins.
+    Punch(Punch) = 0x0007, max 1024;
+    /// Question of a stream: a datagram is to be sent to the asker.
+    Reach(Reach) = 0x0008, max 1024;
+    /// Answer to it.
+    Reached(Reached) = 0x0009, max 1024;
     /// First frame of the chat stream.
     ChatOpen(ChatOpen) = 0x0010, max 8192;
     /// A ratchet message.
     Envelope(Envelope) = 0x0011, max limits::RATCHET_MESSAGE + 4096;
     /// An envelope could not be decrypted.
     Undecryptable(Undecryptable) = 0x0012, max 1024;
+    /// Asks a relay for a reservation.
+    RelayReserve(RelayReserve) = 0x0020, max 1024;
+    /// A reservation is granted.
+    RelayReserved(RelayReserved) = 0x0021, max 8192;
+    /// A relay, or a peer asked by it, says no.
+    RelayRefused(RelayRefused) = 0x0022, max 1024;
+    /// Asks a relay for a channel.
+    RelayConnect(RelayConnect) = 0x0023, max 1024;
+    /// A relay asks whether a channel is wanted.
+    RelayIncoming(RelayIncoming) = 0x0024, max 1024;
+    /// It is.
+    RelayAccept(RelayAccept) = 0x0025, max 1024;
+    /// The channel is open.
+    RelayOpened(RelayOpened) = 0x0026, max 1024;
 }
 
 impl Frame {

@@ -23,6 +23,10 @@ pub mod role {
 pub mod capability {
     /// One-to-one chat.
     pub const CHAT: u16 = 1;
+    /// CANDIDATES and PUNCH, and channels over relays.
+    pub const PUNCH: u16 = 2;
+    /// Answers REACH, and STUN on its own port.
+    pub const REACH: u16 = 3;
 }
 
 body! {

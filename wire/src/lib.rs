@@ -14,7 +14,7 @@
 //!
 //! The layers, from the bottom: [`codec`] encodes bodies, [`frame`] delimits them on a stream,
 //! [`sign`] and [`record`] make them provable, and one module per subject ([`hello`], [`identify`],
-//! [`ping`], [`chat`], [`parcel`], [`probe`], [`invite`]) gives the bodies themselves.
+//! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`], [`invite`]) gives the bodies themselves.
 
 pub mod address;
 pub mod chat;
@@ -29,10 +29,12 @@ pub mod id;
 pub mod identify;
 pub mod invite;
 pub mod limits;
+pub mod nat;
 pub mod parcel;
 pub mod ping;
 pub mod probe;
 pub mod record;
+pub mod relay;
 pub mod sign;
 
 pub use address::Address;

@@ -20,6 +20,8 @@ pub const EXTENSION_VALUE: usize = 1024;
 pub const ADDRESS: usize = 128;
 /// Addresses a peer may announce: several interfaces in two families and a few relays.
 pub const ADDRESSES: usize = 16;
+/// Candidates of one peer: several interfaces in two families, mappings, and a few relays.
+pub const CANDIDATES: usize = 24;
 /// Addresses inside an invite, which has to fit a QR code.
 pub const INVITE_ADDRESSES: usize = 6;
 /// Characters of an invite link after its scheme. An invite without extensions whose device record

@@ -45,6 +45,8 @@ pub mod kind {
     pub const ADDRESS: u16 = 1;
     /// [`DeviceRecord`](super::DeviceRecord).
     pub const DEVICE: u16 = 2;
+    /// [`Voucher`](crate::relay::Voucher).
+    pub const VOUCHER: u16 = 3;
 }
 
 /// A body that can be the payload of a record.
