@@ -5,4 +5,5 @@
 //! (`handle_input`, `handle_timeout`, `poll_output`, `poll_timeout`). The very same code runs in
 //! production, in the simulated world and under the fuzzer.
 
+pub mod classify;
 pub mod stun;
