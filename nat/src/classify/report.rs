@@ -30,7 +30,7 @@ pub struct Report {
 }
 
 /// What was found in one address family.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FamilyReport {
     /// Whether any answer came.
     pub works: bool,
@@ -51,6 +51,20 @@ pub struct FamilyReport {
     pub again: NatClass,
     /// Evidence there was none of.
     pub lacking: Vec<Lacking>,
+}
+
+impl Default for FamilyReport {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            works: false,
+            class: NatClass::UNKNOWN,
+            public: None,
+            hairpin: None,
+            again: NatClass::UNKNOWN,
+            lacking: Vec::new(),
+        }
+    }
 }
 
 /// Evidence that a classification would have needed and did not get.
