@@ -3,7 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests fail by panicking"
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and print what they measured"
 )]
 
 mod support;
@@ -244,11 +245,12 @@ fn mapping_and_filtering_survive_loss_almost_always() {
             }
         }
     }
-    println!(
-        "5 % loss, mapping and filtering: {right} of {runs}\n{}",
+    println!("5 % loss, mapping and filtering: {right} of {runs}");
+    assert!(
+        right * 1_000 >= runs * 995,
+        "{right} of {runs}\n{}",
         wrong.join("\n")
     );
-    assert!(right * 100 >= runs * 99, "{right} of {runs}");
 }
 
 #[test]
