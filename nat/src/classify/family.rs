@@ -13,6 +13,7 @@ use super::ports::{self, Law, Sample};
 use super::report::{FamilyReport, FaultKind, Lacking};
 use super::witness::{Means, Witness};
 use super::{filtering, plausible};
+use crate::scope::scope;
 use crate::stun::{Change, Retry, TransactionId, Why};
 
 /// Asked at first: a majority of three outvotes one. Further ones take the place of those that fail, and
@@ -244,8 +245,12 @@ impl Family {
                     asker.fault(target.address, FaultKind::Implausible);
                 }
                 let other = answer.other.filter(|_| !target.is_other);
-                target.other = other
-                    .filter(|other| plausible(*other, own) && other.ip() != target.address.ip());
+                target.other = other.filter(|other| {
+                    plausible(*other, own)
+                        && other.ip() != target.address.ip()
+                        // A server outside sends us nowhere inside.
+                        && scope(other.ip()) == scope(target.address.ip())
+                });
                 if other.is_some() && target.other.is_none() {
                     asker.fault(target.address, FaultKind::NoOther);
                 }
@@ -469,10 +474,12 @@ impl Family {
         if let Some(main) = seen.public
             && seen.mapping != Mapping::None
             && (settled || seen.mapping == Mapping::EndpointIndependent)
+            && mapping::vouched(&self.testimonies(), main.ip())
             && let Some((fresh, mapped)) = self
                 .samples
                 .iter()
-                .find_map(|sample| Some((sample.socket, sample.mapped?)))
+                .filter_map(|sample| Some((sample.socket, sample.mapped?)))
+                .find(|(_, mapped)| mapped.ip() == main.ip())
         {
             self.hairpin.begin(main, fresh, mapped, now);
         }

@@ -1,6 +1,6 @@
 //! What the public address depends on: the vote over what servers say.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dchat_wire::nat::Mapping;
 
@@ -93,6 +93,19 @@ pub(super) fn depends(testimonies: &[Testimony]) -> bool {
             .iter()
             .any(|other| one.server.ip() != other.server.ip() && one.mapped != other.mapped)
     })
+}
+
+/// Whether two operators see us at `ip`: only then is anything sent there, as a single one could name
+/// a victim's.
+pub(super) fn vouched(testimonies: &[Testimony], ip: IpAddr) -> bool {
+    let mut operators: Vec<usize> = testimonies
+        .iter()
+        .filter(|testimony| testimony.mapped.ip() == ip)
+        .map(|testimony| testimony.operator)
+        .collect();
+    operators.sort_unstable();
+    operators.dedup();
+    operators.len() >= 2
 }
 
 fn independent(address: SocketAddr, locals: &[SocketAddr]) -> Verdict {
