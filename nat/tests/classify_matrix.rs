@@ -638,3 +638,51 @@ fn the_same_seed_gives_the_same_report() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn one_rfc_5780_server_suffices_for_mapping_and_filtering() {
+    for mapping in MAPPINGS {
+        for filtering in FILTERINGS {
+            let mut net = net(
+                nat(mapping, filtering, Ports::Random, true, 3),
+                vec![rfc5780("198.51.100.1:3478", "192.0.2.1:3479")],
+                3,
+            );
+            let report = net.classify(3);
+            within_bounds(&report);
+            assert_eq!(report.v4.class.mapping, mapping);
+            assert_eq!(report.v4.class.filtering, filtering);
+            assert_eq!(report.v4.class.allocation, Allocation::Random);
+            // Nothing is sent to an address that one operator alone names.
+            assert_eq!(report.v4.hairpin, None);
+        }
+    }
+}
+
+#[test]
+fn dead_servers_are_replaced_by_the_one_in_reserve() {
+    let dead = |text| Host {
+        manner: Manner::Dead,
+        ..plain(text)
+    };
+    let servers = vec![
+        dead("198.51.100.70:3478"),
+        plain("198.51.100.20:3478"),
+        dead("198.51.100.71:3478"),
+        plain("192.0.2.30:3478"),
+    ];
+    let mut net = net(
+        nat(
+            Mapping::EndpointIndependent,
+            Filtering::AddressDependent,
+            Ports::Preserving,
+            true,
+            3,
+        ),
+        servers,
+        3,
+    );
+    let report = net.classify(3);
+    within_bounds(&report);
+    assert_eq!(report.v4.class.mapping, Mapping::EndpointIndependent);
+}
