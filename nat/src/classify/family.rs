@@ -515,14 +515,14 @@ impl Family {
                 ..Law::default()
             };
         }
-        let main = self.targets.iter().find_map(|target| {
-            Some(Sample {
-                internal: self.locals.first().map(SocketAddr::port),
-                external: target.mapped?.port(),
-                // It may have been mapped long ago.
-                in_turn: false,
-            })
-        });
+        // The main socket's may have been mapped long ago, and only the first may keep its port.
+        let mut own = self.mappings();
+        for sample in &mut own {
+            sample.in_turn = false;
+        }
+        if let Some(first) = own.first_mut() {
+            first.internal = self.locals.first().map(SocketAddr::port);
+        }
         let fresh = self.samples.iter().filter_map(|sample| {
             Some(Sample {
                 internal: asker.port_of(sample.socket),
@@ -530,17 +530,20 @@ impl Family {
                 in_turn: sample.in_turn,
             })
         });
-        ports::law(&main.into_iter().chain(fresh).collect::<Vec<_>>())
+        ports::law(&own.into_iter().chain(fresh).collect::<Vec<_>>())
     }
 
-    /// The main socket's mappings to one server after another.
     fn law_again(&self, mapping: Mapping) -> Law {
-        if !matches!(
-            mapping,
-            Mapping::AddressDependent | Mapping::AddressAndPortDependent
-        ) {
-            return Law::default();
+        match mapping {
+            Mapping::AddressDependent | Mapping::AddressAndPortDependent => {
+                ports::law(&self.mappings())
+            }
+            Mapping::Unknown | Mapping::None | Mapping::EndpointIndependent => Law::default(),
         }
+    }
+
+    /// The main socket's mappings to one server after another, each once.
+    fn mappings(&self) -> Vec<Sample> {
         let mut seen: Vec<Sample> = Vec::new();
         for target in &self.targets {
             let Some(mapped) = target.mapped else {
@@ -554,7 +557,7 @@ impl Family {
                 });
             }
         }
-        ports::law(&seen)
+        seen
     }
 
     /// Silence counts where a NAT that sends it back would have let it in.
