@@ -136,7 +136,7 @@ impl World {
         if !host.nats.is_empty() {
             let mut seen = host.v4;
             for nat in &mut host.nats {
-                seen = nat.out(seen, REFLECTOR);
+                seen = nat.out(seen, REFLECTOR).expect("ports are left");
             }
             candidates.push(candidate(CandidateKind::Reflexive, seen));
         }
@@ -286,7 +286,7 @@ impl World {
         host.next_port += 1;
         let mut seen = SocketAddr::new(host.v4.ip(), host.next_port);
         for nat in &mut host.nats {
-            seen = nat.out(seen, REFLECTOR);
+            seen = nat.out(seen, REFLECTOR).expect("ports are left");
         }
         let retry = if lost {
             Duration::from_millis(200)
@@ -305,11 +305,14 @@ impl World {
         let mut source = local;
         if remote.is_ipv6() {
             if let Some(firewall) = &mut host.firewall {
-                source = firewall.out(source, remote);
+                source = firewall.out(source, remote).expect("nothing is mapped");
             }
         } else {
             for nat in &mut host.nats {
-                source = nat.out(source, remote);
+                let Some(outside) = nat.out(source, remote) else {
+                    return;
+                };
+                source = outside;
             }
         }
         let other = &self.hosts[1 - index];
