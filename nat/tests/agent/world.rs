@@ -78,7 +78,6 @@ pub(crate) struct World {
     events: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     bodies: BTreeMap<usize, Event>,
     serial: u64,
-    pub(crate) trace: bool,
     profiles: [Profile; 2],
 }
 
@@ -115,7 +114,6 @@ impl World {
             events: BinaryHeap::new(),
             bodies: BTreeMap::new(),
             serial: 0,
-            trace: false,
             profiles: profiles.map(Clone::clone),
         }
     }
@@ -219,9 +217,6 @@ impl World {
     fn drain(&mut self, index: usize) {
         while let Some(output) = self.hosts[index].agent.poll_output() {
             let now = self.now;
-            if self.trace {
-                println!("{:?} {index} {output:?}", now - self.began);
-            }
             match output {
                 Output::Probe { from, remote } => {
                     let host = &mut self.hosts[index];
