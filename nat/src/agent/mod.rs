@@ -51,6 +51,3 @@ pub use config::Config;
 pub use io::{Input, Local, Output, Socket};
 pub use machine::Agent;
 pub use outcome::{Outcome, Reason, Side};
-
-#[cfg(test)]
-mod tests;
