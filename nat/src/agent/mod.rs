@@ -34,6 +34,7 @@
 //! direct, nothing more is sent until the path is lost or the peer sends new candidates.
 
 mod attempt;
+mod attempting;
 pub mod bounds;
 mod config;
 mod guessing;
