@@ -52,7 +52,7 @@ impl Attached {
             cx.now,
         ));
         if doubt {
-            cx.stats.doubts += 1;
+            cx.common.stats.doubts += 1;
             self.paths.iter_mut().for_each(Path::grant);
         }
         self.ask_for_check(cx);
@@ -134,8 +134,8 @@ impl Attached {
         self.check = None;
         self.awaiting = None;
         self.switched = Some(cx.now);
-        cx.stats.switches += 1;
-        let (virt, path) = (cx.virt, self.paths.active.info(cx.legs));
+        cx.common.stats.switches += 1;
+        let (virt, path) = (cx.virt, self.paths.active.info(&cx.common.legs));
         cx.output(Output::Switched { virt, path });
     }
 }

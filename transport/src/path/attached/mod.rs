@@ -176,7 +176,7 @@ impl Attached {
     /// A datagram under our peer's tag came, from anywhere. Its MAC is checked here.
     pub(super) fn probe_in(&mut self, arrival: &Arrival, datagram: &[u8], cx: &mut Context<'_>) {
         match Probe::open(&self.keys.theirs, datagram) {
-            Err(_) => cx.stats.probe_invalid += 1,
+            Err(_) => cx.common.stats.probe_invalid += 1,
             Ok(Probe::Ask { transaction }) => self.asked(arrival, transaction, datagram.len(), cx),
             Ok(Probe::Answer {
                 transaction,
@@ -255,14 +255,14 @@ impl Attached {
 
     fn asked(&mut self, arrival: &Arrival, transaction: [u8; 8], len: usize, cx: &mut Context<'_>) {
         if !self.answers.allow(arrival.from, transaction, cx.now) {
-            cx.stats.probe_refused += 1;
+            cx.common.stats.probe_refused += 1;
             return;
         }
         let answer = Probe::Answer {
             transaction,
             observed: arrival.from,
         };
-        cx.stats.answers_sent += 1;
+        cx.common.stats.answers_sent += 1;
         cx.output(Output::Transmit {
             virt: cx.virt,
             route: arrival.back(),
@@ -293,14 +293,14 @@ impl Attached {
         let now = cx.now;
         let of_active = self.paths.active.is_at(arrival.leg, arrival.from);
         let Some(path) = self.paths.met_by(arrival) else {
-            cx.stats.answer_unmatched += 1;
+            cx.common.stats.answer_unmatched += 1;
             return;
         };
         let Some(first) = path.answer(transaction, now) else {
-            cx.stats.answer_unmatched += 1;
+            cx.common.stats.answer_unmatched += 1;
             return;
         };
-        cx.stats.answers_received += 1;
+        cx.common.stats.answers_received += 1;
         path.hear(arrival.local, 0, now);
         if path.observed.replace(observed) != Some(observed) {
             let virt = cx.virt;
@@ -324,11 +324,13 @@ impl Attached {
 
     fn newcomer(&mut self, arrival: &Arrival, len: usize, cx: &mut Context<'_>) -> Option<PathId> {
         if !self.newcomers.take(cx.now) {
-            cx.stats.newcomers_refused += 1;
+            cx.common.stats.newcomers_refused += 1;
             return None;
         }
         let back = arrival.back();
-        let id = self.paths.admit(back, Origin::Peers, cx.legs, cx.now)?;
+        let id = self
+            .paths
+            .admit(back, Origin::Peers, &cx.common.legs, cx.now)?;
         self.paths.get_mut(id)?.hear(arrival.local, len, cx.now);
         Some(id)
     }

@@ -28,7 +28,7 @@ impl Switch {
             Packet::Probe => {
                 let tag = Probe::tag(datagram);
                 let Some(virt) = tag.and_then(|tag| self.tags.get(&tag).copied()) else {
-                    self.stats.probe_unknown += 1;
+                    self.common.stats.probe_unknown += 1;
                     return Verdict::Consumed;
                 };
                 self.attached(virt, now, |attached, cx| {
@@ -37,7 +37,7 @@ impl Switch {
                 Verdict::Consumed
             }
             Packet::Foreign => {
-                self.stats.foreign += 1;
+                self.common.stats.foreign += 1;
                 Verdict::Consumed
             }
         }
@@ -57,7 +57,7 @@ impl Switch {
             .filter(|virt| self.class_of(*virt) != Some(Class::Unproven))
             .take(bounds::SHARED)
             .collect();
-        self.stats.unknown_ids += u64::from(!at_home.is_empty());
+        self.common.stats.unknown_ids += u64::from(!at_home.is_empty());
         match (at_home.pop(), at_home.is_empty()) {
             (None, _) => self.stranger(VirtualAddress::provisional(&self.key, from, &[]), arrival),
             (Some(virt), true) => {
@@ -117,7 +117,7 @@ impl Switch {
     }
 
     fn stranger(&mut self, virt: VirtualAddress, arrival: &Arrival) -> Verdict {
-        self.stats.strangers += 1;
+        self.common.stats.strangers += 1;
         self.replies.note(virt, arrival.back());
         Verdict::Deliver(virt)
     }

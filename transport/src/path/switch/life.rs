@@ -21,20 +21,16 @@ impl Switch {
                 Stage::Provisional { .. } | Stage::Dialed { .. } => Some(connection.only),
                 Stage::Attached(_) | Stage::Lingering { .. } => None,
             });
-        let Some(path) = only.and_then(|only| Path::only(only, &self.legs, now)) else {
+        let Some(path) = only.and_then(|only| Path::only(only, &self.common.legs, now)) else {
             if !self.connections.contains_key(&virt) {
-                self.outputs.push(Output::Lost { virt }, &mut self.stats);
+                self.common.output(Output::Lost { virt });
             }
             return;
         };
         let mut cx = Context {
             now,
             virt,
-            legs: &self.legs,
-            outputs: &mut self.outputs,
-            transactions: &mut self.transactions,
-            all_probes: &mut self.all_probes,
-            stats: &mut self.stats,
+            common: &mut self.common,
         };
         let attached = Attached::new(keys, path, &mut cx);
         self.tags.insert(attached.their_tag(), virt);
@@ -84,14 +80,14 @@ impl Switch {
     }
 
     pub(super) fn send_failed(&mut self, virt: VirtualAddress, route: Route, now: Instant) {
-        self.stats.send_failed += 1;
+        self.common.stats.send_failed += 1;
         let Some(connection) = self.connections.get_mut(&virt) else {
             return;
         };
         match &mut connection.stage {
             Stage::Dialed { lost } => {
                 if !std::mem::replace(lost, true) {
-                    self.outputs.push(Output::Lost { virt }, &mut self.stats);
+                    self.common.output(Output::Lost { virt });
                 }
             }
             Stage::Attached(_) => {
@@ -119,11 +115,7 @@ impl Switch {
         let mut cx = Context {
             now,
             virt,
-            legs: &self.legs,
-            outputs: &mut self.outputs,
-            transactions: &mut self.transactions,
-            all_probes: &mut self.all_probes,
-            stats: &mut self.stats,
+            common: &mut self.common,
         };
         act(attached, &mut cx);
         let home = (attached.active().leg, attached.active().remote);

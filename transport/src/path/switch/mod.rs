@@ -13,8 +13,7 @@ use super::address::{Leg, LegId, Route, VirtualAddress, canonical};
 use super::attached::{Attached, ProbePair};
 use super::bounds;
 use super::connection::{Class, Connection, Stage};
-use super::context::{Output, Outputs, Transactions};
-use super::limit::Bucket;
+use super::context::{Common, Output};
 use super::packet::{Cid, Packet};
 use super::path::PathInfo;
 use super::replies::Replies;
@@ -91,7 +90,6 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Switch {
     config: Config,
-    legs: Vec<Leg>,
     key: [u8; 32],
     serial: u64,
     connections: BTreeMap<VirtualAddress, Connection>,
@@ -102,10 +100,7 @@ pub struct Switch {
     unproven: usize,
     timers: BTreeSet<(Instant, VirtualAddress)>,
     replies: Replies,
-    outputs: Outputs,
-    transactions: Transactions,
-    all_probes: Bucket,
-    stats: Stats,
+    common: Common,
 }
 
 impl Switch {
@@ -116,7 +111,6 @@ impl Switch {
         legs.truncate(bounds::LEGS);
         Self {
             config,
-            legs,
             key: seed,
             serial: 0,
             connections: BTreeMap::new(),
@@ -127,10 +121,7 @@ impl Switch {
             unproven: 0,
             timers: BTreeSet::new(),
             replies: Replies::new(),
-            outputs: Outputs::default(),
-            transactions: Transactions::new(seed),
-            all_probes: Bucket::new(bounds::ALL_PROBES_PER_SECOND, bounds::ALL_PROBE_BURST),
-            stats: Stats::default(),
+            common: Common::new(legs, seed),
         }
     }
 
@@ -145,7 +136,7 @@ impl Switch {
     ) -> Option<Route> {
         let Some(connection) = self.connections.get_mut(&virt) else {
             let reply = self.replies.route(virt);
-            self.stats.unmapped += u64::from(reply.is_none());
+            self.common.stats.unmapped += u64::from(reply.is_none());
             return reply;
         };
         let route = connection.route();
@@ -171,6 +162,7 @@ impl Switch {
         let virt = VirtualAddress::dialed(&self.key, self.serial);
         let remote = canonical(remote);
         let usable = self
+            .common
             .legs
             .get(usize::from(leg.0))
             .is_some_and(|leg| leg.reaches(remote));
@@ -188,7 +180,7 @@ impl Switch {
     /// The legs from which `remote` can be reached, in their order.
     pub fn legs_to(&self, remote: SocketAddr) -> impl Iterator<Item = LegId> {
         let remote = canonical(remote);
-        let legs = (0..).zip(&self.legs);
+        let legs = (0..).zip(&self.common.legs);
         legs.filter(move |(_, leg)| leg.reaches(remote))
             .map(|(at, _)| LegId(at))
     }
@@ -196,7 +188,7 @@ impl Switch {
     /// The path of a virtual address; `None` for one that leads nowhere.
     #[must_use]
     pub fn current(&self, virt: VirtualAddress, now: Instant) -> Option<PathInfo> {
-        self.connections.get(&virt)?.info(&self.legs, now)
+        self.connections.get(&virt)?.info(&self.common.legs, now)
     }
 
     /// Whether probe keys are attached to this address.
@@ -213,7 +205,7 @@ impl Switch {
             virtual_addresses: self.connections.len(),
             provisional: self.evictable.range((Class::Unproven, 0)..).count(),
             cids: self.cids.len(),
-            ..self.stats
+            ..self.common.stats
         }
     }
 
@@ -255,13 +247,13 @@ impl Switch {
 
     /// The next thing to do, in order; to be drained after every call.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop()
+        self.common.poll_output()
     }
 
     /// Whether [`poll_output`](Self::poll_output) has something.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        !self.outputs.is_empty()
+        self.common.has_output()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, possibly a little early. `None` when

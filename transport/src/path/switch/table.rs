@@ -95,7 +95,7 @@ impl Switch {
         if worth == Class::Unproven && self.unproven >= self.config.provisional {
             let oldest = self.evictable.range((Class::Unproven, 0)..).next();
             if let Some((_, virt)) = oldest.map(|(key, virt)| (*key, *virt)) {
-                self.stats.evicted += 1;
+                self.common.stats.evicted += 1;
                 self.remove(virt);
             }
         }
@@ -112,7 +112,7 @@ impl Switch {
         if key.0 > worth {
             return false;
         }
-        self.stats.evicted += u64::from(key.0 != Class::Lingering);
+        self.common.stats.evicted += u64::from(key.0 != Class::Lingering);
         self.remove(virt);
         true
     }
