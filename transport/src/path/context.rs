@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::{Leg, Route, VirtualAddress};
+use super::address::{Route, VirtualAddress};
 use super::bounds;
+use super::leg::{Leg, Legs};
 use super::limit::Bucket;
 use super::path::PathInfo;
 use super::stats::Stats;
@@ -93,7 +94,7 @@ impl Transactions {
 /// What all connections of a switch share.
 #[derive(Debug)]
 pub(super) struct Common {
-    pub(super) legs: Vec<Leg>,
+    pub(super) legs: Legs,
     pub(super) transactions: Transactions,
     pub(super) all_probes: Bucket,
     pub(super) stats: Stats,
@@ -101,7 +102,11 @@ pub(super) struct Common {
 }
 
 impl Common {
-    pub(super) fn new(legs: Vec<Leg>, seed: [u8; 32]) -> Self {
+    pub(super) fn new(own: Vec<Leg>, seed: [u8; 32]) -> Self {
+        let mut legs = Legs::default();
+        for leg in own {
+            legs.add(leg);
+        }
         Self {
             legs,
             transactions: Transactions::new(seed),

@@ -9,7 +9,7 @@ use crate::path::bounds;
 use crate::path::context::{Context, Output};
 
 /// Probes of one round.
-const ROUND_OF_ALL: u32 = bounds::PATHS as u32;
+const ROUND_OF_ALL: u32 = (bounds::PATHS + bounds::RELAYED) as u32;
 
 impl Attached {
     pub(super) fn ask_all(&mut self, cx: &mut Context<'_>) {

@@ -5,15 +5,20 @@ use std::time::Instant;
 use dchat_wire::probe::Probe;
 
 use super::{Switch, Verdict};
-use crate::path::address::VirtualAddress;
+use crate::path::address::{VirtualAddress, is_reserved};
 use crate::path::attached::Arrival;
 use crate::path::bounds;
 use crate::path::connection::{Class, Connection, Stage};
+use crate::path::leg::PathKind;
 use crate::path::packet::{Cid, Packet};
 
 impl Switch {
     /// Whose an inbound datagram is.
     pub fn inbound(&mut self, arrival: Arrival, datagram: &[u8], now: Instant) -> Verdict {
+        if is_reserved(arrival.from) && !self.is_channel(&arrival) {
+            self.common.stats.foreign += 1;
+            return Verdict::Consumed;
+        }
         match Packet::of(datagram) {
             Packet::Short { dcid } => self.inbound_short(&arrival, dcid, datagram.len(), now),
             Packet::Long {
@@ -69,6 +74,12 @@ impl Switch {
                 Verdict::Ambiguous(at_home)
             }
         }
+    }
+
+    /// Whether it came over a channel; from elsewhere the address of one is a forgery.
+    fn is_channel(&self, arrival: &Arrival) -> bool {
+        let leg = self.common.legs.get(arrival.leg);
+        leg.is_some_and(|leg| leg.kind() == PathKind::Relayed && leg.reaches(arrival.from))
     }
 
     fn class_of(&self, virt: VirtualAddress) -> Option<Class> {

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Switch;
-use crate::path::address::{LegId, Route, VirtualAddress, canonical, may_be_offered};
+use crate::path::address::{Route, VirtualAddress, canonical, may_be_offered};
 use crate::path::attached::{Attached, ProbePair};
 use crate::path::bounds;
 use crate::path::connection::Stage;
 use crate::path::context::{Context, Output};
+use crate::path::leg::LegId;
 use crate::path::path::Path;
 
 impl Switch {
@@ -45,7 +46,8 @@ impl Switch {
         let Some(connection) = self.connections.get(&virt) else {
             return;
         };
-        let loopback = connection.route().remote.ip().is_loopback();
+        let info = connection.info(&self.common.legs, now);
+        let loopback = info.is_some_and(|path| path.remote.ip().is_loopback());
         let mut routes: Vec<(LegId, SocketAddr)> = Vec::new();
         for remote in remotes.iter().take(bounds::OFFERED).copied().map(canonical) {
             if !may_be_offered(remote, loopback) {

@@ -2,6 +2,7 @@
 
 mod ids;
 mod inbound;
+mod legs;
 mod life;
 mod table;
 
@@ -9,14 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::{Leg, LegId, Route, VirtualAddress, canonical};
+use super::address::{ChannelAddress, Route, VirtualAddress, canonical};
 use super::attached::{Attached, ProbePair};
-use super::bounds;
 use super::connection::{Class, Connection, Stage};
 use super::context::{Common, Output};
+use super::leg::{Leg, LegId};
 use super::packet::{Cid, Packet};
 use super::path::PathInfo;
 use super::replies::Replies;
+use super::sizes;
 use super::stats::Stats;
 
 /// How large the tables may grow.
@@ -49,6 +51,22 @@ pub enum Verdict {
     Ambiguous(Vec<VirtualAddress>),
     /// It was ours and is dealt with, or is dropped; either way it is counted.
     Consumed,
+}
+
+/// The ways an outbound datagram takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// The active path's.
+    pub route: Route,
+    /// That of another path which is known to work, while the active one is in doubt: the same
+    /// datagram is sent there as well. quinn drops whichever comes second.
+    pub copy: Option<Route>,
+}
+
+impl Outbound {
+    fn once(route: Route) -> Self {
+        Self { route, copy: None }
+    }
 }
 
 /// What is told to the switch, besides datagrams.
@@ -84,6 +102,29 @@ pub enum Input {
     },
     /// Interfaces or routes of this host are others now.
     InterfacesChanged,
+    /// A leg is no more. Every connection on it takes another proven path at once, or is
+    /// [`Lost`](Output::Lost).
+    LegGone {
+        /// Which.
+        leg: LegId,
+    },
+    /// A channel of a relay is no more; as [`LegGone`](Self::LegGone) for what went over it.
+    ChannelClosed {
+        /// The relay's leg.
+        leg: LegId,
+        /// The channel.
+        channel: u32,
+    },
+    /// A further channel leads to the peer: it is probed, and kept for when the active path fails.
+    /// Ignored unless attached.
+    OfferRelayed {
+        /// The connection.
+        virt: VirtualAddress,
+        /// The relay's leg.
+        leg: LegId,
+        /// The channel.
+        channel: u32,
+    },
 }
 
 /// The path switch; see the [module](super) for the contract.
@@ -107,8 +148,7 @@ impl Switch {
     /// A switch over these legs, of which the first [`bounds::LEGS`] are used. `seed` keys virtual
     /// addresses and transaction ids and must be secret and fresh.
     #[must_use]
-    pub fn new(config: Config, mut legs: Vec<Leg>, seed: [u8; 32]) -> Self {
-        legs.truncate(bounds::LEGS);
+    pub fn new(config: Config, legs: Vec<Leg>, seed: [u8; 32]) -> Self {
         Self {
             config,
             key: seed,
@@ -126,22 +166,30 @@ impl Switch {
     }
 
     /// Which way a datagram of quinn's goes: `datagram` is one, or the first of a batch of `len`
-    /// bytes. `None` for an address that leads nowhere; it is counted.
+    /// bytes. `None` for one that goes nowhere; it is counted.
     pub fn outbound(
         &mut self,
         virt: VirtualAddress,
         datagram: &[u8],
         len: usize,
         now: Instant,
-    ) -> Option<Route> {
+    ) -> Option<Outbound> {
         let Some(connection) = self.connections.get_mut(&virt) else {
             let reply = self.replies.route(virt);
             self.common.stats.unmapped += u64::from(reply.is_none());
-            return reply;
+            return reply.map(Outbound::once);
         };
         let route = connection.route();
+        let mut outbound = Some(Outbound::once(route));
+        let relayed = ChannelAddress::from_socket_addr(route.remote).is_some();
         if matches!(connection.stage, Stage::Attached(_)) {
-            self.attached(virt, now, |attached, cx| attached.data_out(len, cx));
+            self.attached(virt, now, |attached, cx| {
+                outbound = attached.data_out(datagram.len(), len, cx);
+            });
+        } else if relayed && datagram.len() == len && len > sizes::BASE {
+            // Nothing of a handshake is as large; see the module for the rest.
+            self.common.stats.oversized += 1;
+            return None;
         }
         if let Packet::Long {
             scid,
@@ -152,7 +200,12 @@ impl Switch {
         {
             self.issue(virt, cid);
         }
-        Some(route)
+        outbound
+    }
+
+    /// Adds one of our ends. `None` when there are as many of its kind as [`bounds`] allow.
+    pub fn add_leg(&mut self, leg: Leg) -> Option<LegId> {
+        self.common.legs.add(leg)
     }
 
     /// A virtual address for one attempt to reach `remote` over `leg`. When the table is full of
@@ -164,7 +217,7 @@ impl Switch {
         let usable = self
             .common
             .legs
-            .get(usize::from(leg.0))
+            .get(leg)
             .is_some_and(|leg| leg.reaches(remote));
         if usable && self.make_room(Class::Proven) {
             let route = Route {
@@ -177,12 +230,10 @@ impl Switch {
         virt
     }
 
-    /// The legs from which `remote` can be reached, in their order.
+    /// The legs for everybody from which `remote` can be reached, in their order.
     pub fn legs_to(&self, remote: SocketAddr) -> impl Iterator<Item = LegId> {
         let remote = canonical(remote);
-        let legs = (0..).zip(&self.common.legs);
-        legs.filter(move |(_, leg)| leg.reaches(remote))
-            .map(|(at, _)| LegId(at))
+        self.common.legs.reaching(remote)
     }
 
     /// The path of a virtual address; `None` for one that leads nowhere.
@@ -221,6 +272,14 @@ impl Switch {
                 for virt in all {
                     self.attached(virt, now, Attached::interfaces_changed);
                 }
+            }
+            Input::LegGone { leg } => self.leg_gone(leg, now),
+            Input::ChannelClosed { leg, channel } => self.channel_closed(leg, channel, now),
+            Input::OfferRelayed { virt, leg, channel } => {
+                let remote = ChannelAddress(channel).socket_addr();
+                self.attached(virt, now, |attached, cx| {
+                    attached.offer_relayed(leg, remote, cx);
+                });
             }
         }
     }
