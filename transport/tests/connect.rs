@@ -16,14 +16,14 @@ use dchat_transport::{CloseReason, DialError, Event, FrameStream, Limits, PathKi
 use dchat_wire::close::Code;
 use dchat_wire::hello::{capability, role};
 use dchat_wire::sign::Identity;
-use dchat_wire::{PeerId, grease};
+use dchat_wire::{Address, PeerId, grease};
 
 #[tokio::test]
 async fn two_nodes_connect_and_see_each_others_hello() {
     let mut other = config(2);
     other.roles = role::BOOTSTRAP;
     let (mut a, mut b) = (node(1), start(other));
-    let out = within(a.endpoint.connect(Some(b.peer()), &[b.addr]))
+    let out = within(a.endpoint.connect(Some(b.peer()), &[b.address()]))
         .await
         .unwrap();
     let inc = b.connected().await;
@@ -47,16 +47,18 @@ async fn two_nodes_connect_and_see_each_others_hello() {
 #[tokio::test]
 async fn connecting_again_returns_the_same_connection() {
     let (a, b, out, _) = pair(1, 2).await;
-    let again = within(a.endpoint.connect(Some(b.peer()), &[b.addr])).await;
+    let again = within(a.endpoint.connect(Some(b.peer()), &[b.address()])).await;
     assert_eq!(again.unwrap(), out);
-    let unnamed = within(a.endpoint.connect(None, &[b.addr])).await;
+    let unnamed = within(a.endpoint.connect(None, &[b.address()])).await;
     assert_eq!(unnamed.unwrap(), out);
 }
 
 #[tokio::test]
 async fn an_unnamed_peer_is_whoever_answers() {
     let (a, b) = (node(1), node(2));
-    let out = within(a.endpoint.connect(None, &[b.addr])).await.unwrap();
+    let out = within(a.endpoint.connect(None, &[b.address()]))
+        .await
+        .unwrap();
     assert_eq!(out.peer_id(), b.peer());
 }
 
@@ -64,9 +66,9 @@ async fn an_unnamed_peer_is_whoever_answers() {
 async fn another_peer_than_expected_is_named() {
     let (a, b) = (node(1), node(2));
     let expected = Identity::from_seed(&[9; 32]).peer_id();
-    let failed = within(a.endpoint.connect(Some(expected), &[b.addr])).await;
+    let failed = within(a.endpoint.connect(Some(expected), &[b.address()])).await;
     let found = b.peer();
-    let addr = b.addr;
+    let addr = b.address();
     assert_eq!(
         failed.unwrap_err(),
         DialError::WrongPeer {
@@ -81,9 +83,9 @@ async fn another_peer_than_expected_is_named() {
 #[tokio::test]
 async fn a_node_does_not_connect_to_itself() {
     let a = node(1);
-    let named = within(a.endpoint.connect(Some(a.peer()), &[a.addr])).await;
+    let named = within(a.endpoint.connect(Some(a.peer()), &[a.address()])).await;
     assert_eq!(named.unwrap_err(), DialError::Myself);
-    let unnamed = within(a.endpoint.connect(None, &[a.addr])).await;
+    let unnamed = within(a.endpoint.connect(None, &[a.address()])).await;
     assert_eq!(unnamed.unwrap_err(), DialError::Myself);
     let nowhere = within(a.endpoint.connect(None, &[])).await;
     assert_eq!(nowhere.unwrap_err(), DialError::NoAddress);
@@ -110,9 +112,12 @@ async fn a_dead_address_delays_by_one_stagger_only() {
     let (a, b) = (node(1), node(2));
     let (_open, dead) = silent();
     let began = Instant::now();
-    let out = within(a.endpoint.connect(Some(b.peer()), &[dead, b.addr]))
-        .await
-        .unwrap();
+    let out = within(
+        a.endpoint
+            .connect(Some(b.peer()), &[Address::direct(dead), b.address()]),
+    )
+    .await
+    .unwrap();
     assert_eq!(out.path().addr.socket(), b.addr);
     // Far below a handshake's timeout, and not before the second attempt could begin.
     assert!(began.elapsed() >= Duration::from_millis(250));
@@ -122,9 +127,12 @@ async fn a_dead_address_delays_by_one_stagger_only() {
 #[tokio::test]
 async fn a_wrong_peer_at_one_address_does_not_hide_the_right_one_at_another() {
     let (a, b, c) = (node(1), node(2), node(3));
-    let out = within(a.endpoint.connect(Some(c.peer()), &[b.addr, c.addr]))
-        .await
-        .unwrap();
+    let out = within(
+        a.endpoint
+            .connect(Some(c.peer()), &[b.address(), c.address()]),
+    )
+    .await
+    .unwrap();
     assert_eq!(out.peer_id(), c.peer());
     until(|| b.endpoint.connections().is_empty()).await;
 }
@@ -148,10 +156,8 @@ async fn simultaneous_dials_leave_one_and_the_same_connection() {
     for round in 0..40 {
         let (a, b) = (node(1), node(2));
         let (from_a, from_b) = tokio::join!(
-            a.endpoint
-                .connect(Some(b.peer()), std::slice::from_ref(&b.addr)),
-            b.endpoint
-                .connect(Some(a.peer()), std::slice::from_ref(&a.addr)),
+            a.endpoint.connect(Some(b.peer()), &[b.address()]),
+            b.endpoint.connect(Some(a.peer()), &[a.address()]),
         );
         assert!(from_a.is_ok(), "round {round}: {from_a:?}");
         assert!(from_b.is_ok(), "round {round}: {from_b:?}");
@@ -333,7 +339,7 @@ async fn shutdown_says_goodbye_and_ends_the_events() {
     assert_eq!(within(inc.closed()).await, CloseReason::Peer(Code::Done));
     let ended = within(async { while a.events.next().await.is_some() {} });
     ended.await;
-    let after = within(a.endpoint.connect(Some(inc.peer_id()), &[a.addr])).await;
+    let after = within(a.endpoint.connect(Some(inc.peer_id()), &[a.address()])).await;
     assert!(after.is_err());
 }
 
@@ -370,7 +376,7 @@ async fn addresses_go_to_trusted_peers_only_and_follow_trust() {
 async fn a_peer_that_is_trusted_from_the_start_learns_our_addresses_with_hello() {
     let (a, mut b) = (node(1), node(2));
     a.endpoint.trust(b.peer(), true);
-    within(a.endpoint.connect(Some(b.peer()), &[b.addr]))
+    within(a.endpoint.connect(Some(b.peer()), &[b.address()]))
         .await
         .unwrap();
     let addresses = b
@@ -468,11 +474,16 @@ async fn a_host_with_all_its_connections_gets_no_more_and_one_again_when_one_end
     let peers: Vec<Node> = (2..6).map(node).collect();
     let mut open = Vec::new();
     for peer in &peers[..2] {
-        let connection = within(peer.endpoint.connect(Some(hub.peer()), &[hub.addr])).await;
+        let connection = within(peer.endpoint.connect(Some(hub.peer()), &[hub.address()])).await;
         open.push(connection.unwrap());
     }
     until(|| hub.endpoint.connections().len() == 2).await;
-    let third = within(peers[2].endpoint.connect(Some(hub.peer()), &[hub.addr])).await;
+    let third = within(
+        peers[2]
+            .endpoint
+            .connect(Some(hub.peer()), &[hub.address()]),
+    )
+    .await;
     assert!(matches!(third, Err(DialError::Refused { .. })), "{third:?}");
     open[0].close(Code::Done);
     until(|| hub.endpoint.connections().len() == 1).await;
@@ -480,7 +491,7 @@ async fn a_host_with_all_its_connections_gets_no_more_and_one_again_when_one_end
         loop {
             let dialed = peers[3]
                 .endpoint
-                .connect(Some(hub.peer()), &[hub.addr])
+                .connect(Some(hub.peer()), &[hub.address()])
                 .await;
             if dialed.is_ok() {
                 return dialed;
