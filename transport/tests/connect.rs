@@ -155,9 +155,10 @@ async fn settled(a: &Node, b: &Node) -> bool {
 async fn simultaneous_dials_leave_one_and_the_same_connection() {
     for round in 0..40 {
         let (a, b) = (node(1), node(2));
+        let (to_a, to_b) = ([a.address()], [b.address()]);
         let (from_a, from_b) = tokio::join!(
-            a.endpoint.connect(Some(b.peer()), &[b.address()]),
-            b.endpoint.connect(Some(a.peer()), &[a.address()]),
+            a.endpoint.connect(Some(b.peer()), &to_b),
+            b.endpoint.connect(Some(a.peer()), &to_a),
         );
         assert!(from_a.is_ok(), "round {round}: {from_a:?}");
         assert!(from_b.is_ok(), "round {round}: {from_b:?}");
@@ -179,7 +180,7 @@ async fn many_callers_of_connect_get_one_connection() {
     for n in 0..20u8 {
         let (endpoint, addr) = (a.endpoint.clone(), b.addr);
         let peer = (n % 2 == 0).then(|| b.peer());
-        dials.spawn(async move { endpoint.connect(peer, &[addr]).await });
+        dials.spawn(async move { endpoint.connect(peer, &[Address::direct(addr)]).await });
     }
     let connections = within(dials.join_all()).await;
     let live = a.endpoint.connection(&b.peer()).unwrap();
@@ -226,7 +227,7 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
         let mut a = node(stays);
         let (runtime, b) = doomed(restarts, 0);
         let (peer, addr) = (b.peer(), b.addr);
-        let old = within(a.endpoint.connect(Some(peer), &[addr]))
+        let old = within(a.endpoint.connect(Some(peer), &[Address::direct(addr)]))
             .await
             .unwrap();
         assert_eq!(a.connected().await, old);
@@ -237,7 +238,7 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
         let began = Instant::now();
         let (endpoint, target) = (b.endpoint.clone(), (a.peer(), a.addr));
         let dial = runtime.spawn(async move {
-            endpoint.connect(Some(target.0), &[target.1]).await.unwrap();
+            endpoint.connect(Some(target.0), &[Address::direct(target.1)]).await.unwrap();
         });
         within(dial).await.unwrap();
         let new = a.connected().await;
@@ -263,7 +264,7 @@ async fn a_restarted_peer_resets_a_connection_it_does_not_know() {
     let mut a = node(1);
     let (runtime, b) = doomed(2, 0);
     let (peer, addr) = (b.peer(), b.addr);
-    let old = within(a.endpoint.connect(Some(peer), &[addr]))
+    let old = within(a.endpoint.connect(Some(peer), &[Address::direct(addr)]))
         .await
         .unwrap();
     assert_eq!(a.connected().await, old);
@@ -287,7 +288,7 @@ async fn a_kept_peer_is_connected_again_after_its_restart() {
     let mut a = node(1);
     let (runtime, b) = doomed(2, 0);
     let (peer, addr) = (b.peer(), b.addr);
-    a.endpoint.keep(peer, &[addr]).unwrap();
+    a.endpoint.keep(peer, &[Address::direct(addr)]).unwrap();
     let old = a.connected().await;
     kill(runtime, b);
     until(|| is_free(addr)).await;
@@ -304,7 +305,7 @@ async fn a_kept_peer_is_connected_once_it_is_there() {
     let (socket, addr) = silent();
     drop(socket);
     let peer = Identity::from_seed(&[2; 32]).peer_id();
-    a.endpoint.keep(peer, &[addr]).unwrap();
+    a.endpoint.keep(peer, &[Address::direct(addr)]).unwrap();
     let mut late = config(2);
     late.listen = vec![addr];
     let _b = start(late);
@@ -448,7 +449,7 @@ async fn connections_beyond_the_limits_are_refused_and_contacts_keep_their_place
     let dial = |node: &Node| {
         let endpoint = node.endpoint.clone();
         let (peer, addr) = (hub.peer(), hub.addr);
-        async move { within(endpoint.connect(Some(peer), &[addr])).await }
+        async move { within(endpoint.connect(Some(peer), &[Address::direct(addr)])).await }
     };
     let stays = dial(&peers[0]).await.unwrap();
     within(stays.ping()).await.unwrap();
