@@ -238,7 +238,10 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
         let began = Instant::now();
         let (endpoint, target) = (b.endpoint.clone(), (a.peer(), a.addr));
         let dial = runtime.spawn(async move {
-            endpoint.connect(Some(target.0), &[Address::direct(target.1)]).await.unwrap();
+            endpoint
+                .connect(Some(target.0), &[Address::direct(target.1)])
+                .await
+                .unwrap();
         });
         within(dial).await.unwrap();
         let new = a.connected().await;
