@@ -327,7 +327,7 @@ async fn a_full_relay_says_so() {
     let b = reserved(config(2), &[&relay]).await;
     let (a, c) = (start(config(3)), start(config(4)));
     dial(&a, b.peer(), &[circuit(&relay, b.peer())]).await;
-    assert_eq!(refusal(&c, b.peer(), &relay).await, Refusal::Limited);
+    assert_eq!(refusal(&c, b.peer(), &relay).await, Refusal::Full);
 }
 
 #[tokio::test]
@@ -391,7 +391,13 @@ async fn a_peer_that_shuts_down_says_so_over_the_relay() {
     let relay = relay(1);
     let b = reserved(config(2), &[&relay]).await;
     let mut a = start(config(3));
-    dial(&a, b.peer(), &[circuit(&relay, b.peer())]).await;
+    let out = dial(&a, b.peer(), &[circuit(&relay, b.peer())]).await;
+    // What comes and goes untold is not told of.
+    a.expect(|event| match event {
+        Event::Connected(connection) => (connection == out).then_some(()),
+        _ => None,
+    })
+    .await;
     within(b.endpoint.shutdown(Duration::from_secs(2))).await;
     let reason = a.expect(|event| match event {
         Event::Disconnected { peer, reason } if peer == b.peer() => Some(reason),
