@@ -54,10 +54,12 @@ pub(super) async fn follow_paths(shared: Arc<Shared>, mut events: PathEvents) {
             Some(PathEvent::Lost { virt }) => shared.path_lost(virt),
             // IDENTIFY tells the same, on every connection and not only where paths are probed.
             Some(PathEvent::Observed { .. }) => {}
-            // Of connections for which a direct path is looked for.
-            Some(
-                PathEvent::Signal { .. } | PathEvent::Sample { .. } | PathEvent::Outcome { .. },
-            ) => {}
+            Some(PathEvent::Signal { virt, frame }) => shared.signal(virt, *frame),
+            // Nobody here can tell how a fresh socket is seen.
+            Some(PathEvent::Sample { virt }) => shared.paths.sampled(virt, None),
+            Some(PathEvent::Outcome { virt, outcome }) => {
+                tracing::debug!(?virt, ?outcome, "search for a direct path");
+            }
             None => return,
         }
     }
