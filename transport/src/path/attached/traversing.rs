@@ -210,7 +210,7 @@ impl Attached {
         transaction: [u8; 8],
         cx: &mut Context<'_>,
     ) -> bool {
-        if !self.answers.allow(remote, transaction, cx.now) {
+        if !self.answers.allow(from, remote, transaction, cx.now) {
             cx.common.stats.probe_refused += 1;
             return false;
         }
