@@ -562,10 +562,6 @@ impl Shared {
         lock(&self.state).registry.trusted().clone()
     }
 
-    pub(crate) fn is_trusted(&self, peer: &PeerId) -> bool {
-        lock(&self.state).registry.is_trusted(peer)
-    }
-
     /// Whether the application cares about `peer`.
     pub(crate) fn matters(&self, peer: &PeerId) -> bool {
         let state = lock(&self.state);
