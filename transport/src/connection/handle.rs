@@ -1,19 +1,22 @@
 //! The handle of a connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use dchat_nat::agent::Outcome;
 use dchat_wire::close::Code;
 use dchat_wire::hello::Hello;
 use dchat_wire::ping::Ping;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use quinn::VarInt;
 
+use super::control::Signals;
 use super::frames::first_frame;
 use crate::error::{CloseReason, PingError};
 use crate::limits::LIVENESS_TIMEOUT;
 use crate::path::PathKind;
+use crate::relay::Channels;
 use crate::socket::Paths;
 
 /// The path a connection uses at the moment.
@@ -41,6 +44,12 @@ pub(crate) struct Inner {
     pub(crate) hello: Hello,
     pub(crate) paths: Paths,
     pub(crate) closed_with: OnceLock<Code>,
+    /// What the path switch has to tell the peer.
+    pub(crate) signals: Signals,
+    /// Channels over relays that lead to the peer.
+    pub(crate) channels: Channels,
+    /// Whether it carries channels of a relay.
+    pub(crate) linked: Mutex<bool>,
     /// The next ping's nonce; begins at random.
     pub(crate) nonce: AtomicU64,
 }
@@ -88,6 +97,13 @@ impl Connection {
             addr: address.of(self.0.peer),
             rtt: measured.unwrap_or_else(|| self.0.quinn.rtt()),
         }
+    }
+
+    /// How the search for a direct path stands, with the reason where there is none; `None` where
+    /// none is looked for: the peer is not trusted, or knows nothing of it.
+    #[must_use]
+    pub fn search(&self) -> Option<Outcome> {
+        self.0.paths.outcome(self.0.virt)
     }
 
     /// Opens a stream to the peer; waits while the peer allows no more.

@@ -1,12 +1,17 @@
 //! What to do with the peer's streams.
 
+use std::sync::Arc;
+
 use dchat_wire::close::Code;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{RecvStream, SendStream, VarInt};
 
 use super::frames::{FrameStream, first_frame};
+use super::handle::Connection;
+use crate::endpoint::Shared;
 use crate::error::StreamError;
 use crate::limits::FIRST_FRAME_TIMEOUT;
+use crate::relay;
 
 /// What a unidirectional stream turned out to be.
 pub(super) enum Opened {
@@ -45,33 +50,62 @@ fn stop(recv: &mut RecvStream, code: Code) -> Opened {
 }
 
 /// Answers the question on a bidirectional stream.
-pub(super) async fn answer(mut send: SendStream, mut recv: RecvStream) -> Opened {
-    let answered = async {
-        let question = first_frame(&mut recv, &mut FrameReader::new()).await?;
-        let Some(Frame::Ping(ping)) = question else {
-            return Ok::<_, StreamError>(Some(Code::Unexpected));
-        };
-        let pong = Frame::Pong(dchat_wire::ping::Ping {
-            nonce: ping.nonce,
-            extensions: Default::default(),
-        });
-        let written = send.write_all(&pong.to_bytes()).await;
-        written.map_err(|_| StreamError::Closed)?;
-        // One question a stream: whatever follows is not read.
-        match recv.read_chunk(1, true).await {
-            Ok(None) => Ok(None),
-            _ => Ok(Some(Code::Unexpected)),
-        }
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    connection: Connection,
+    mut send: SendStream,
+    mut recv: RecvStream,
+) -> Opened {
+    let mut reader = FrameReader::new();
+    let question = first_frame(&mut recv, &mut reader);
+    let question = match tokio::time::timeout(FIRST_FRAME_TIMEOUT, question).await {
+        Ok(Ok(Some(question))) => question,
+        Ok(Ok(None)) => return give_up(send, recv, Code::Unexpected),
+        Ok(Err(error)) => return error.code().map_or(Opened::Done, Opened::Violation),
+        Err(_) => return give_up(send, recv, Code::Timeout),
     };
-    match tokio::time::timeout(FIRST_FRAME_TIMEOUT, answered).await {
-        Ok(Ok(None)) => {
-            // A stream the peer has stopped needs no end.
-            let _ = send.finish();
+    match question {
+        Frame::Ping(ping) => {
+            let pong = Frame::Pong(dchat_wire::ping::Ping {
+                nonce: ping.nonce,
+                extensions: Default::default(),
+            });
+            let last = last_word(&mut send, &mut recv, &pong);
+            match tokio::time::timeout(FIRST_FRAME_TIMEOUT, last).await {
+                Ok(Ok(None)) => {
+                    // A stream the peer has stopped needs no end.
+                    let _ = send.finish();
+                    Opened::Done
+                }
+                Ok(Ok(Some(code))) => give_up(send, recv, code),
+                Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
+                Err(_) => give_up(send, recv, Code::Timeout),
+            }
+        }
+        request @ (Frame::RelayReserve(_) | Frame::RelayConnect(_)) => {
+            relay::server::serve(&shared, &connection, request, send, recv, reader).await;
             Opened::Done
         }
-        Ok(Ok(Some(code))) => give_up(send, recv, code),
-        Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
-        Err(_) => give_up(send, recv, Code::Timeout),
+        incoming @ Frame::RelayIncoming(_) => {
+            relay::client::called(&shared, &connection, incoming, send, recv, reader).await;
+            Opened::Done
+        }
+        _ => give_up(send, recv, Code::Unexpected),
+    }
+}
+
+/// Writes an answer after which nothing may come; the code to give the stream up with if it does.
+async fn last_word(
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+    answer: &Frame,
+) -> Result<Option<Code>, StreamError> {
+    let written = send.write_all(&answer.to_bytes()).await;
+    written.map_err(|_| StreamError::Closed)?;
+    // One question a stream: whatever follows is not read.
+    match recv.read_chunk(1, true).await {
+        Ok(None) => Ok(None),
+        _ => Ok(Some(Code::Unexpected)),
     }
 }
 

@@ -8,10 +8,10 @@
 //!   peer waits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use dchat_wire::PeerId;
+use dchat_wire::nat::Candidates;
+use dchat_wire::{Address, PeerId};
 
 use crate::connection::{Claim, Kept, arbitrate};
 use crate::limits::{Limits, SIMULTANEOUS};
@@ -24,7 +24,9 @@ pub(crate) struct Live<C> {
     pub(crate) number: u64,
     pub(crate) since: Instant,
     /// The peer's own addresses, from its newest IDENTIFY.
-    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) addrs: Vec<Address>,
+    /// Its newest CANDIDATES.
+    pub(crate) candidates: Option<Candidates>,
     /// Whether a question for a sign of life is under way.
     pub(crate) asked: bool,
 }
@@ -91,6 +93,10 @@ impl<C: Clone> Registry<C> {
         self.trusted.contains(peer)
     }
 
+    pub(crate) fn trusted(&self) -> &BTreeSet<PeerId> {
+        &self.trusted
+    }
+
     /// Sets whether `peer` is trusted, and tells whether that is a change.
     pub(crate) fn trust(&mut self, peer: PeerId, trusted: bool) -> bool {
         if trusted {
@@ -149,6 +155,7 @@ impl<C: Clone> Registry<C> {
             number,
             since: now,
             addrs: Vec::new(),
+            candidates: None,
             asked: false,
         };
         let replaced = self.live.insert(peer, live).map(|live| live.connection);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::interfaces::{InterfaceWatch, concrete, interface_ips};
 use super::shared::Shared;
 use crate::dial::{Dial, dial};
+use crate::relay::server::RelayServer;
 use crate::socket::{PathEvent, PathEvents};
 
 /// Dials the peers that shall be connected, when they are due.
@@ -53,13 +54,20 @@ pub(super) async fn follow_paths(shared: Arc<Shared>, mut events: PathEvents) {
             Some(PathEvent::Lost { virt }) => shared.path_lost(virt),
             // IDENTIFY tells the same, on every connection and not only where paths are probed.
             Some(PathEvent::Observed { .. }) => {}
-            // Of connections for which a direct path is looked for.
-            Some(
-                PathEvent::Signal { .. } | PathEvent::Sample { .. } | PathEvent::Outcome { .. },
-            ) => {}
+            Some(PathEvent::Signal { virt, frame }) => shared.signal(virt, *frame),
+            // Nobody here can tell how a fresh socket is seen.
+            Some(PathEvent::Sample { virt }) => shared.paths.sampled(virt, None),
+            Some(PathEvent::Outcome { virt, outcome }) => {
+                tracing::debug!(?virt, ?outcome, "search for a direct path");
+            }
             None => return,
         }
     }
+}
+
+/// Keeps the time of what we relay.
+pub(super) async fn relay(shared: Arc<Shared>, server: Arc<RelayServer>) {
+    server.drive(shared.closing()).await;
 }
 
 /// Follows the interfaces.
