@@ -1,0 +1,7 @@
+//! What stands between us and the world: asking the gateway, asking others.
+
+mod gateway;
+mod portmap;
+
+pub use gateway::{Gateway, default_v4, default_v6};
+pub use portmap::{MappingState, PortMapConfig, PortMapper, PortMapping, Refusal};
