@@ -2,6 +2,9 @@
 
 mod gateway;
 mod portmap;
+mod server;
+mod sleep;
 
 pub use gateway::{Gateway, default_v4, default_v6};
 pub use portmap::{MappingState, PortMapConfig, PortMapper, PortMapping, Refusal};
+pub use server::{NoStunServer, STUN_PORT, STUN_SERVERS, StunServer};
