@@ -3,16 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use dchat_wire::limits;
+use dchat_wire::{Address, PeerId, limits};
 
-use super::address::{Leg, LegId, PathId, PathKind, Route};
+use super::address::{PathId, Route};
 use super::bounds;
+use super::leg::{LegId, Legs, PathKind};
 use super::rtt::Rtt;
 
 /// A path as the layers above see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathInfo {
-    /// The peer's real address.
+    /// The peer's real address; of a relayed path the relay's.
     pub remote: SocketAddr,
     /// Ours, where it is known: a socket bound to the wildcard learns it from what arrives.
     pub local: Option<SocketAddr>,
@@ -22,6 +23,25 @@ pub struct PathInfo {
     pub id: PathId,
     /// What kind of way it is.
     pub kind: PathKind,
+    /// The leg it leaves by.
+    pub leg: LegId,
+    /// The relay, of a relayed path.
+    pub relay: Option<PeerId>,
+}
+
+impl PathInfo {
+    /// The peer's end as it is shown to people; the peer itself is not named.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        match self.relay {
+            None => Address::direct(self.remote),
+            Some(relay) => Address::Circuit {
+                socket: self.remote,
+                relay,
+                peer: None,
+            },
+        }
+    }
 }
 
 /// How we came to know a path.
@@ -44,6 +64,10 @@ pub(super) struct Path {
     pub(super) leg: LegId,
     pub(super) kind: PathKind,
     pub(super) remote: SocketAddr,
+    /// The relay of its leg.
+    relay: Option<(PeerId, SocketAddr)>,
+    /// Its leg or channel is no more: nothing can be sent.
+    pub(super) gone: bool,
     pub(super) rtt: Rtt,
     /// It answered a probe, or carried the handshake.
     pub(super) proven: bool,
@@ -67,16 +91,19 @@ pub(super) struct Path {
 impl Path {
     pub(super) fn new(
         id: PathId,
-        kind: PathKind,
+        legs: &Legs,
         route: Route,
         origin: Origin,
         now: Instant,
-    ) -> Self {
-        Self {
+    ) -> Option<Self> {
+        let leg = legs.get(route.leg)?;
+        Some(Self {
             id,
             leg: route.leg,
-            kind,
+            kind: leg.kind(),
             remote: route.remote,
+            relay: leg.relay(),
+            gone: false,
             rtt: Rtt::default(),
             proven: false,
             created: now,
@@ -91,17 +118,16 @@ impl Path {
             granted: 1,
             received: 0,
             spent: 0,
-        }
+        })
     }
 
     /// The path of a connection that has but one.
-    pub(super) fn only(route: Route, legs: &[Leg], now: Instant) -> Option<Self> {
-        let kind = legs.get(usize::from(route.leg.0))?.kind();
+    pub(super) fn only(route: Route, legs: &Legs, now: Instant) -> Option<Self> {
         let origin = match route.local {
             Some(_) => Origin::Peers,
             None => Origin::Ours,
         };
-        Some(Self::new(PathId(0), kind, route, origin, now))
+        Self::new(PathId(0), legs, route, origin, now)
     }
 
     /// Whether it lies between these two ends.
@@ -118,14 +144,16 @@ impl Path {
         }
     }
 
-    pub(super) fn info(&self, legs: &[Leg]) -> PathInfo {
-        let leg = legs.get(usize::from(self.leg.0));
+    pub(super) fn info(&self, legs: &Legs) -> PathInfo {
+        let leg = legs.get(self.leg);
         PathInfo {
-            remote: self.remote,
+            remote: self.relay.map_or(self.remote, |(_, socket)| socket),
             local: leg.and_then(|leg| leg.local(self.local)),
             rtt: self.rtt.smoothed(),
             id: self.id,
             kind: self.kind,
+            leg: self.leg,
+            relay: self.relay.map(|(relay, _)| relay),
         }
     }
 
@@ -153,7 +181,12 @@ impl Path {
     /// Whether a probe may be sent.
     pub(super) fn may_ask(&self) -> bool {
         let allowed = (self.granted * limits::PROBE).max(self.received);
-        self.proven || self.spent + limits::PROBE <= allowed
+        !self.gone && (self.proven || self.spent + limits::PROBE <= allowed)
+    }
+
+    /// Whether anything of the peer came this way within the last `span`.
+    pub(super) fn heard_within(&self, span: Duration, now: Instant) -> bool {
+        self.heard.is_some_and(|at| now < at + span)
     }
 
     /// Whether a probe was sent within the last `span`.

@@ -9,7 +9,7 @@ use crate::path::bounds;
 use crate::path::context::{Context, Output};
 
 /// Probes of one round.
-const ROUND_OF_ALL: u32 = bounds::PATHS as u32;
+const ROUND_OF_ALL: u32 = (bounds::PATHS + bounds::RELAYED) as u32;
 
 impl Attached {
     pub(super) fn ask_all(&mut self, cx: &mut Context<'_>) {
@@ -33,13 +33,13 @@ impl Attached {
         } else {
             ROUND_OF_ALL
         };
-        if !self.probes.take_above(reserve, cx.now) || !cx.all_probes.take(cx.now) {
-            cx.stats.probes_withheld += 1;
+        if !self.probes.take_above(reserve, cx.now) || !cx.common.all_probes.take(cx.now) {
+            cx.common.stats.probes_withheld += 1;
             return;
         }
-        let transaction = cx.transactions.next();
+        let transaction = cx.common.transactions.next();
         path.ask(transaction, cx.now);
-        cx.stats.probes_sent += 1;
+        cx.common.stats.probes_sent += 1;
         let route = path.route();
         let datagram = Probe::Ask { transaction }.seal(&self.keys.ours, limits::PROBE);
         let virt = cx.virt;
