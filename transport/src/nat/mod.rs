@@ -1,8 +1,12 @@
 //! What stands between us and the world: asking the gateway, asking others.
 
+mod ask;
+mod fresh;
 mod gateway;
 mod portmap;
+mod sample;
 mod server;
+mod side;
 mod sleep;
 
 pub use gateway::{Gateway, default_v4, default_v6};

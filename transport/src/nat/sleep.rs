@@ -48,12 +48,16 @@ fn uptime() -> Option<Duration> {
 #[derive(Debug)]
 pub(crate) struct SleepWatch {
     last: Clocks,
+    looks: tokio::time::Interval,
 }
 
 impl SleepWatch {
     pub(crate) fn new() -> Self {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         Self {
             last: Clocks::now(),
+            looks,
         }
     }
 
@@ -61,7 +65,7 @@ impl SleepWatch {
     /// called again without missing one.
     pub(crate) async fn woke(&mut self) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            self.looks.tick().await;
             let now = Clocks::now();
             let slept = now.slept_since(&self.last);
             self.last = now;

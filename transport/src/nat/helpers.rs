@@ -1,0 +1,102 @@
+//! Whom to ask: the connected nodes that answer STUN and REACH.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use dchat_wire::hello::capability;
+
+use super::status::is_private;
+use crate::connection::Connection;
+use crate::path::{PathKind, canonical};
+
+/// Nodes asked in one survey; a classification asks four of each family.
+const HELPERS: usize = 8;
+/// Connections looked at for them: a relay has thousands.
+const LOOKED_AT: usize = 256;
+
+/// The addresses of the nodes among `connections` whose word about us counts, with their connections:
+/// those reached directly that are not on a private network of our own, from where nobody sees what
+/// our NATs do. One of each network first.
+pub(crate) fn helpers(connections: Vec<Connection>) -> BTreeMap<SocketAddr, Connection> {
+    let networks = networks();
+    let direct = |connection: Connection| {
+        let path = connection.path();
+        let able = connection.hello().capabilities.contains(capability::REACH);
+        let direct = path.kind == PathKind::Direct;
+        let addr = canonical(path.addr.socket());
+        (able && direct && is_outside(addr.ip(), &networks)).then_some((addr, connection))
+    };
+    let all: Vec<(SocketAddr, Connection)> = connections.into_iter().take(LOOKED_AT).filter_map(direct).collect();
+    let mut chosen: BTreeMap<SocketAddr, Connection> = BTreeMap::new();
+    for fresh in [true, false] {
+        for (addr, connection) in &all {
+            let known = chosen.keys().any(|other| same_network(other.ip(), addr.ip()));
+            if chosen.len() < HELPERS && known != fresh {
+                chosen.insert(*addr, connection.clone());
+            }
+        }
+    }
+    chosen
+}
+
+/// The networks our interfaces are in: address and length of the prefix.
+fn networks() -> Vec<(IpAddr, u8)> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let network = |interface: if_addrs::Interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => (v4.ip.into(), v4.prefixlen),
+        if_addrs::IfAddr::V6(v6) => (v6.ip.into(), v6.prefixlen),
+    };
+    interfaces.into_iter().map(network).collect()
+}
+
+fn is_outside(ip: IpAddr, networks: &[(IpAddr, u8)]) -> bool {
+    let own = |(network, length): &(IpAddr, u8)| within(ip, *network, *length);
+    !(is_private(ip) && networks.iter().any(own))
+}
+
+/// Whether two addresses are of one network, as operators give them out: /24 and /48.
+pub(crate) fn same_network(one: IpAddr, other: IpAddr) -> bool {
+    within(one, other, if one.is_ipv4() { 24 } else { 48 })
+}
+
+fn within(ip: IpAddr, network: IpAddr, length: u8) -> bool {
+    let (difference, bits) = match (ip, network) {
+        (IpAddr::V4(ip), IpAddr::V4(network)) => {
+            (u128::from(ip.to_bits() ^ network.to_bits()), 32_u32)
+        }
+        (IpAddr::V6(ip), IpAddr::V6(network)) => (ip.to_bits() ^ network.to_bits(), 128),
+        _ => return false,
+    };
+    let host = bits.saturating_sub(length.into());
+    difference.checked_shr(host).unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_neighbour_on_a_private_network_cannot_tell_what_our_nat_does() {
+        let networks = [(ip("192.168.1.5"), 24), (ip("203.0.113.5"), 24)];
+        assert!(!is_outside(ip("192.168.1.9"), &networks));
+        assert!(is_outside(ip("192.168.2.9"), &networks));
+        assert!(is_outside(ip("203.0.113.9"), &networks));
+        assert!(is_outside(ip("8.8.8.8"), &networks));
+    }
+
+    #[test]
+    fn networks_are_told_apart_by_family_and_prefix() {
+        assert!(same_network(ip("192.0.2.1"), ip("192.0.2.254")));
+        assert!(!same_network(ip("192.0.2.1"), ip("192.0.3.1")));
+        assert!(same_network(ip("2001:db8:1::1"), ip("2001:db8:1:2::1")));
+        assert!(!same_network(ip("2001:db8:1::1"), ip("2001:db8:2::1")));
+        assert!(!same_network(ip("192.0.2.1"), ip("2001:db8::1")));
+        assert!(within(ip("::1"), ip("::2"), 0));
+    }
+}
