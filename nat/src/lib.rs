@@ -6,4 +6,5 @@
 //! production, in the simulated world and under the fuzzer.
 
 pub mod classify;
+pub mod scope;
 pub mod stun;

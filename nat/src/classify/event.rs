@@ -12,7 +12,7 @@ use super::report::Report;
 pub const SERVERS: usize = 4;
 
 /// Fresh sockets in one classification, of both families.
-pub const FRESH: usize = 12;
+pub const FRESH: usize = 16;
 
 /// Bounds of a classification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,8 @@ pub enum Socket {
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// A fresh socket was opened, and this is its local port.
+    /// A fresh socket was opened, and this is its local port. Without it, whether ports are kept stays
+    /// unknown.
     Opened {
         /// Which.
         socket: Socket,

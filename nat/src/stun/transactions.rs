@@ -185,11 +185,7 @@ impl<S: Copy + Eq> Transactions<S> {
                 from,
                 bytes,
             } => self.datagram(socket, from, bytes, now),
-            Input::Cancel(id) => {
-                self.open.remove(&id);
-                self.outputs
-                    .retain(|output| !matches!(output, Output::Send { id: of, .. } if *of == id));
-            }
+            Input::Cancel(id) => self.cancel(id),
         }
     }
 
@@ -239,6 +235,12 @@ impl<S: Copy + Eq> Transactions<S> {
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.faults
+    }
+
+    pub(crate) fn cancel(&mut self, id: TransactionId) {
+        self.open.remove(&id);
+        self.outputs
+            .retain(|output| !matches!(output, Output::Send { id: of, .. } if *of == id));
     }
 
     fn fresh(&mut self) -> TransactionId {
