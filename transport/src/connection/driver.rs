@@ -199,6 +199,7 @@ async fn greet(
         instance: shared.instance,
         roles: shared.roles,
         grease: shared.entropy.draw(),
+        capabilities: shared.capabilities.clone(),
         identify: told.first(),
     };
     let written = send.write_all(&opening.to_bytes()).await;

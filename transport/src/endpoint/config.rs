@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use dchat_wire::sign::Identity;
 
 use crate::limits::Limits;
+use crate::nat::NatConfig;
 
 /// Settings of an [`Endpoint`](super::Endpoint).
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct EndpointConfig {
     pub listen: Vec<SocketAddr>,
     /// Bits of [`dchat_wire::hello::role`]. Default: none.
     pub roles: u64,
+    /// What to do about NATs.
+    pub nat: NatConfig,
     /// How much others may take.
     pub limits: Limits,
     /// Discovery on the local network, if wanted. Default: on.
@@ -34,6 +37,7 @@ impl EndpointConfig {
             identity,
             listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))],
             roles: 0,
+            nat: NatConfig::default(),
             limits: Limits::default(),
             mdns: Some(MdnsConfig::default()),
             seed: None,

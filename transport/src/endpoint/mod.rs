@@ -26,11 +26,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dchat_nat::classify::Report;
 use dchat_wire::close::Code;
+use dchat_wire::codec::List;
+use dchat_wire::hello::{Capabilities, capability};
 use dchat_wire::{Address, PeerId};
 use quinn::TokioRuntime;
 use rustls::crypto::aws_lc_rs::default_provider;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::connection::Connection;
 use crate::dial::{TooManyKept, dial};
@@ -38,6 +41,7 @@ use crate::discovery;
 use crate::entropy::Entropy;
 use crate::error::{DialError, EndpointError};
 use crate::limits::{DIAL_ADDRESSES, Limits};
+use crate::nat::{self, Nat, NatConfig, NatStatus, StunServer};
 use crate::socket;
 
 pub use config::{EndpointConfig, MdnsConfig};
@@ -65,6 +69,7 @@ pub struct Endpoint {
 struct Life {
     shared: Arc<Shared>,
     discovery: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    nat: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 impl Drop for Life {
@@ -92,6 +97,7 @@ impl Endpoint {
             identity,
             listen,
             roles,
+            nat,
             limits,
             mdns,
             seed,
@@ -118,6 +124,8 @@ impl Endpoint {
             entropy,
             settings,
             quinn,
+            capabilities: capabilities(&nat),
+            nat: Nat::new(paths.clone(), nat),
             paths,
             streams,
             suspects,
@@ -128,12 +136,14 @@ impl Endpoint {
         tokio::spawn(tasks::keep(Arc::clone(&shared)));
         tokio::spawn(tasks::follow_paths(Arc::clone(&shared), path_events));
         tokio::spawn(tasks::follow_interfaces(Arc::clone(&shared)));
+        let nat = tokio::spawn(nat::run(Arc::clone(&shared)));
         let discovery = mdns
             .map(|mdns| tokio::spawn(discovery::discover(Arc::clone(&shared), mdns, suspected)));
         let events = Events::new(Arc::clone(&shared), waiting);
         let life = Life {
             shared: Arc::clone(&shared),
             discovery: std::sync::Mutex::new(discovery),
+            nat: std::sync::Mutex::new(Some(nat)),
         };
         let endpoint = Self {
             shared,
@@ -196,6 +206,24 @@ impl Endpoint {
         self.shared.trust(peer, trusted);
     }
 
+    /// What is known of the NATs and gateways between us and the world, to be followed.
+    #[must_use]
+    pub fn nat(&self) -> watch::Receiver<NatStatus> {
+        self.shared.nat.status()
+    }
+
+    /// Asks `servers` and the connected nodes that answer STUN what our NATs do, now. Takes at most
+    /// 2 s and 40 datagrams. `None` when several others ask at this moment.
+    pub async fn survey(&self, servers: &[StunServer]) -> Option<Report> {
+        self.shared.nat.survey(&self.shared, servers).await
+    }
+
+    /// The public address that a new mapping gets at this moment, within 300 ms; `None` when there is
+    /// nobody to ask or no answer.
+    pub async fn sample(&self) -> Option<SocketAddr> {
+        self.shared.nat.sample(&self.shared).await
+    }
+
     /// The connections that are up, by PeerId.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
@@ -213,17 +241,32 @@ impl Endpoint {
     pub async fn shutdown(&self, deadline: Duration) {
         close(&self.shared);
         let discovery = crate::sync::lock(&self._life.discovery).take();
+        let nat = crate::sync::lock(&self._life.nat).take();
         let goodbye = async {
             if let Some(discovery) = discovery {
                 // It panicked or is done: either way there is nothing to wait for.
                 let _ = tokio::time::timeout(tasks::GOODBYE, discovery).await;
             }
         };
-        let closed = async { tokio::join!(goodbye, self.shared.quinn.wait_idle()) };
+        let withdrawn = async {
+            if let Some(nat) = nat {
+                // As above; it bounds its time itself.
+                let _ = nat.await;
+            }
+        };
+        let closed = async { tokio::join!(goodbye, withdrawn, self.shared.quinn.wait_idle()) };
         // Whoever was not told by then finds out by itself.
         let _ = tokio::time::timeout(deadline, closed).await;
         self.shared.enter(Phase::Finished);
     }
+}
+
+/// What a node can do.
+fn capabilities(nat: &NatConfig) -> Capabilities {
+    let mut list = vec![capability::CHAT];
+    list.extend(nat.serve.then_some(capability::REACH));
+    // Ascending, as it has to be.
+    Capabilities::new(List::first_of(list)).unwrap_or_default()
 }
 
 /// Room for every connection, handshake and dial attempt that the limits allow, and for as many that

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use dchat_wire::close::Code;
+use dchat_wire::hello::Capabilities;
+use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
 use dchat_wire::{Address, PeerId};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc, watch};
@@ -21,6 +23,7 @@ use crate::dial::{Dial, Input, Keeper, TooManyKept, usable};
 use crate::entropy::Entropy;
 use crate::error::CloseReason;
 use crate::limits::{Limits, SIMULTANEOUS};
+use crate::nat::Nat;
 use crate::socket::Paths;
 use crate::sync::lock;
 
@@ -36,12 +39,16 @@ pub(crate) struct Shared {
     pub(crate) settings: ConnectionSettings,
     pub(crate) quinn: quinn::Endpoint,
     pub(crate) paths: Paths,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) nat: Nat,
     pub(crate) admission: Admission,
     pub(crate) streams: mpsc::Sender<Event>,
     /// Changes with every announcement that may be news to a peer.
     pub(crate) announcements: watch::Sender<()>,
     /// Changes whenever the interfaces may have changed.
     pub(crate) interfaces: watch::Sender<()>,
+    /// Changes whenever a connection came up or went.
+    pub(crate) peers: watch::Sender<()>,
     /// Peers that discovery should look for again.
     pub(crate) suspects: mpsc::Sender<PeerId>,
     phase: watch::Sender<Phase>,
@@ -82,6 +89,8 @@ pub(crate) struct Parts {
     pub(crate) settings: ConnectionSettings,
     pub(crate) quinn: quinn::Endpoint,
     pub(crate) paths: Paths,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) nat: Nat,
     pub(crate) streams: mpsc::Sender<Event>,
     pub(crate) suspects: mpsc::Sender<PeerId>,
 }
@@ -110,9 +119,12 @@ impl Shared {
             settings: parts.settings,
             quinn: parts.quinn,
             paths: parts.paths,
+            capabilities: parts.capabilities,
+            nat: parts.nat,
             streams: parts.streams,
             announcements: watch::Sender::new(()),
             interfaces: watch::Sender::new(()),
+            peers: watch::Sender::new(()),
             suspects: parts.suspects,
             phase: watch::Sender::new(Phase::Running),
             numbers: AtomicU64::new(1),
@@ -323,6 +335,7 @@ impl Shared {
     }
 
     fn changed(&self) {
+        self.peers.send_replace(());
         self.news.notify_one();
         self.settled.notify_waiters();
         self.kept.notify_one();
@@ -368,6 +381,28 @@ impl Shared {
         self.interfaces.send_replace(());
         self.paths.interfaces_changed();
         self.keeper_input(Input::NetworkChanged);
+    }
+
+    /// The machine slept: as if the interfaces had changed, which nobody may have noticed.
+    pub(crate) fn woke(&self) {
+        self.interfaces.send_replace(());
+        self.paths.interfaces_changed();
+        self.keeper_input(Input::NetworkChanged);
+    }
+
+    /// Our own sockets' addresses, as [`listen_addrs`](Self::listen_addrs).
+    pub(crate) fn own_sockets(&self) -> Vec<SocketAddr> {
+        direct(&lock(&self.state).listen)
+    }
+
+    /// Candidates of one kind, replacing those before.
+    pub(crate) fn set_local_candidates(
+        &self,
+        class: NatClass,
+        kind: CandidateKind,
+        candidates: Vec<Candidate>,
+    ) {
+        tracing::debug!(?class, ?kind, ?candidates, "candidates");
     }
 
     /// The peer told where it is. Only a trusted peer's addresses are tried: anybody could name a

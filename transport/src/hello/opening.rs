@@ -1,7 +1,7 @@
 //! What we send on our control stream.
 
 use dchat_wire::codec::List;
-use dchat_wire::hello::{Capabilities, Hello, Versions, capability};
+use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
 use dchat_wire::{Address, Frame, grease};
 
@@ -14,6 +14,8 @@ pub(crate) struct Opening {
     pub(crate) roles: u64,
     /// Random per connection: chooses the reserved values.
     pub(crate) grease: [u8; 32],
+    /// What it can do.
+    pub(crate) capabilities: Capabilities,
     /// The first IDENTIFY.
     pub(crate) identify: Identify,
 }
@@ -28,7 +30,7 @@ impl Opening {
             versions: Versions::OURS,
             instance: self.instance,
             roles: self.roles,
-            capabilities: Capabilities::new(List::first_of([capability::CHAT])).unwrap_or_default(),
+            capabilities: self.capabilities.clone(),
             extensions: grease::extensions(extension, content),
         };
         let mut bytes = Frame::Hello(hello).to_bytes();
@@ -71,6 +73,7 @@ mod tests {
                 instance: [9; 16],
                 roles: 3,
                 grease: [seed; 32],
+                capabilities: Capabilities::default(),
                 identify: identify(1, None, []),
             };
             let bytes = opening.to_bytes();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use dchat_nat::scope::{Scope, scope, subnet};
 use dchat_wire::hello::capability;
 
-use super::status::is_private;
 use crate::connection::Connection;
 use crate::path::{PathKind, canonical};
 
@@ -26,11 +26,17 @@ pub(crate) fn helpers(connections: Vec<Connection>) -> BTreeMap<SocketAddr, Conn
         let addr = canonical(path.addr.socket());
         (able && direct && is_outside(addr.ip(), &networks)).then_some((addr, connection))
     };
-    let all: Vec<(SocketAddr, Connection)> = connections.into_iter().take(LOOKED_AT).filter_map(direct).collect();
+    let all: Vec<(SocketAddr, Connection)> = connections
+        .into_iter()
+        .take(LOOKED_AT)
+        .filter_map(direct)
+        .collect();
     let mut chosen: BTreeMap<SocketAddr, Connection> = BTreeMap::new();
     for fresh in [true, false] {
         for (addr, connection) in &all {
-            let known = chosen.keys().any(|other| same_network(other.ip(), addr.ip()));
+            let known = chosen
+                .keys()
+                .any(|other| subnet(other.ip()) == subnet(addr.ip()));
             if chosen.len() < HELPERS && known != fresh {
                 chosen.insert(*addr, connection.clone());
             }
@@ -51,12 +57,7 @@ fn networks() -> Vec<(IpAddr, u8)> {
 
 fn is_outside(ip: IpAddr, networks: &[(IpAddr, u8)]) -> bool {
     let own = |(network, length): &(IpAddr, u8)| within(ip, *network, *length);
-    !(is_private(ip) && networks.iter().any(own))
-}
-
-/// Whether two addresses are of one network, as operators give them out: /24 and /48.
-pub(crate) fn same_network(one: IpAddr, other: IpAddr) -> bool {
-    within(one, other, if one.is_ipv4() { 24 } else { 48 })
+    !matches!(scope(ip), Scope::Link | Scope::Site) || !networks.iter().any(own)
 }
 
 fn within(ip: IpAddr, network: IpAddr, length: u8) -> bool {
@@ -91,12 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_told_apart_by_family_and_prefix() {
-        assert!(same_network(ip("192.0.2.1"), ip("192.0.2.254")));
-        assert!(!same_network(ip("192.0.2.1"), ip("192.0.3.1")));
-        assert!(same_network(ip("2001:db8:1::1"), ip("2001:db8:1:2::1")));
-        assert!(!same_network(ip("2001:db8:1::1"), ip("2001:db8:2::1")));
-        assert!(!same_network(ip("192.0.2.1"), ip("2001:db8::1")));
+    fn a_prefix_is_compared_within_its_family() {
+        assert!(within(ip("192.0.2.1"), ip("192.0.2.254"), 24));
+        assert!(!within(ip("192.0.2.1"), ip("192.0.3.1"), 24));
+        assert!(!within(ip("192.0.2.1"), ip("2001:db8::1"), 0));
         assert!(within(ip("::1"), ip("::2"), 0));
+        assert!(within(ip("::1"), ip("::1"), 128));
     }
 }

@@ -1,14 +1,23 @@
-//! What stands between us and the world: asking the gateway, asking others.
+//! What stands between us and the world: asking the gateway, asking others, and answering them.
 
 mod ask;
+mod config;
 mod fresh;
 mod gateway;
+mod helpers;
+mod node;
 mod portmap;
 mod sample;
 mod server;
 mod side;
 mod sleep;
+mod status;
+mod survey;
 
+pub use config::NatConfig;
 pub use gateway::{Gateway, default_v4, default_v6};
 pub use portmap::{MappingState, PortMapConfig, PortMapper, PortMapping, Refusal};
 pub use server::{NoStunServer, STUN_PORT, STUN_SERVERS, StunServer};
+pub use status::NatStatus;
+
+pub(crate) use node::{Nat, run};

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dchat_nat::classify::{Report, SERVERS, Server, ServerKind, Setup};
+use dchat_wire::nat::CandidateKind;
 use tokio::sync::watch;
 
 use super::config::NatConfig;
 use super::helpers::helpers;
-use super::portmap::{PortMapConfig, PortMapper};
+use super::portmap::PortMapper;
 use super::sample::sample;
 use super::server::{StunServer, resolve};
 use super::side::Side;
@@ -108,15 +109,10 @@ impl Nat {
 pub(crate) async fn run(shared: Arc<Shared>) {
     let channel = shared.paths.side_channel();
     let serve = shared.nat.side.run(channel, shared.nat.config.serve);
-    let mapping = if shared.maps_ports() {
-        shared.nat.config.port_mapping.clone()
-    } else {
-        PortMapConfig::off()
-    };
     let network = watch::Sender::new(());
     let bound = shared.paths.local_addrs();
     let mapper = PortMapper::start(
-        &mapping,
+        &shared.nat.config.port_mapping,
         &bound,
         network.subscribe(),
         shared.entropy.draw(),
@@ -174,7 +170,9 @@ async fn look_after(shared: &Shared, network: &watch::Sender<()>, mapper: &PortM
 fn publish(shared: &Shared) {
     let status = shared.nat.status.borrow().clone();
     let own = shared.own_sockets();
-    shared.candidates_changed(status.class(), status.mapped(), status.reflexive(&own));
+    let class = status.class();
+    shared.set_local_candidates(class.clone(), CandidateKind::Mapped, status.mapped());
+    shared.set_local_candidates(class, CandidateKind::Reflexive, status.reflexive(&own));
 }
 
 /// When the next survey is due.

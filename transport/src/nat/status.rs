@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dchat_nat::classify::Report;
-use dchat_nat::reach::Reachability;
+use dchat_nat::scope::is_global;
 use dchat_wire::Address;
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
 
@@ -18,8 +18,6 @@ pub struct NatStatus {
     pub report: Option<Arc<Report>>,
     /// What came of asking gateways.
     pub port_mapping: PortMapping,
-    /// Whether strangers can reach us.
-    pub reachability: Reachability,
     /// For how long the NAT keeps a mapping that nothing uses, once that was measured.
     pub lifetime: Option<Duration>,
 }
@@ -29,8 +27,8 @@ impl NatStatus {
     #[must_use]
     pub fn class(&self) -> NatClass {
         match &self.report {
-            Some(report) if report.v4.works || !report.v6.works => report.v4.class,
-            Some(report) => report.v6.class,
+            Some(report) if report.v4.works || !report.v6.works => report.v4.class.clone(),
+            Some(report) => report.v6.class.clone(),
             None => NatClass::UNKNOWN,
         }
     }
@@ -61,7 +59,7 @@ impl NatStatus {
     #[must_use]
     pub fn double_nat(&self) -> Option<bool> {
         let surveyed = self.report.as_ref().and_then(|report| report.double_nat);
-        let private = self.gateway_ip().map(is_private);
+        let private = self.gateway_ip().map(|ip| !is_global(ip));
         surveyed.or(private.filter(|private| *private))
     }
 
@@ -76,16 +74,5 @@ fn candidate(kind: CandidateKind, addr: SocketAddr) -> Candidate {
     Candidate {
         kind,
         address: Address::direct(addr),
-    }
-}
-
-/// Of a network that is not the world's: RFC 1918, RFC 6598, RFC 4193 and link-local addresses.
-pub(super) fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, ..] = ip.octets();
-            ip.is_private() || ip.is_link_local() || (a == 100 && b & 0xc0 == 64)
-        }
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn survey(
         deadline: deadline.min(standard.deadline),
         ..standard
     };
-    let mut classifier = Classifier::new(config, setup, seed, Instant::now());
+    let mut classifier = Classifier::new(config, &setup, seed, Instant::now());
     // Room for every answer to 40 datagrams; more are lost as on any network.
     let (tell, mut told) = mpsc::channel(64);
     let mut field = Field {
