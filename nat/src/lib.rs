@@ -6,5 +6,7 @@
 //! production, in the simulated world and under the fuzzer.
 
 pub mod classify;
+pub mod lease;
+pub mod reach;
 pub mod scope;
 pub mod stun;
