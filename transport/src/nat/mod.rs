@@ -16,7 +16,7 @@ mod survey;
 
 pub use config::NatConfig;
 pub use gateway::{Gateway, default_v4, default_v6};
-pub use portmap::{MappingState, PortMapConfig, PortMapper, PortMapping, Refusal};
+pub use portmap::{MappingState, PortMapConfig, PortMapper, PortMapping};
 pub use server::{NoStunServer, STUN_PORT, STUN_SERVERS, StunServer};
 pub use status::NatStatus;
 

@@ -114,7 +114,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mapper = PortMapper::start(
         &shared.nat.config.port_mapping,
         &bound,
-        network.subscribe(),
+        &network.subscribe(),
         shared.entropy.draw(),
     );
     tokio::select! {

@@ -49,9 +49,4 @@ impl PortMapConfig {
             ..Self::default()
         }
     }
-
-    /// Whether somebody other than the system's gateway is to be asked.
-    pub(super) fn is_forced(&self) -> bool {
-        self.gateway.is_some() || self.ssdp.is_some() || self.ssdp_v6.is_some()
-    }
 }

@@ -10,7 +10,7 @@
 //!   public address is a hint that peers test, never a fact.
 
 mod config;
-mod lease;
+mod keep;
 mod pcp;
 mod state;
 mod upnp;
@@ -19,25 +19,28 @@ mod upnp;
 mod tests;
 
 use core::future::Future;
-use core::num::NonZeroU16;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use dchat_nat::lease;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-pub use config::PortMapConfig;
-pub use state::{MappingState, PortMapping, Refusal};
+use super::gateway;
 
-use state::{Failure, Granted, Wanted};
+pub use config::PortMapConfig;
+pub use state::{MappingState, PortMapping};
+
+use keep::Keep;
+use state::{Answer, Wanted};
 
 /// One way to ask a gateway. Futures may be dropped at any await.
 trait Protocol: Send + 'static {
     /// Asks for the mapping, or renews it.
-    fn map(&mut self, wanted: Wanted) -> impl Future<Output = Result<Granted, Failure>> + Send;
+    fn map(&mut self, wanted: Wanted) -> impl Future<Output = Answer> + Send;
 
-    /// Gives back what was granted.
-    fn unmap(&mut self) -> impl Future<Output = ()> + Send;
+    /// Gives back a mapping of `internal` to the outside `port`.
+    fn unmap(&mut self, internal: SocketAddr, port: u16) -> impl Future<Output = ()> + Send;
 }
 
 /// Keeps the port mapped until it is dropped.
@@ -51,48 +54,50 @@ pub struct PortMapper {
 impl PortMapper {
     /// Begins to ask for a mapping to the socket bound to one of `bound`: the first that others could
     /// reach. Without one everything is [`MappingState::NoGateway`]. Asks anew whenever `changes`
-    /// does. `random` names our mappings. Needs a tokio runtime with I/O and time.
+    /// does. `seed` has to be used once. Needs a tokio runtime with I/O and time.
     #[must_use]
     pub fn start(
         config: &PortMapConfig,
         bound: &[SocketAddr],
-        changes: watch::Receiver<()>,
-        random: [u8; 12],
+        changes: &watch::Receiver<()>,
+        seed: [u8; 32],
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let state = watch::Sender::new(PortMapping::default());
         let receiver = state.subscribe();
         let mut tasks = JoinSet::new();
-        let usable = |socket: &&SocketAddr| config.is_forced() || !socket.ip().is_loopback();
-        let of = |v4: bool| {
-            let mut sockets = bound.iter().filter(usable);
-            let socket = sockets.find(|socket| v4 == socket.is_ipv4() || is_dual(socket, bound));
-            socket.and_then(|socket| NonZeroU16::new(socket.port()))
+        type Slot = fn(&mut PortMapping) -> &mut MappingState;
+        let keep = |name: &str, v4: bool, remote: Option<SocketAddr>, slot: Slot| Keep {
+            port: port(bound, v4, remote.is_some()),
+            v4,
+            remote,
+            config: lease::Config {
+                lifetime: config.lifetime,
+                ..lease::Config::default()
+            },
+            seed: blake3::derive_key(&format!("{CONTEXT} {name}"), &seed),
+            state: state.clone(),
+            slot,
+            changes: changes.clone(),
+            stopped: stopped.clone(),
         };
-        let mut keep = Keep {
-            port: None,
-            lifetime: config.lifetime,
-            state,
-            slot: |mapping| &mut mapping.pcp,
-            changes,
-            stopped,
-        };
-        keep.port = of(true);
+        let gateway = config.gateway.map(|ip| (ip, pcp::PORT).into());
         if config.pcp {
-            tasks.spawn(keep.clone().run(pcp::Pcp::new(config.gateway, random)));
+            let keep = keep("pcp", true, gateway, |mapping| &mut mapping.pcp);
+            let nonce = blake3::derive_key(&format!("{CONTEXT} nonce"), &seed);
+            tasks.spawn(keep.run(pcp::Pcp::new(config.gateway, nonce)));
         }
-        keep.slot = |mapping| &mut mapping.nat_pmp;
         if config.nat_pmp {
-            tasks.spawn(keep.clone().run(pcp::NatPmp::new(config.gateway)));
+            let keep = keep("nat-pmp", true, gateway, |mapping| &mut mapping.nat_pmp);
+            tasks.spawn(keep.run(pcp::NatPmp::new(config.gateway)));
         }
-        keep.slot = |mapping| &mut mapping.upnp;
         if config.upnp {
-            tasks.spawn(keep.clone().run(upnp::Upnp::new(config.ssdp)));
-        }
-        keep.slot = |mapping| &mut mapping.pinhole;
-        keep.port = of(false);
-        if config.upnp {
-            tasks.spawn(keep.run(upnp::Pinhole::new(config.ssdp_v6)));
+            let first = keep("upnp", true, config.ssdp, |mapping| &mut mapping.upnp);
+            tasks.spawn(first.run(upnp::Upnp::new(config.ssdp)));
+            let second = keep("pinhole", false, config.ssdp_v6, |mapping| {
+                &mut mapping.pinhole
+            });
+            tasks.spawn(second.run(upnp::Pinhole::new(config.ssdp_v6)));
         }
         Self {
             state: receiver,
@@ -123,49 +128,33 @@ impl PortMapper {
     }
 }
 
-/// A socket on `::` carries IPv4 as well, unless another one on the port does.
-fn is_dual(socket: &SocketAddr, bound: &[SocketAddr]) -> bool {
-    socket.is_ipv6()
-        && socket.ip().is_unspecified()
-        && !bound
-            .iter()
-            .any(|other| other.is_ipv4() && other.port() == socket.port())
+/// BLAKE3 context of what is random here.
+const CONTEXT: &str = "dchat/1 2026-11 port mapping";
+
+/// The port of the first socket of a family that others could reach; of any, where the gateway is on
+/// this machine.
+fn port(bound: &[SocketAddr], v4: bool, forced: bool) -> Option<u16> {
+    let usable = |socket: &&SocketAddr| forced || !socket.ip().is_loopback();
+    let mut sockets = bound.iter().filter(usable);
+    let socket = sockets.find(|socket| v4 == socket.is_ipv4())?;
+    Some(socket.port()).filter(|port| *port != 0)
 }
 
-/// What keeps one protocol's mapping.
-#[derive(Clone)]
-struct Keep {
-    port: Option<NonZeroU16>,
-    lifetime: Duration,
-    state: watch::Sender<PortMapping>,
-    slot: fn(&mut PortMapping) -> &mut MappingState,
-    changes: watch::Receiver<()>,
-    stopped: watch::Receiver<bool>,
-}
-
-/// For one question and its repetitions. A gateway that is slower may as well not be there.
-const ATTEMPT: Duration = Duration::from_secs(15);
-
-impl Keep {
-    fn show(&self, now: MappingState) {
-        self.state.send_if_modified(|state| {
-            let slot = (self.slot)(state);
-            core::mem::replace(slot, now) != now
-        });
+/// The address of ours that a gateway can map: the one that leads to `remote`, or to the gateway, or
+/// that packets to the world come from.
+fn local(v4: bool, remote: Option<SocketAddr>) -> Option<IpAddr> {
+    if let Some(remote) = remote {
+        return gateway::source(remote);
     }
-
-    async fn run(mut self, mut protocol: impl Protocol) {
-        let Some(port) = self.port else {
-            return self.show(MappingState::NoGateway);
-        };
-        self.show(MappingState::Asking);
-        let mut stopped = self.stopped.clone();
-        tokio::select! {
-            () = self.keep(port, &mut protocol) => {}
-            // Also when nobody holds the other end any more.
-            _ = stopped.wait_for(|stop| *stop) => {}
-        }
-        self.show(MappingState::Off);
-        protocol.unmap().await;
+    if v4 {
+        // An address for documentation: nothing is sent.
+        let world = || gateway::source((Ipv4Addr::new(192, 0, 2, 1), 9).into());
+        let ip = gateway::default_v4().and_then(|gateway| gateway.local_ip());
+        ip.or_else(world).filter(|ip| !ip.is_loopback())
+    } else {
+        let world = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        let ip = gateway::source((world, 9).into())?;
+        // Only an address of the world is worth a hole.
+        dchat_nat::scope::is_global(ip).then_some(ip)
     }
 }

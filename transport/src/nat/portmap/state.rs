@@ -1,32 +1,9 @@
 //! What is known of the port mappings.
 
 use core::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-/// Why a gateway gives no mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Its owner has not allowed it.
-    #[error("the gateway does not allow it: its port mapping may be switched off in its settings")]
-    NotAuthorized,
-    /// It has no port or memory left.
-    #[error("the gateway has no free port")]
-    NoResources,
-    /// It speaks the protocol, but not this part of it.
-    #[error("the gateway does not support it")]
-    Unsupported,
-    /// It has no address in the world.
-    #[error("the gateway has no public address")]
-    NoAddress,
-    /// What it said makes no sense.
-    #[error("the gateway answered nonsense")]
-    Nonsense,
-    /// An error with this code of its protocol.
-    #[error("the gateway answered with error {0}")]
-    Code(u16),
-}
+use dchat_nat::lease::{Failure, Grant, Refusal};
 
 /// What one protocol came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +13,13 @@ pub enum MappingState {
     Off,
     /// The gateway has been asked and may still answer.
     Asking,
-    /// A mapping is there: packets to this address arrive at our socket.
+    /// A mapping is there: what is sent to this address arrives at our socket, unless there is a
+    /// second NAT behind the gateway.
     Mapped(SocketAddr),
-    /// The gateway said no.
-    Refused(Refusal),
+    /// The gateway said no, or granted what cannot be.
+    Refused(Failure),
+    /// What it said is not of the protocol.
+    Nonsense,
     /// There is no gateway, none that is known, or no address of ours that it could map.
     NoGateway,
     /// Nobody answered.
@@ -52,7 +32,8 @@ impl fmt::Display for MappingState {
             Self::Off => f.write_str("off"),
             Self::Asking => f.write_str("asking"),
             Self::Mapped(addr) => write!(f, "mapped to {addr}"),
-            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Refused(failure) => write!(f, "refused: {failure}"),
+            Self::Nonsense => f.write_str("the gateway answers nonsense"),
             Self::NoGateway => f.write_str("no gateway"),
             Self::NoAnswer => f.write_str("no answer"),
         }
@@ -97,56 +78,35 @@ impl PortMapping {
 /// Which mapping is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
-    /// The port of our socket, never 0.
-    pub(super) port: core::num::NonZeroU16,
-    /// The outside port we had or would like.
-    pub(super) external: core::num::NonZeroU16,
-    /// For how long.
-    pub(super) lifetime: Duration,
+    /// The address of ours.
+    pub(super) internal: SocketAddr,
+    /// The outside port we had or would like; 0 for any.
+    pub(super) suggested: u16,
+    /// For how long, in seconds.
+    pub(super) seconds: u32,
 }
 
-/// A mapping that is there.
+/// Why there is no mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Granted {
-    /// The outside.
-    pub(super) external: SocketAddr,
-    /// For how long it was given.
-    pub(super) lifetime: Duration,
-}
-
-/// Why it is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum Unmapped {
     NoGateway,
     NoAnswer,
+    /// What it said is of no protocol.
+    Nonsense,
     Refused(Refusal),
 }
 
-impl From<Failure> for MappingState {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::NoGateway => Self::NoGateway,
-            Failure::NoAnswer => Self::NoAnswer,
-            Failure::Refused(refusal) => Self::Refused(refusal),
+impl Unmapped {
+    /// As the lease knows it. Silence is not asked about again as rarely as a protocol that nobody
+    /// speaks: the gateway may be starting.
+    pub(super) fn refusal(self) -> Refusal {
+        match self {
+            Self::NoGateway => Refusal::Unsupported,
+            Self::NoAnswer | Self::Nonsense => Refusal::Busy,
+            Self::Refused(refusal) => refusal,
         }
     }
 }
 
-/// The address a gateway claims to have outside, if it is one that anything could arrive at.
-pub(super) fn plausible(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
-    let nowhere = match ip {
-        IpAddr::V4(ip) => ip.is_unspecified() || ip.octets()[0] == 0,
-        IpAddr::V6(ip) => ip.is_unspecified(),
-    };
-    if nowhere {
-        return Err(Failure::Refused(Refusal::NoAddress));
-    }
-    let impossible = match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_multicast() || ip.octets()[0] >= 240,
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_multicast() || ip.is_unicast_link_local(),
-    };
-    if impossible || port == 0 {
-        return Err(Failure::Refused(Refusal::Nonsense));
-    }
-    Ok(SocketAddr::new(ip, port))
-}
+/// An answer of a gateway.
+pub(super) type Answer = Result<Grant, Unmapped>;

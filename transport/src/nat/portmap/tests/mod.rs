@@ -23,8 +23,10 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn start(config: &PortMapConfig) -> (PortMapper, watch::Sender<()>) {
     let changes = watch::Sender::new(());
-    let bound: Vec<SocketAddr> = vec!["[::]:4001".parse().unwrap()];
-    let mapper = PortMapper::start(config, &bound, changes.subscribe(), [7; 12]);
+    let bound: Vec<SocketAddr> = ["[::]:4001", "0.0.0.0:4001"]
+        .map(|addr| addr.parse().unwrap())
+        .to_vec();
+    let mapper = PortMapper::start(config, &bound, &changes.subscribe(), [7; 32]);
     (mapper, changes)
 }
 
@@ -39,7 +41,7 @@ async fn without_a_socket_that_others_could_reach_nobody_is_asked() {
     let changes = watch::Sender::new(());
     let bound = ["127.0.0.1:4001".parse().unwrap()];
     let config = PortMapConfig::default();
-    let mapper = PortMapper::start(&config, &bound, changes.subscribe(), [7; 12]);
+    let mapper = PortMapper::start(&config, &bound, &changes.subscribe(), [7; 32]);
     let none = super::MappingState::NoGateway;
     let state = until(&mapper, |state| state.pcp == none && state.upnp == none).await;
     assert_eq!(state.addrs(), []);

@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::{MappingState, PortMapConfig, PortMapping, Refusal};
+use dchat_nat::lease::Failure;
+
+use super::super::{MappingState, PortMapConfig, PortMapping};
 use super::fake_pcp::{Gateway, Manner};
 use super::{LONG, OUTSIDE, start, until};
 
@@ -52,31 +54,31 @@ async fn a_gateway_maps_and_the_mapping_is_withdrawn() {
 #[tokio::test]
 async fn a_gateway_of_the_older_protocol_is_used_with_it() {
     let state = outcome(2, Manner::Old).await;
-    assert_eq!(state.pcp, MappingState::Refused(Refusal::Unsupported));
+    assert_eq!(state.pcp, MappingState::Refused(Failure::Unsupported));
     assert_eq!(state.nat_pmp, mapped(4003));
 }
 
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason() {
     let state = outcome(3, Manner::Closed).await;
-    let refused = MappingState::Refused(Refusal::NotAuthorized);
+    let refused = MappingState::Refused(Failure::Denied);
     assert_eq!((state.pcp, state.nat_pmp), (refused, refused));
 }
 
 #[tokio::test]
 async fn nonsense_is_told_as_such() {
     let state = outcome(4, Manner::Nonsense).await;
-    let refused = MappingState::Refused(Refusal::Nonsense);
-    assert_eq!((state.pcp, state.nat_pmp), (refused, refused));
+    let nonsense = MappingState::Nonsense;
+    assert_eq!((state.pcp, state.nat_pmp), (nonsense, nonsense));
 }
 
 #[tokio::test]
 async fn an_address_at_which_nobody_can_be_reached_is_not_believed() {
     let state = outcome(5, Manner::Claims([127, 0, 0, 1])).await;
-    let refused = MappingState::Refused(Refusal::Nonsense);
+    let refused = MappingState::Refused(Failure::NoAddress);
     assert_eq!((state.pcp, state.nat_pmp), (refused, refused));
     let state = outcome(6, Manner::Claims([0; 4])).await;
-    let refused = MappingState::Refused(Refusal::NoAddress);
+    let refused = MappingState::Refused(Failure::NoAddress);
     assert_eq!((state.pcp, state.nat_pmp), (refused, refused));
 }
 
@@ -102,12 +104,11 @@ async fn a_change_of_the_network_is_a_reason_to_ask_again() {
     let (mapper, changes) = start(&config);
     until(&mapper, |state| state.pcp == mapped(4002)).await;
     changes.send_replace(());
-    // The port we had is asked for again, and this gateway adds one to the inside one anyway.
     let again = async {
         while gateway.asked().len() < 2 {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(LONG, again).await.unwrap();
-    assert_eq!(mapper.state().pcp, mapped(4002));
+    until(&mapper, |state| state.pcp == mapped(4002)).await;
 }

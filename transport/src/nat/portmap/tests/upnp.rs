@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::super::{MappingState, PortMapConfig, Refusal};
+use dchat_nat::lease::Failure;
+
+use super::super::{MappingState, PortMapConfig};
 use super::fake_upnp::{Device, Manner};
 use super::{LONG, OUTSIDE, start, until};
 
@@ -57,7 +59,7 @@ async fn a_device_that_knows_mappings_that_stay_only_gives_one() {
 
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason() {
-    let refused = MappingState::Refused(Refusal::NotAuthorized);
+    let refused = MappingState::Refused(Failure::Denied);
     assert_eq!(outcome(Manner::Closed).await, refused);
 }
 
