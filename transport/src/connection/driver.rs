@@ -278,7 +278,7 @@ fn attach(shared: &Shared, established: &Established) -> Result<(), Failure> {
 }
 
 /// Serves a connection that is up until it is over, or returns the code to close it with.
-async fn serve(shared: &Shared, up: Up) -> Result<(), Code> {
+async fn serve(shared: &Arc<Shared>, up: Up) -> Result<(), Code> {
     let Up {
         connection,
         mut reader,
@@ -317,7 +317,8 @@ async fn serve(shared: &Shared, up: Up) -> Result<(), Code> {
             }
             stream = quinn.accept_bi() => {
                 let Ok((send, recv)) = stream else { return Ok(()) };
-                tasks.spawn(streams::answer(send, recv));
+                let (shared, connection) = (Arc::clone(shared), connection.clone());
+                tasks.spawn(streams::answer(shared, connection, send, recv));
             }
             Some(opened) = tasks.join_next(), if !tasks.is_empty() => {
                 act(shared, &connection, done(opened), &mut tasks)?;

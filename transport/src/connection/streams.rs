@@ -1,12 +1,18 @@
 //! What to do with the peer's streams.
 
+use std::sync::Arc;
+
 use dchat_wire::close::Code;
+use dchat_wire::nat::Reached;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{RecvStream, SendStream, VarInt};
 
 use super::frames::{FrameStream, first_frame};
+use super::handle::Connection;
+use crate::endpoint::Shared;
 use crate::error::StreamError;
 use crate::limits::FIRST_FRAME_TIMEOUT;
+use crate::nat;
 
 /// What a unidirectional stream turned out to be.
 pub(super) enum Opened {
@@ -45,17 +51,26 @@ fn stop(recv: &mut RecvStream, code: Code) -> Opened {
 }
 
 /// Answers the question on a bidirectional stream.
-pub(super) async fn answer(mut send: SendStream, mut recv: RecvStream) -> Opened {
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    connection: Connection,
+    mut send: SendStream,
+    mut recv: RecvStream,
+) -> Opened {
     let answered = async {
         let question = first_frame(&mut recv, &mut FrameReader::new()).await?;
-        let Some(Frame::Ping(ping)) = question else {
-            return Ok::<_, StreamError>(Some(Code::Unexpected));
+        let answer = match question {
+            Some(Frame::Ping(ping)) => Frame::Pong(dchat_wire::ping::Ping {
+                nonce: ping.nonce,
+                extensions: Default::default(),
+            }),
+            Some(Frame::Reach(reach)) => Frame::Reached(Reached {
+                result: nat::serve(&shared, &connection, &reach).await,
+                extensions: Default::default(),
+            }),
+            _ => return Ok::<_, StreamError>(Some(Code::Unexpected)),
         };
-        let pong = Frame::Pong(dchat_wire::ping::Ping {
-            nonce: ping.nonce,
-            extensions: Default::default(),
-        });
-        let written = send.write_all(&pong.to_bytes()).await;
+        let written = send.write_all(&answer.to_bytes()).await;
         written.map_err(|_| StreamError::Closed)?;
         // One question a stream: whatever follows is not read.
         match recv.read_chunk(1, true).await {

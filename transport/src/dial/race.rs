@@ -197,6 +197,7 @@ async fn attempt(
     dialed: u64,
 ) -> Result<Established, DialError> {
     let turn = shared.turn(addr).await;
+    shared.contacting(&[addr]);
     let address = VirtualAddress::new(shared, shared.paths.dial(addr));
     let unreachable = DialError::Unreachable { addresses: 1 };
     if shared.paths.current(address.virt).is_none() {

@@ -218,6 +218,12 @@ impl Endpoint {
         self.shared.nat.survey(&self.shared, servers).await
     }
 
+    /// All that can be found out about our NATs and gateways in 2 s, as [`survey`](Self::survey) asks;
+    /// for the rest, what is known.
+    pub async fn diagnose(&self, servers: &[StunServer]) -> NatStatus {
+        self.shared.nat.diagnose(&self.shared, servers).await
+    }
+
     /// The public address that a new mapping gets at this moment, within 300 ms; `None` when there is
     /// nobody to ask or no answer.
     pub async fn sample(&self) -> Option<SocketAddr> {

@@ -395,6 +395,25 @@ impl Shared {
         direct(&lock(&self.state).listen)
     }
 
+    /// Something is about to be sent to these.
+    pub(crate) fn contacting(&self, addrs: &[SocketAddr]) {
+        let now = Instant::now();
+        for addr in addrs {
+            self.nat.contacts.note(addr.ip(), now);
+        }
+    }
+
+    /// Whether anything was sent to `ip` lately.
+    pub(crate) fn has_contacted(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let connected = |connection: Connection| {
+            let addr = connection.path().addr.socket();
+            addr.ip().to_canonical() == ip
+        };
+        self.nat.contacts.contains(ip, Instant::now())
+            || self.connections().into_iter().any(connected)
+    }
+
     /// Candidates of one kind, replacing those before.
     pub(crate) fn set_local_candidates(
         &self,
@@ -425,6 +444,7 @@ impl Shared {
                 let now = Instant::now();
                 let hint = Input::Hint(peer, addrs.clone());
                 state.keeper.handle_input(hint, now);
+                self.contacting(&addrs);
                 self.paths.offer(connection.virt(), &addrs);
             }
         }
@@ -438,6 +458,7 @@ impl Shared {
                 return;
             }
             if let Some(live) = state.registry.live(&peer).filter(|_| trusted) {
+                self.contacting(&live.addrs);
                 self.paths.offer(live.connection.virt(), &live.addrs);
             }
         }
@@ -515,6 +536,7 @@ impl Shared {
                 if trusted {
                     let mut all = addrs;
                     all.extend(live.addrs.iter().copied());
+                    self.contacting(&all);
                     self.paths.offer(live.connection.virt(), &all);
                 }
                 let restarted = instance.is_some_and(|instance| instance != live.claim.instance);

@@ -14,29 +14,29 @@ const HELPERS: usize = 8;
 /// Connections looked at for them: a relay has thousands.
 const LOOKED_AT: usize = 256;
 
-/// The addresses of the nodes among `connections` whose word about us counts, with their connections:
-/// those reached directly that are not on a private network of our own, from where nobody sees what
-/// our NATs do. One of each network first.
+/// The nodes among `connections` that answer REACH and that we reach directly, with where they are.
+pub(crate) fn reachers(connections: Vec<Connection>) -> Vec<(SocketAddr, Connection)> {
+    let direct = |connection: Connection| {
+        let able = connection.hello().capabilities.contains(capability::REACH);
+        let path = connection.path();
+        let addr = canonical(path.addr.socket());
+        (able && path.kind == PathKind::Direct).then_some((addr, connection))
+    };
+    let connections = connections.into_iter().take(LOOKED_AT);
+    connections.filter_map(direct).collect()
+}
+
+/// Those whose word about us counts: not on a private network of our own, from where nobody sees what
+/// our NATs do. One of each subnet first.
 pub(crate) fn helpers(connections: Vec<Connection>) -> BTreeMap<SocketAddr, Connection> {
     let networks = networks();
-    let direct = |connection: Connection| {
-        let path = connection.path();
-        let able = connection.hello().capabilities.contains(capability::REACH);
-        let direct = path.kind == PathKind::Direct;
-        let addr = canonical(path.addr.socket());
-        (able && direct && is_outside(addr.ip(), &networks)).then_some((addr, connection))
-    };
-    let all: Vec<(SocketAddr, Connection)> = connections
-        .into_iter()
-        .take(LOOKED_AT)
-        .filter_map(direct)
-        .collect();
+    let mut all = reachers(connections);
+    all.retain(|(addr, _)| is_outside(addr.ip(), &networks));
     let mut chosen: BTreeMap<SocketAddr, Connection> = BTreeMap::new();
     for fresh in [true, false] {
         for (addr, connection) in &all {
-            let known = chosen
-                .keys()
-                .any(|other| subnet(other.ip()) == subnet(addr.ip()));
+            let mut known = chosen.keys().map(|other| subnet(other.ip()));
+            let known = known.any(|other| other == subnet(addr.ip()));
             if chosen.len() < HELPERS && known != fresh {
                 chosen.insert(*addr, connection.clone());
             }

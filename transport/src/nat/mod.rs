@@ -2,12 +2,15 @@
 
 mod ask;
 mod config;
+mod contacts;
+mod dialback;
 mod fresh;
 mod gateway;
 mod helpers;
 mod node;
 mod portmap;
 mod sample;
+mod serve;
 mod server;
 mod side;
 mod sleep;
@@ -21,3 +24,4 @@ pub use server::{NoStunServer, STUN_PORT, STUN_SERVERS, StunServer};
 pub use status::NatStatus;
 
 pub(crate) use node::{Nat, run};
+pub(crate) use serve::serve;

@@ -8,14 +8,17 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dchat_nat::classify::{Report, SERVERS, Server, ServerKind, Setup};
+use dchat_nat::reach::{Limits, Policy};
 use dchat_wire::nat::CandidateKind;
 use tokio::sync::watch;
 
 use super::config::NatConfig;
+use super::contacts::Contacts;
+use super::dialback;
 use super::helpers::helpers;
 use super::portmap::PortMapper;
 use super::sample::sample;
@@ -44,6 +47,9 @@ const WITHDRAW: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Nat {
     pub(super) side: Side,
+    /// What others may ask of us.
+    pub(super) policy: Mutex<Policy>,
+    pub(crate) contacts: Contacts,
     config: NatConfig,
     status: watch::Sender<NatStatus>,
 }
@@ -52,9 +58,22 @@ impl Nat {
     pub(crate) fn new(paths: crate::socket::Paths, config: NatConfig) -> Self {
         Self {
             side: Side::new(paths),
+            policy: Mutex::new(Policy::new(Limits::default(), Instant::now())),
+            contacts: Contacts::default(),
+            status: watch::Sender::new(NatStatus {
+                port_mapping: config.port_mapping.begun(),
+                ..NatStatus::default()
+            }),
             config,
-            status: watch::Sender::default(),
         }
+    }
+
+    pub(super) fn serves(&self) -> bool {
+        self.config.serve
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut NatStatus)) {
+        self.status.send_modify(change);
     }
 
     /// The newest of everything, to be followed.
@@ -66,7 +85,8 @@ impl Nat {
     /// there was none, by any node.
     pub(crate) async fn sample(&self, shared: &Shared) -> Option<SocketAddr> {
         let reflector = self.reflector(shared)?;
-        sample(reflector, shared.entropy.draw()).await
+        let local = self.side.beside(reflector);
+        sample(local, reflector, shared.entropy.draw()).await
     }
 
     fn reflector(&self, shared: &Shared) -> Option<SocketAddr> {
@@ -99,6 +119,20 @@ impl Nat {
         survey(&self.side, setup, &helpers, left, shared.entropy.draw()).await
     }
 
+    /// All that can be found out in 2 s: a [`survey`](Self::survey), and what gateways said until it
+    /// ended.
+    pub(crate) async fn diagnose(&self, shared: &Shared, servers: &[StunServer]) -> NatStatus {
+        let mut status = self.status();
+        let settled = status.wait_for(|status| status.port_mapping.is_settled());
+        let settled = tokio::time::timeout(WHOLE, settled);
+        let (report, _) = tokio::join!(self.survey(shared, servers), settled);
+        let mut status = self.status.borrow().clone();
+        if let Some(report) = report {
+            status.report = Some(Arc::new(report));
+        }
+        status
+    }
+
     /// Whether a survey would have anybody to ask.
     fn can_survey(&self, helpers: &BTreeMap<SocketAddr, Connection>) -> bool {
         !self.config.stun.is_empty() || !helpers.is_empty()
@@ -120,6 +154,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     tokio::select! {
         () = serve => {}
         () = look_after(&shared, &network, &mapper) => {}
+        () = dialback::follow(&shared) => {}
         () = shared.closing() => {}
     }
     mapper.withdraw(WITHDRAW).await;
@@ -144,14 +179,14 @@ async fn look_after(shared: &Shared, network: &watch::Sender<()>, mapper: &PortM
                 if agenda.begin(wanted, helpers, Instant::now())
                     && let Some(report) = nat.survey(shared, &nat.config.stun).await
                 {
-                    nat.status.send_modify(|status| status.report = Some(Arc::new(report)));
+                    nat.update(|status| status.report = Some(Arc::new(report)));
                     publish(shared);
                 }
             }
             // Neither fails: the senders are `shared`'s.
             _ = interfaces.changed() => {
                 agenda.network_changed(Instant::now());
-                nat.status.send_modify(|status| status.report = None);
+                nat.update(|status| status.report = None);
                 network.send_replace(());
             }
             _ = peers.changed() => agenda.peers_changed(Instant::now()),
@@ -159,7 +194,7 @@ async fn look_after(shared: &Shared, network: &watch::Sender<()>, mapper: &PortM
             changed = mapping.changed(), if maps => {
                 maps = changed.is_ok();
                 let mapped = *mapping.borrow_and_update();
-                nat.status.send_modify(|status| status.port_mapping = mapped);
+                nat.update(|status| status.port_mapping = mapped);
                 publish(shared);
             }
         }

@@ -1,6 +1,6 @@
 //! What public address a mapping made just now gets, for the prediction of the next one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use dchat_nat::stun::{Change, Config, Input, MAX_DATAGRAM, Output, Retry, Transactions};
@@ -16,15 +16,19 @@ const RETRY: Retry = Retry {
     patience: 2,
 };
 
-/// Asks `reflector` from a fresh socket; `None` without an answer within [`SAMPLE`]. `seed` has to be
-/// used once.
-pub(crate) async fn sample(reflector: SocketAddr, seed: [u8; 32]) -> Option<SocketAddr> {
-    let asked = ask(reflector, seed);
+/// Asks `reflector` from a fresh socket at `local`; `None` without an answer within [`SAMPLE`]. `seed`
+/// has to be used once.
+pub(crate) async fn sample(
+    local: IpAddr,
+    reflector: SocketAddr,
+    seed: [u8; 32],
+) -> Option<SocketAddr> {
+    let asked = ask(local, reflector, seed);
     tokio::time::timeout(SAMPLE, asked).await.ok().flatten()
 }
 
-async fn ask(reflector: SocketAddr, seed: [u8; 32]) -> Option<SocketAddr> {
-    let socket = fresh::open(reflector).ok()?;
+async fn ask(local: IpAddr, reflector: SocketAddr, seed: [u8; 32]) -> Option<SocketAddr> {
+    let socket = fresh::open(local).ok()?;
     let mut questions = Transactions::new(Config::default(), seed);
     let asked = questions.ask((), reflector, Change::Nothing, RETRY, Instant::now());
     asked.ok()?;
@@ -32,7 +36,9 @@ async fn ask(reflector: SocketAddr, seed: [u8; 32]) -> Option<SocketAddr> {
     loop {
         while let Some(output) = questions.poll_output() {
             match output {
-                Output::Send { to, datagram, .. } => fresh::send(&socket, to, &datagram).await,
+                Output::Send { to, datagram, .. } => {
+                    fresh::send(&socket, to, &datagram).await;
+                }
                 Output::Answered { answer, .. } => return Some(answer.mapped),
                 Output::Failed { .. } => return None,
             }
@@ -71,7 +77,7 @@ mod tests {
             server.send_to(&answer, from).await.unwrap();
             from
         };
-        let (sampled, from) = tokio::join!(sample(reflector, [3; 32]), serve);
+        let (sampled, from) = tokio::join!(sample(reflector.ip(), reflector, [3; 32]), serve);
         assert_eq!(sampled, Some(from));
     }
 
@@ -79,6 +85,6 @@ mod tests {
     async fn silence_ends_in_time() {
         let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let reflector = silent.local_addr().unwrap();
-        assert_eq!(sample(reflector, [3; 32]).await, None);
+        assert_eq!(sample(reflector.ip(), reflector, [3; 32]).await, None);
     }
 }

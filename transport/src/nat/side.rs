@@ -6,7 +6,7 @@
 //! * Bounds: [`LISTENERS`] at a time, [`WAITING`] datagrams for each; more are dropped, as on any
 //!   network. Answers: [`ANSWERS_PER_S`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -78,6 +78,20 @@ impl Side {
     /// Sends from our own socket; whether it went out.
     pub(crate) fn send(&self, to: SocketAddr, datagram: &[u8]) -> bool {
         self.paths.send_side(None, None, to, datagram).is_some()
+    }
+
+    /// The address of ours to which another socket that sends to `to` has to be bound, so that it
+    /// comes from where our own would: a wildcard unless ours is bound to one.
+    pub(crate) fn beside(&self, to: SocketAddr) -> IpAddr {
+        let bound = self.paths.local_addrs();
+        let same = bound.iter().find(|own| own.is_ipv4() == to.is_ipv4());
+        same.map_or_else(
+            || match to {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            },
+            SocketAddr::ip,
+        )
     }
 
     /// Serves `channel` until the socket is gone. Questions are answered if `serve`.

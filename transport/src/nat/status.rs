@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dchat_nat::classify::Report;
+use dchat_nat::reach::Verdict;
 use dchat_nat::scope::is_global;
 use dchat_wire::Address;
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
@@ -18,6 +19,8 @@ pub struct NatStatus {
     pub report: Option<Arc<Report>>,
     /// What came of asking gateways.
     pub port_mapping: PortMapping,
+    /// Whether strangers can reach us.
+    pub reachability: Verdict,
     /// For how long the NAT keeps a mapping that nothing uses, once that was measured.
     pub lifetime: Option<Duration>,
 }
@@ -61,6 +64,21 @@ impl NatStatus {
         let surveyed = self.report.as_ref().and_then(|report| report.double_nat);
         let private = self.gateway_ip().map(|ip| !is_global(ip));
         surveyed.or(private.filter(|private| *private))
+    }
+
+    /// The address at which strangers could most likely reach us: mapped by a gateway into the world,
+    /// as others see us, or else one of `own` that is of the world.
+    pub(super) fn reachable_at(&self, own: &[SocketAddr]) -> Option<SocketAddr> {
+        let mapped = self.port_mapping.addrs().into_iter();
+        let seen = self.report.iter().flat_map(|report| {
+            let families = [report.v4.public, report.v6.public];
+            families.into_iter().flatten()
+        });
+        mapped
+            .filter(|addr| is_global(addr.ip()))
+            .chain(seen)
+            .chain(own.iter().copied().filter(|addr| is_global(addr.ip())))
+            .next()
     }
 
     /// The IPv4 address that a gateway says it has outside.

@@ -75,7 +75,7 @@ pub(crate) async fn survey(
                     to,
                     datagram,
                 } => {
-                    if let Some(port) = field.send(socket, to, &datagram).await {
+                    if let Some(port) = field.send(side, socket, to, &datagram).await {
                         let opened = Input::Opened { socket, port };
                         classifier.handle_input(opened, Instant::now());
                     }
@@ -146,7 +146,13 @@ struct Field {
 
 impl Field {
     /// Sends from a fresh socket; its port if it was opened for that.
-    async fn send(&mut self, socket: Socket, to: SocketAddr, datagram: &[u8]) -> Option<u16> {
+    async fn send(
+        &mut self,
+        side: &Side,
+        socket: Socket,
+        to: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<u16> {
         if let Some(open) = self.sockets.get(&socket) {
             fresh::send(open, to, datagram).await;
             return None;
@@ -154,7 +160,7 @@ impl Field {
         if self.sockets.len() >= FRESH {
             return None;
         }
-        let opened = match fresh::open(to) {
+        let opened = match fresh::open(side.beside(to)) {
             Ok(opened) => Arc::new(opened),
             Err(error) => {
                 tracing::debug!(%error, "no fresh socket for the survey");

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::state::{MappingState, PortMapping};
+
 /// Settings of a [`PortMapper`](super::PortMapper).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMapConfig {
@@ -47,6 +49,20 @@ impl PortMapConfig {
             nat_pmp: false,
             pcp: false,
             ..Self::default()
+        }
+    }
+
+    /// How it stands before anybody answered.
+    pub(crate) fn begun(&self) -> PortMapping {
+        let asking = |wanted| match wanted {
+            true => MappingState::Asking,
+            false => MappingState::Off,
+        };
+        PortMapping {
+            upnp: asking(self.upnp),
+            nat_pmp: asking(self.nat_pmp),
+            pcp: asking(self.pcp),
+            pinhole: asking(self.upnp),
         }
     }
 }

@@ -63,7 +63,7 @@ impl PortMapper {
         seed: [u8; 32],
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let state = watch::Sender::new(PortMapping::default());
+        let state = watch::Sender::new(config.begun());
         let receiver = state.subscribe();
         let mut tasks = JoinSet::new();
         type Slot = fn(&mut PortMapping) -> &mut MappingState;
