@@ -15,7 +15,8 @@ use super::witness::{Means, Witness};
 use super::{filtering, plausible};
 use crate::stun::{Change, Retry, TransactionId, Why};
 
-/// Asked at first: a majority of three outvotes one. Further ones take the place of those that fail.
+/// Asked at first: a majority of three outvotes one. Further ones take the place of those that fail, and
+/// are asked when answers differ.
 const FIRST: usize = 3;
 
 /// Witnesses: two that contradict each other show which one lies.
@@ -343,6 +344,10 @@ impl Family {
     /// their other ports too.
     fn ask_others(&mut self, asker: &mut Asker, now: Instant) {
         let depends = mapping::depends(&self.testimonies());
+        // Either someone lies or the mapping depends on who looks: every further voice helps.
+        while depends && !self.reserves.is_empty() {
+            self.call_reserve(asker, now);
+        }
         let wanted: Vec<(usize, SocketAddr, ServerKind)> = self
             .targets
             .iter()

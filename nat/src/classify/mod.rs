@@ -6,6 +6,7 @@ mod event;
 mod family;
 mod filtering;
 mod hairpin;
+mod lifetime;
 mod mapping;
 mod ports;
 mod report;
@@ -13,6 +14,9 @@ mod witness;
 
 pub use classifier::Classifier;
 pub use event::{Config, FRESH, Input, Output, SERVERS, Server, ServerKind, Setup, Socket};
+pub use lifetime::{
+    Lifetime, LifetimeConfig, LifetimeInput, LifetimeOutput, LifetimeProbe, PARALLEL,
+};
 pub use report::{FamilyReport, Fault, FaultKind, Lacking, Report, ServerReport};
 
 use std::net::SocketAddr;
