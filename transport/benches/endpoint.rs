@@ -107,7 +107,7 @@ async fn handshakes() {
 
 async fn handshake_ours(dialer: &Node, accepter: &mut Node) -> f64 {
     let began = Instant::now();
-    let target = [accepter.addr];
+    let target = [accepter.address()];
     let dialed = dialer.endpoint.connect(Some(accepter.peer()), &target);
     let connection = dialed.await.unwrap();
     let took = began.elapsed();

@@ -1,10 +1,9 @@
 //! What can go wrong, one enum per operation.
 
-use std::net::SocketAddr;
-
-use dchat_wire::PeerId;
 use dchat_wire::close::Code;
 use dchat_wire::frame::FrameError;
+use dchat_wire::relay::Refusal;
+use dchat_wire::{Address, PeerId};
 
 use crate::tls::{IdentityError, TlsError};
 
@@ -39,7 +38,7 @@ pub enum DialError {
     #[error("another peer answered at {addr}: expected {expected}, found {found}")]
     WrongPeer {
         /// Where.
-        addr: SocketAddr,
+        addr: Address,
         /// Who was dialed.
         expected: PeerId,
         /// Who answered.
@@ -49,7 +48,7 @@ pub enum DialError {
     #[error("what answered at {addr} is not a peer: {error}")]
     Identity {
         /// Where.
-        addr: SocketAddr,
+        addr: Address,
         /// What was wrong with its certificate.
         error: IdentityError,
     },
@@ -63,10 +62,32 @@ pub enum DialError {
     #[error("{addr} did not take the connection: {reason}")]
     Refused {
         /// Where.
-        addr: SocketAddr,
+        addr: Address,
         /// How it ended.
         reason: CloseReason,
     },
+    /// The relay, or the peer asked by it, said no.
+    #[error("no way through the relay {relay}: {}{}", .refusal.text(), advice(*.refusal))]
+    Relay {
+        /// The circuit that was tried.
+        relay: Address,
+        /// Why not.
+        refusal: Refusal,
+    },
+    /// The relay itself could not be used.
+    #[error("the relay {relay} cannot be used: {reason}")]
+    RelayUnusable {
+        /// The circuit that was tried.
+        relay: Address,
+        /// What happened.
+        reason: RelayFault,
+    },
+    /// In relay-only mode peers are not dialed at their own addresses, which would show ours.
+    #[error(
+        "relay-only mode: the peer's own addresses are not dialed; \
+         give a circuit address (…/p2p/RELAY/p2p-circuit), or turn the mode off"
+    )]
+    RelayOnly,
     /// The peer was there, but the connection ended before its HELLO.
     #[error("the connection ended before it was up: {0}")]
     Closed(CloseReason),
@@ -82,6 +103,46 @@ pub enum DialError {
     /// The attempt could not be made: a fault of this program.
     #[error("the dial could not be made: {0}")]
     Internal(String),
+}
+
+/// What a person can do about a refusal.
+fn advice(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotARelay => "; the address names the wrong node, or its operator turned it off",
+        Refusal::NotAllowed => "; ask its operator, or use another relay",
+        Refusal::Full | Refusal::Limited | Refusal::ShuttingDown => {
+            "; try again later, or use another relay"
+        }
+        Refusal::NoReservation | Refusal::NoAnswer | Refusal::Ended => "; is the peer running?",
+        Refusal::Declined => "; the peer takes channels from its contacts first",
+    }
+}
+
+/// Why a relay is of no use. What was asked of it was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayFault {
+    /// It cannot be connected to.
+    #[error("it cannot be reached ({0})")]
+    Unreachable(Box<DialError>),
+    /// Its answers are not those of a relay, or it did not answer in time.
+    #[error("it gave no answer that makes sense")]
+    Nonsense,
+    /// The connection with it ended.
+    #[error("the connection with it ended")]
+    Gone,
+    /// It is connected to over another relay itself, and packets are never relayed twice.
+    #[error("it is only reached over another relay, and packets are not relayed twice")]
+    Nested,
+    /// As many channels are open as may be.
+    #[error("there are too many channels over relays already")]
+    TooManyChannels,
+    /// No more relays can be used at once.
+    #[error("no more than {limit} relays can be used at once")]
+    TooMany {
+        /// The bound.
+        limit: usize,
+    },
 }
 
 /// How a connection ended.

@@ -33,6 +33,7 @@ pub mod hello;
 pub mod limits;
 pub mod nat;
 pub mod path;
+pub mod relay;
 pub mod socket;
 pub mod tls;
 
@@ -45,7 +46,8 @@ mod sync;
 
 pub use connection::{Claim, Connection, FrameStream, Kept, PathInfo, arbitrate};
 pub use dial::TooManyKept;
-pub use endpoint::{Endpoint, EndpointConfig, Event, Events, MdnsConfig, Via};
-pub use error::{CloseReason, DialError, EndpointError, PingError, StreamError};
+pub use endpoint::{Endpoint, EndpointConfig, Event, Events, MdnsConfig, RelaySettings, Via};
+pub use error::{CloseReason, DialError, EndpointError, PingError, RelayFault, StreamError};
 pub use limits::Limits;
 pub use path::PathKind;
+pub use relay::RelayInfo;

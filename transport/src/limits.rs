@@ -38,8 +38,15 @@ pub struct Limits {
     /// Unidirectional streams one peer may have open. Default 8: control, chat, a chat stream that
     /// replaces it, and room for a version that knows more.
     pub uni_streams: u32,
-    /// Bidirectional streams one peer may have open. Default 16: questions and answers.
+    /// Bidirectional streams one peer may have open. Default 80: questions and answers, and a stream
+    /// for each channel over a relay, of which it gives us up to 64.
     pub bi_streams: u32,
+    /// Relays we are connected to for a single channel each, without a reservation there. Default 8:
+    /// so many contacts' relays that are not ours.
+    pub relays_on_demand: usize,
+    /// Channels of others to us over all relays that peers who are not trusted may have open.
+    /// Default 16: who wants to become a contact needs one for a moment.
+    pub stranger_channels: usize,
 }
 
 impl Default for Limits {
@@ -56,7 +63,25 @@ impl Default for Limits {
             discovered_peers: 256,
             waiting_streams: 64,
             uni_streams: 8,
-            bi_streams: 16,
+            bi_streams: 80,
+            relays_on_demand: 8,
+            stranger_channels: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// For a relay on a machine of its own: everybody who uses it is a stranger, and many are behind
+    /// the same carrier's NAT. 20,000 connections take about 1 GiB.
+    #[must_use]
+    pub fn relay() -> Self {
+        Self {
+            connections: 20_000,
+            strangers: 20_000,
+            connections_per_network: 256,
+            handshakes: 256,
+            handshakes_per_network: 64,
+            ..Self::default()
         }
     }
 }
@@ -73,10 +98,20 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Silence after which a connection is over (RFC 9308 §3.2 recommends 30 s). The path switch
 /// notices a dead path long before; this ends what has no path left.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A relay that was connected to for a channel only is left after so long without one.
+pub const RELAY_IDLE: Duration = Duration::from_secs(60);
+/// Time for a relay to answer a request. It gives the peer it asks 5 s.
+pub const RELAY_ANSWER: Duration = Duration::from_secs(8);
+/// Relayed paths that are kept for a trusted peer: the second is for when the first one's relay dies.
+pub const WARM_CIRCUITS: usize = 2;
+/// Between two attempts to open one of them.
+pub const WARM_RETRY: Duration = Duration::from_secs(30);
 /// Between two dial attempts (RFC 8305 §5).
 pub const DIAL_STAGGER: Duration = Duration::from_millis(250);
 /// Addresses tried in one dial, and remembered of one peer: as many as a peer may announce.
 pub const DIAL_ADDRESSES: usize = dchat_wire::limits::ADDRESSES;
+/// Of these, circuits: a peer holds reservations at two or three relays.
+pub const DIAL_CIRCUITS: usize = 4;
 /// Shortest wait before a kept peer is dialed again.
 pub const REDIAL_MIN: Duration = Duration::from_millis(500);
 /// Longest wait before a kept peer is dialed again.
@@ -87,6 +122,18 @@ pub const INTERFACE_SETTLE: Duration = Duration::from_millis(200);
 pub const PUSH_BURST: u32 = 32;
 /// See [`PUSH_BURST`]: a phone that roams needs one in many seconds.
 pub const PUSH_REFILL: Duration = Duration::from_secs(2);
+/// CANDIDATES frames a peer may send at once; one more each [`CANDIDATES_REFILL`]. Interfaces,
+/// gateways and relays settle one after the other, each with a change.
+pub const CANDIDATES_BURST: u32 = 32;
+/// See [`CANDIDATES_BURST`].
+pub const CANDIDATES_REFILL: Duration = Duration::from_secs(2);
+/// PUNCH frames a peer may send at once; one more each [`PUNCH_REFILL`]: a round of each side every
+/// 100 ms for five seconds, and its answers.
+pub const PUNCH_BURST: u32 = 100;
+/// See [`PUNCH_BURST`].
+pub const PUNCH_REFILL: Duration = Duration::from_millis(500);
+/// PUNCH frames that wait for our control stream; the oldest gives way, being the least true.
+pub const PUNCHES_WAITING: usize = 8;
 /// A connection up for longer than this is asked whether it lives before it wins against a new one
 /// from the same peer, who would hardly dial if it had it.
 pub const SIMULTANEOUS: Duration = Duration::from_secs(2);

@@ -16,14 +16,14 @@ use dchat_transport::{CloseReason, DialError, Event, FrameStream, Limits, PathKi
 use dchat_wire::close::Code;
 use dchat_wire::hello::{capability, role};
 use dchat_wire::sign::Identity;
-use dchat_wire::{PeerId, grease};
+use dchat_wire::{Address, PeerId, grease};
 
 #[tokio::test]
 async fn two_nodes_connect_and_see_each_others_hello() {
     let mut other = config(2);
     other.roles = role::BOOTSTRAP;
     let (mut a, mut b) = (node(1), start(other));
-    let out = within(a.endpoint.connect(Some(b.peer()), &[b.addr]))
+    let out = within(a.endpoint.connect(Some(b.peer()), &[b.address()]))
         .await
         .unwrap();
     let inc = b.connected().await;
@@ -47,16 +47,18 @@ async fn two_nodes_connect_and_see_each_others_hello() {
 #[tokio::test]
 async fn connecting_again_returns_the_same_connection() {
     let (a, b, out, _) = pair(1, 2).await;
-    let again = within(a.endpoint.connect(Some(b.peer()), &[b.addr])).await;
+    let again = within(a.endpoint.connect(Some(b.peer()), &[b.address()])).await;
     assert_eq!(again.unwrap(), out);
-    let unnamed = within(a.endpoint.connect(None, &[b.addr])).await;
+    let unnamed = within(a.endpoint.connect(None, &[b.address()])).await;
     assert_eq!(unnamed.unwrap(), out);
 }
 
 #[tokio::test]
 async fn an_unnamed_peer_is_whoever_answers() {
     let (a, b) = (node(1), node(2));
-    let out = within(a.endpoint.connect(None, &[b.addr])).await.unwrap();
+    let out = within(a.endpoint.connect(None, &[b.address()]))
+        .await
+        .unwrap();
     assert_eq!(out.peer_id(), b.peer());
 }
 
@@ -64,9 +66,9 @@ async fn an_unnamed_peer_is_whoever_answers() {
 async fn another_peer_than_expected_is_named() {
     let (a, b) = (node(1), node(2));
     let expected = Identity::from_seed(&[9; 32]).peer_id();
-    let failed = within(a.endpoint.connect(Some(expected), &[b.addr])).await;
+    let failed = within(a.endpoint.connect(Some(expected), &[b.address()])).await;
     let found = b.peer();
-    let addr = b.addr;
+    let addr = b.address();
     assert_eq!(
         failed.unwrap_err(),
         DialError::WrongPeer {
@@ -81,9 +83,9 @@ async fn another_peer_than_expected_is_named() {
 #[tokio::test]
 async fn a_node_does_not_connect_to_itself() {
     let a = node(1);
-    let named = within(a.endpoint.connect(Some(a.peer()), &[a.addr])).await;
+    let named = within(a.endpoint.connect(Some(a.peer()), &[a.address()])).await;
     assert_eq!(named.unwrap_err(), DialError::Myself);
-    let unnamed = within(a.endpoint.connect(None, &[a.addr])).await;
+    let unnamed = within(a.endpoint.connect(None, &[a.address()])).await;
     assert_eq!(unnamed.unwrap_err(), DialError::Myself);
     let nowhere = within(a.endpoint.connect(None, &[])).await;
     assert_eq!(nowhere.unwrap_err(), DialError::NoAddress);
@@ -110,9 +112,12 @@ async fn a_dead_address_delays_by_one_stagger_only() {
     let (a, b) = (node(1), node(2));
     let (_open, dead) = silent();
     let began = Instant::now();
-    let out = within(a.endpoint.connect(Some(b.peer()), &[dead, b.addr]))
-        .await
-        .unwrap();
+    let out = within(
+        a.endpoint
+            .connect(Some(b.peer()), &[Address::direct(dead), b.address()]),
+    )
+    .await
+    .unwrap();
     assert_eq!(out.path().addr.socket(), b.addr);
     // Far below a handshake's timeout, and not before the second attempt could begin.
     assert!(began.elapsed() >= Duration::from_millis(250));
@@ -122,9 +127,12 @@ async fn a_dead_address_delays_by_one_stagger_only() {
 #[tokio::test]
 async fn a_wrong_peer_at_one_address_does_not_hide_the_right_one_at_another() {
     let (a, b, c) = (node(1), node(2), node(3));
-    let out = within(a.endpoint.connect(Some(c.peer()), &[b.addr, c.addr]))
-        .await
-        .unwrap();
+    let out = within(
+        a.endpoint
+            .connect(Some(c.peer()), &[b.address(), c.address()]),
+    )
+    .await
+    .unwrap();
     assert_eq!(out.peer_id(), c.peer());
     until(|| b.endpoint.connections().is_empty()).await;
 }
@@ -147,11 +155,10 @@ async fn settled(a: &Node, b: &Node) -> bool {
 async fn simultaneous_dials_leave_one_and_the_same_connection() {
     for round in 0..40 {
         let (a, b) = (node(1), node(2));
+        let (to_a, to_b) = ([a.address()], [b.address()]);
         let (from_a, from_b) = tokio::join!(
-            a.endpoint
-                .connect(Some(b.peer()), std::slice::from_ref(&b.addr)),
-            b.endpoint
-                .connect(Some(a.peer()), std::slice::from_ref(&a.addr)),
+            a.endpoint.connect(Some(b.peer()), &to_b),
+            b.endpoint.connect(Some(a.peer()), &to_a),
         );
         assert!(from_a.is_ok(), "round {round}: {from_a:?}");
         assert!(from_b.is_ok(), "round {round}: {from_b:?}");
@@ -173,7 +180,7 @@ async fn many_callers_of_connect_get_one_connection() {
     for n in 0..20u8 {
         let (endpoint, addr) = (a.endpoint.clone(), b.addr);
         let peer = (n % 2 == 0).then(|| b.peer());
-        dials.spawn(async move { endpoint.connect(peer, &[addr]).await });
+        dials.spawn(async move { endpoint.connect(peer, &[Address::direct(addr)]).await });
     }
     let connections = within(dials.join_all()).await;
     let live = a.endpoint.connection(&b.peer()).unwrap();
@@ -220,7 +227,7 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
         let mut a = node(stays);
         let (runtime, b) = doomed(restarts, 0);
         let (peer, addr) = (b.peer(), b.addr);
-        let old = within(a.endpoint.connect(Some(peer), &[addr]))
+        let old = within(a.endpoint.connect(Some(peer), &[Address::direct(addr)]))
             .await
             .unwrap();
         assert_eq!(a.connected().await, old);
@@ -231,7 +238,10 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
         let began = Instant::now();
         let (endpoint, target) = (b.endpoint.clone(), (a.peer(), a.addr));
         let dial = runtime.spawn(async move {
-            endpoint.connect(Some(target.0), &[target.1]).await.unwrap();
+            endpoint
+                .connect(Some(target.0), &[Address::direct(target.1)])
+                .await
+                .unwrap();
         });
         within(dial).await.unwrap();
         let new = a.connected().await;
@@ -257,7 +267,7 @@ async fn a_restarted_peer_resets_a_connection_it_does_not_know() {
     let mut a = node(1);
     let (runtime, b) = doomed(2, 0);
     let (peer, addr) = (b.peer(), b.addr);
-    let old = within(a.endpoint.connect(Some(peer), &[addr]))
+    let old = within(a.endpoint.connect(Some(peer), &[Address::direct(addr)]))
         .await
         .unwrap();
     assert_eq!(a.connected().await, old);
@@ -281,7 +291,7 @@ async fn a_kept_peer_is_connected_again_after_its_restart() {
     let mut a = node(1);
     let (runtime, b) = doomed(2, 0);
     let (peer, addr) = (b.peer(), b.addr);
-    a.endpoint.keep(peer, &[addr]).unwrap();
+    a.endpoint.keep(peer, &[Address::direct(addr)]).unwrap();
     let old = a.connected().await;
     kill(runtime, b);
     until(|| is_free(addr)).await;
@@ -298,7 +308,7 @@ async fn a_kept_peer_is_connected_once_it_is_there() {
     let (socket, addr) = silent();
     drop(socket);
     let peer = Identity::from_seed(&[2; 32]).peer_id();
-    a.endpoint.keep(peer, &[addr]).unwrap();
+    a.endpoint.keep(peer, &[Address::direct(addr)]).unwrap();
     let mut late = config(2);
     late.listen = vec![addr];
     let _b = start(late);
@@ -333,7 +343,7 @@ async fn shutdown_says_goodbye_and_ends_the_events() {
     assert_eq!(within(inc.closed()).await, CloseReason::Peer(Code::Done));
     let ended = within(async { while a.events.next().await.is_some() {} });
     ended.await;
-    let after = within(a.endpoint.connect(Some(inc.peer_id()), &[a.addr])).await;
+    let after = within(a.endpoint.connect(Some(inc.peer_id()), &[a.address()])).await;
     assert!(after.is_err());
 }
 
@@ -370,7 +380,7 @@ async fn addresses_go_to_trusted_peers_only_and_follow_trust() {
 async fn a_peer_that_is_trusted_from_the_start_learns_our_addresses_with_hello() {
     let (a, mut b) = (node(1), node(2));
     a.endpoint.trust(b.peer(), true);
-    within(a.endpoint.connect(Some(b.peer()), &[b.addr]))
+    within(a.endpoint.connect(Some(b.peer()), &[b.address()]))
         .await
         .unwrap();
     let addresses = b
@@ -442,7 +452,7 @@ async fn connections_beyond_the_limits_are_refused_and_contacts_keep_their_place
     let dial = |node: &Node| {
         let endpoint = node.endpoint.clone();
         let (peer, addr) = (hub.peer(), hub.addr);
-        async move { within(endpoint.connect(Some(peer), &[addr])).await }
+        async move { within(endpoint.connect(Some(peer), &[Address::direct(addr)])).await }
     };
     let stays = dial(&peers[0]).await.unwrap();
     within(stays.ping()).await.unwrap();
@@ -468,11 +478,16 @@ async fn a_host_with_all_its_connections_gets_no_more_and_one_again_when_one_end
     let peers: Vec<Node> = (2..6).map(node).collect();
     let mut open = Vec::new();
     for peer in &peers[..2] {
-        let connection = within(peer.endpoint.connect(Some(hub.peer()), &[hub.addr])).await;
+        let connection = within(peer.endpoint.connect(Some(hub.peer()), &[hub.address()])).await;
         open.push(connection.unwrap());
     }
     until(|| hub.endpoint.connections().len() == 2).await;
-    let third = within(peers[2].endpoint.connect(Some(hub.peer()), &[hub.addr])).await;
+    let third = within(
+        peers[2]
+            .endpoint
+            .connect(Some(hub.peer()), &[hub.address()]),
+    )
+    .await;
     assert!(matches!(third, Err(DialError::Refused { .. })), "{third:?}");
     open[0].close(Code::Done);
     until(|| hub.endpoint.connections().len() == 1).await;
@@ -480,7 +495,7 @@ async fn a_host_with_all_its_connections_gets_no_more_and_one_again_when_one_end
         loop {
             let dialed = peers[3]
                 .endpoint
-                .connect(Some(hub.peer()), &[hub.addr])
+                .connect(Some(hub.peer()), &[hub.address()])
                 .await;
             if dialed.is_ok() {
                 return dialed;

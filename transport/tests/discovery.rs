@@ -32,7 +32,7 @@ fn visible(seed: u8, port: u16) -> Node {
     start(config)
 }
 
-async fn discovered(node: &mut Node, wanted: PeerId) -> Vec<std::net::SocketAddr> {
+async fn discovered(node: &mut Node, wanted: PeerId) -> Vec<dchat_wire::Address> {
     node.expect(|event| match event {
         Event::Discovered { peer, addrs, .. } if peer == wanted => Some(addrs),
         _ => None,

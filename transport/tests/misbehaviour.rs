@@ -16,7 +16,7 @@ use dchat_transport::tls::IdentityError;
 use dchat_transport::{DialError, Limits};
 use dchat_wire::close::Code;
 use dchat_wire::ping::Ping;
-use dchat_wire::{Frame, grease};
+use dchat_wire::{Address, Frame, grease};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -87,7 +87,7 @@ async fn dial_raw(chain: raw::Chain, alpn: &[u8]) -> DialError {
         }
     });
     let node = node(1);
-    let failed = within(node.endpoint.connect(None, &[addr])).await;
+    let failed = within(node.endpoint.connect(None, &[Address::direct(addr)])).await;
     accepting.abort();
     failed.unwrap_err()
 }
@@ -331,7 +331,7 @@ async fn handshakes_beyond_the_limit_are_asked_to_prove_their_address() {
     assert!(len < initial.len());
     // A real client goes through with it.
     let late = common::node(2);
-    let connection = within(late.endpoint.connect(Some(node.peer()), &[node.addr])).await;
+    let connection = within(late.endpoint.connect(Some(node.peer()), &[node.address()])).await;
     within(connection.unwrap().ping()).await.unwrap();
 }
 
@@ -347,7 +347,11 @@ async fn handshakes_that_never_end_do_not_stop_others_for_good() {
     let late = node(2);
     let connected = within(async {
         loop {
-            if let Ok(connection) = late.endpoint.connect(Some(hub.peer()), &[hub.addr]).await {
+            if let Ok(connection) = late
+                .endpoint
+                .connect(Some(hub.peer()), &[hub.address()])
+                .await
+            {
                 return connection;
             }
         }
@@ -419,7 +423,7 @@ async fn garbage_is_never_answered_with_more_than_it_was_and_stops_nobody() {
         loop {
             if let Ok(connection) = friend
                 .endpoint
-                .connect(Some(node.peer()), &[node.addr])
+                .connect(Some(node.peer()), &[node.address()])
                 .await
             {
                 return connection;

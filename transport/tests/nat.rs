@@ -130,7 +130,9 @@ mod others {
     }
 
     async fn connect(from: &Endpoint, to: SocketAddr) -> dchat_transport::Connection {
-        within(from.connect(None, &[to])).await.unwrap()
+        within(from.connect(None, &[Address::direct(to)]))
+            .await
+            .unwrap()
     }
 
     async fn ask(

@@ -7,7 +7,6 @@
 //! for is closed, and its frontiers tell the rest when it is back.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use dchat_transport as transport;
@@ -83,7 +82,7 @@ impl Network {
         mut questions: mpsc::Receiver<Question>,
     ) {
         for address in &config.dial {
-            let task = keep_dialing(self.endpoint.clone(), address.peer(), address.socket());
+            let task = keep_dialing(self.endpoint.clone(), *address);
             self.tasks.spawn(task);
         }
         let done = loop {
@@ -119,7 +118,7 @@ impl Network {
             From::PathChanged { peer, path } => {
                 self.hub.publish(Event::PathChanged {
                     peer_id: peer.to_string(),
-                    path: PathKind::Direct,
+                    path: kind(path.kind),
                     addr: path.addr.to_string(),
                 });
             }
@@ -170,7 +169,7 @@ impl Network {
         self.links.insert(link, Link { connection, frames });
         self.hub.publish(Event::PeerConnected {
             peer_id: peer.to_string(),
-            path: PathKind::Direct,
+            path: kind(path.kind),
             addr: path.addr.to_string(),
         });
         self.tell(Input::Up { link, peer }).await;
@@ -195,11 +194,11 @@ impl Network {
         }
     }
 
-    fn discovered(&mut self, peer: PeerId, addresses: &[SocketAddr]) {
+    fn discovered(&mut self, peer: PeerId, addresses: &[Address]) {
         if let Some(address) = addresses.first() {
             let found = Nearby {
                 peer_id: peer.to_string(),
-                addr: Address::direct(*address).of(peer).to_string(),
+                addr: address.of(peer).to_string(),
                 via: "mdns".to_owned(),
             };
             self.nearby.insert(peer, found.clone());
@@ -259,7 +258,7 @@ impl Network {
                 PeerInfo {
                     peer_id: link.connection.peer_id().to_string(),
                     name: String::new(),
-                    path: PathKind::Direct,
+                    path: kind(path.kind),
                     addr: path.addr.to_string(),
                     rtt_ms: Some(path.rtt.as_secs_f64() * 1000.0),
                 }
@@ -268,11 +267,19 @@ impl Network {
     }
 }
 
+/// The word for a path.
+fn kind(kind: transport::PathKind) -> PathKind {
+    match kind {
+        transport::PathKind::Direct => PathKind::Direct,
+        transport::PathKind::Relayed => PathKind::Relay,
+    }
+}
+
 /// Reaches an address given at start, and again whenever the connection is lost.
-async fn keep_dialing(endpoint: transport::Endpoint, peer: Option<PeerId>, socket: SocketAddr) {
+async fn keep_dialing(endpoint: transport::Endpoint, address: Address) {
     let mut pause = DIAL_PAUSE.0;
     loop {
-        match endpoint.connect(peer, &[socket]).await {
+        match endpoint.connect(address.peer(), &[address]).await {
             Ok(connection) => {
                 pause = DIAL_PAUSE.0;
                 connection.closed().await;

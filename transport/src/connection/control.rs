@@ -1,14 +1,19 @@
 //! Our control stream: what we have told the peer of our addresses, and what is still to be told.
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use bytes::{Buf as _, Bytes};
 use dchat_wire::identify::Identify;
+use dchat_wire::nat::{Candidates, Punch};
 use dchat_wire::{Address, Frame};
 use quinn::{SendStream, WriteError};
+use tokio::sync::Notify;
 
 use crate::hello::identify;
-use crate::limits::PUSH_REFILL;
+use crate::limits::{PUNCHES_WAITING, PUSH_REFILL};
+use crate::sync::lock;
 
 /// What an IDENTIFY says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +30,59 @@ impl Announcement {
     }
 }
 
-/// The sending side. At most one frame waits in it; a newer announcement waits as a state.
+/// What the path switch has to tell the peer: its newest CANDIDATES and its last PUNCHes.
+///
+/// Bounds: one CANDIDATES, which a newer one replaces, and [`PUNCHES_WAITING`].
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    waiting: Mutex<Waiting>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    candidates: Option<Candidates>,
+    punches: VecDeque<Punch>,
+}
+
+impl Signals {
+    /// Takes a frame that shall be sent; any but the two kinds is dropped.
+    pub(crate) fn push(&self, frame: Frame) {
+        {
+            let mut waiting = lock(&self.waiting);
+            match frame {
+                Frame::Candidates(candidates) => waiting.candidates = Some(candidates),
+                Frame::Punch(punch) => {
+                    if waiting.punches.len() >= PUNCHES_WAITING {
+                        waiting.punches.pop_front();
+                    }
+                    waiting.punches.push_back(punch);
+                }
+                _ => return,
+            }
+        }
+        self.news.notify_one();
+    }
+
+    /// Waits until there is something; at most one may wait.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// The frames in the order in which they make sense.
+    fn take(&self) -> Vec<u8> {
+        let waiting = core::mem::take(&mut *lock(&self.waiting));
+        let candidates = waiting.candidates.map(Frame::Candidates).into_iter();
+        let punches = waiting.punches.into_iter().map(Frame::Punch);
+        candidates
+            .chain(punches)
+            .flat_map(|frame| frame.to_bytes())
+            .collect()
+    }
+}
+
+/// The sending side. One announcement and what [`Signals`] held at one moment wait in it at most;
+/// newer ones wait as states.
 pub(super) struct ControlSender {
     send: SendStream,
     told: Announcement,
@@ -69,6 +126,11 @@ impl ControlSender {
         self.pending = Frame::IdentifyPush(push).to_bytes().into();
         self.told = current;
         self.not_before = now + PUSH_REFILL;
+    }
+
+    /// Takes what there is to signal. Call while nothing is being written.
+    pub(super) fn signal(&mut self, signals: &Signals) {
+        self.pending = signals.take().into();
     }
 
     /// Writes some of what is pending. May be cancelled without losing anything.

@@ -1,7 +1,7 @@
 //! The task of one connection.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use dchat_wire::close::Code;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::arbitration::Claim;
-use super::control::{Announcement, ControlSender};
+use super::control::{Announcement, ControlSender, Signals};
 use super::frames::FrameStream;
 use super::handle::{Connection, Inner, close};
 use super::streams::{self, Opened};
@@ -22,6 +22,8 @@ use crate::error::{CloseReason, DialError, StreamError};
 use crate::hello::{ControlReader, ControlViolation, Heard, Opening};
 use crate::limits::HELLO_TIMEOUT;
 use crate::path::ProbePair;
+use crate::relay::{self, Channel, Channels};
+use crate::sync::lock;
 
 /// A connection whose handshake is done.
 pub(crate) struct Established {
@@ -36,6 +38,8 @@ pub(crate) struct Established {
     pub(crate) permit: Option<Permit>,
     /// For a dial: its turn at the address, until it is up.
     pub(crate) turn: Option<DialTurn>,
+    /// For one dialed over a relay: its channel there, as long as it lives.
+    pub(crate) channel: Option<Channel>,
 }
 
 /// Why a connection did not come up.
@@ -79,6 +83,7 @@ pub(crate) async fn run(
             if let Some(permit) = &mut established.permit {
                 permit.connected();
             }
+            connection.inner().channels.add(established.channel.take());
             ready(Ok(connection.clone()));
             if let Err(code) = serve(&shared, up).await {
                 connection.close(code);
@@ -86,6 +91,8 @@ pub(crate) async fn run(
             let reason = connection.closed().await;
             tracing::debug!(peer = ?established.peer, %reason, "connection over");
             shared.gone(&connection, reason);
+            relay::gone(&shared, &connection);
+            connection.inner().channels.close();
         }
         Err(failure) => {
             let result = give_up(&shared, &established.quinn, failure).await;
@@ -248,6 +255,9 @@ fn connection(shared: &Shared, established: &Established, hello: Hello) -> Conne
         hello,
         paths: shared.paths.clone(),
         closed_with: OnceLock::new(),
+        signals: Signals::default(),
+        channels: Channels::default(),
+        linked: Mutex::new(false),
         nonce: AtomicU64::new(shared.entropy.number()),
     })
 }
@@ -289,12 +299,16 @@ async fn serve(shared: &Arc<Shared>, up: Up) -> Result<(), Code> {
         mut announcements,
     } = up;
     let quinn = connection.inner().quinn.clone();
+    let signals = &connection.inner().signals;
     for opened in held {
         act(shared, &connection, opened, &mut tasks)?;
     }
+    relay::client::link(shared, &connection);
+    let mut forwarded = false;
     let current = || shared.announcement(&connection.peer_id(), connection.virt());
     let mut announcement: Announcement = current();
     loop {
+        let carries = forwarded || *lock(&connection.inner().linked);
         let writing = sender.is_writing();
         let news = !writing && sender.is_news(&announcement);
         tokio::select! {
@@ -303,13 +317,7 @@ async fn serve(shared: &Arc<Shared>, up: Up) -> Result<(), Code> {
                 let frame = control_frame(frame)?;
                 let Some(frame) = frame else { return Ok(()) };
                 let heard = reader.handle_input(frame, Instant::now());
-                if let Heard::Identify(identify) = heard.map_err(ControlViolation::code)? {
-                    let identified = Identified {
-                        addresses: identify.addresses.into_vec(),
-                        observed: identify.observed,
-                    };
-                    shared.identified(&connection, identified);
-                }
+                hear(shared, &connection, heard.map_err(ControlViolation::code)?);
             }
             stream = quinn.accept_uni() => {
                 let Ok(stream) = stream else { return Ok(()) };
@@ -323,16 +331,20 @@ async fn serve(shared: &Arc<Shared>, up: Up) -> Result<(), Code> {
             Some(opened) = tasks.join_next(), if !tasks.is_empty() => {
                 act(shared, &connection, done(opened), &mut tasks)?;
             }
-            // Nothing uses datagrams yet but the byte that wakes a moved connection.
-            datagram = quinn.read_datagram() => {
-                if datagram.is_err() {
-                    return Ok(());
+            // Between peers only the byte that wakes a moved connection. Datagrams of the relay
+            // protocol have a task that reads them, which begins with the first.
+            datagram = quinn.read_datagram(), if !carries => {
+                let Ok(datagram) = datagram else { return Ok(()) };
+                if let Some(forwarding) = relay::forwards(shared, &connection, datagram) {
+                    forwarded = true;
+                    tasks.spawn(done_after(forwarding));
                 }
             }
             _ = announcements.changed() => announcement = current(),
             () = tokio::time::sleep_until(sender.not_before().into()), if news => {
                 sender.announce(announcement.clone(), Instant::now());
             }
+            () = signals.news(), if !writing => sender.signal(signals),
             written = sender.write(), if writing => {
                 if written.is_err() && quinn.close_reason().is_none() {
                     return Err(Code::Unexpected);
@@ -340,6 +352,31 @@ async fn serve(shared: &Arc<Shared>, up: Up) -> Result<(), Code> {
             }
         }
     }
+}
+
+/// Acts on what the peer said on its control stream.
+fn hear(shared: &Arc<Shared>, connection: &Connection, heard: Heard) {
+    match heard {
+        Heard::Identify(identify) => {
+            let identified = Identified {
+                addresses: identify.addresses.into_vec(),
+                observed: identify.observed,
+            };
+            shared.identified(connection, identified);
+        }
+        Heard::Candidates(candidates) => {
+            shared.signalled(connection, Frame::Candidates(candidates));
+        }
+        Heard::Punch(punch) => shared.signalled(connection, Frame::Punch(punch)),
+        // A second HELLO is a violation.
+        Heard::Hello(_) | Heard::Stale => {}
+    }
+}
+
+/// A task that leaves nothing to do.
+async fn done_after(task: impl Future<Output = ()>) -> Opened {
+    task.await;
+    Opened::Done
 }
 
 /// The next frame of the control stream, which may not end while the connection lives; `None` when

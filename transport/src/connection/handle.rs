@@ -1,7 +1,7 @@
 //! The handle of a connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use dchat_wire::close::Code;
@@ -10,10 +10,12 @@ use dchat_wire::ping::Ping;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use quinn::VarInt;
 
+use super::control::Signals;
 use super::frames::first_frame;
 use crate::error::{CloseReason, PingError};
 use crate::limits::LIVENESS_TIMEOUT;
 use crate::path::PathKind;
+use crate::relay::Channels;
 use crate::socket::Paths;
 
 /// The path a connection uses at the moment.
@@ -41,6 +43,12 @@ pub(crate) struct Inner {
     pub(crate) hello: Hello,
     pub(crate) paths: Paths,
     pub(crate) closed_with: OnceLock<Code>,
+    /// What the path switch has to tell the peer.
+    pub(crate) signals: Signals,
+    /// Channels over relays that lead to the peer.
+    pub(crate) channels: Channels,
+    /// Whether it carries channels of a relay.
+    pub(crate) linked: Mutex<bool>,
     /// The next ping's nonce; begins at random.
     pub(crate) nonce: AtomicU64,
 }

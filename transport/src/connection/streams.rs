@@ -13,6 +13,7 @@ use crate::endpoint::Shared;
 use crate::error::StreamError;
 use crate::limits::FIRST_FRAME_TIMEOUT;
 use crate::nat;
+use crate::relay;
 
 /// What a unidirectional stream turned out to be.
 pub(super) enum Opened {
@@ -54,31 +55,48 @@ fn stop(recv: &mut RecvStream, code: Code) -> Opened {
 pub(super) async fn answer(
     shared: Arc<Shared>,
     connection: Connection,
-    mut send: SendStream,
+    send: SendStream,
     mut recv: RecvStream,
 ) -> Opened {
-    let answered = async {
-        let question = first_frame(&mut recv, &mut FrameReader::new()).await?;
-        let answer = match question {
-            Some(Frame::Ping(ping)) => Frame::Pong(dchat_wire::ping::Ping {
+    let mut reader = FrameReader::new();
+    let question = first_frame(&mut recv, &mut reader);
+    let question = match tokio::time::timeout(FIRST_FRAME_TIMEOUT, question).await {
+        Ok(Ok(Some(question))) => question,
+        Ok(Ok(None)) => return give_up(send, recv, Code::Unexpected),
+        Ok(Err(error)) => return error.code().map_or(Opened::Done, Opened::Violation),
+        Err(_) => return give_up(send, recv, Code::Timeout),
+    };
+    match question {
+        Frame::Ping(ping) => {
+            let pong = Frame::Pong(dchat_wire::ping::Ping {
                 nonce: ping.nonce,
                 extensions: Default::default(),
-            }),
-            Some(Frame::Reach(reach)) => Frame::Reached(Reached {
+            });
+            answer_with(send, recv, pong).await
+        }
+        Frame::Reach(reach) => {
+            let reached = Frame::Reached(Reached {
                 result: nat::serve(&shared, &connection, &reach).await,
                 extensions: Default::default(),
-            }),
-            _ => return Ok::<_, StreamError>(Some(Code::Unexpected)),
-        };
-        let written = send.write_all(&answer.to_bytes()).await;
-        written.map_err(|_| StreamError::Closed)?;
-        // One question a stream: whatever follows is not read.
-        match recv.read_chunk(1, true).await {
-            Ok(None) => Ok(None),
-            _ => Ok(Some(Code::Unexpected)),
+            });
+            answer_with(send, recv, reached).await
         }
-    };
-    match tokio::time::timeout(FIRST_FRAME_TIMEOUT, answered).await {
+        request @ (Frame::RelayReserve(_) | Frame::RelayConnect(_)) => {
+            relay::server::serve(&shared, &connection, request, send, recv, reader).await;
+            Opened::Done
+        }
+        incoming @ Frame::RelayIncoming(_) => {
+            relay::client::called(&shared, &connection, incoming, send, recv, reader).await;
+            Opened::Done
+        }
+        _ => give_up(send, recv, Code::Unexpected),
+    }
+}
+
+/// Answers, and ends the stream.
+async fn answer_with(mut send: SendStream, mut recv: RecvStream, answer: Frame) -> Opened {
+    let last = last_word(&mut send, &mut recv, &answer);
+    match tokio::time::timeout(FIRST_FRAME_TIMEOUT, last).await {
         Ok(Ok(None)) => {
             // A stream the peer has stopped needs no end.
             let _ = send.finish();
@@ -87,6 +105,21 @@ pub(super) async fn answer(
         Ok(Ok(Some(code))) => give_up(send, recv, code),
         Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
         Err(_) => give_up(send, recv, Code::Timeout),
+    }
+}
+
+/// Writes an answer after which nothing may come; the code to give the stream up with if it does.
+async fn last_word(
+    send: &mut SendStream,
+    recv: &mut RecvStream,
+    answer: &Frame,
+) -> Result<Option<Code>, StreamError> {
+    let written = send.write_all(&answer.to_bytes()).await;
+    written.map_err(|_| StreamError::Closed)?;
+    // One question a stream: whatever follows is not read.
+    match recv.read_chunk(1, true).await {
+        Ok(None) => Ok(None),
+        _ => Ok(Some(Code::Unexpected)),
     }
 }
 

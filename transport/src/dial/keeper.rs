@@ -9,14 +9,13 @@
 //!   between two dials of one peer is never below half of [`REDIAL_MIN`], whoever sends them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use dchat_wire::PeerId;
+use dchat_wire::{Address, PeerId};
 
 use super::order::order;
 use crate::entropy::Entropy;
-use crate::limits::{DIAL_ADDRESSES, REDIAL_MAX, REDIAL_MIN};
+use crate::limits::{REDIAL_MAX, REDIAL_MIN};
 
 /// A connection that lasted this long was a good one: its end is not another failure.
 const GOOD: Duration = Duration::from_secs(10);
@@ -31,7 +30,7 @@ pub(crate) enum Input {
     /// A dial this table asked for ended without a connection.
     Failed(PeerId),
     /// The peer seems to be at these addresses now.
-    Hint(PeerId, Vec<SocketAddr>),
+    Hint(PeerId, Vec<Address>),
     /// Our own addresses changed.
     NetworkChanged,
 }
@@ -40,7 +39,7 @@ pub(crate) enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dial {
     pub(crate) peer: PeerId,
-    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) addrs: Vec<Address>,
 }
 
 /// No more peers can be kept. Nothing changed; forget one first.
@@ -54,7 +53,7 @@ pub struct TooManyKept {
 #[derive(Debug)]
 struct Kept {
     /// Most recently learned first.
-    addrs: Vec<SocketAddr>,
+    addrs: Vec<Address>,
     state: State,
     failures: u32,
     /// When the last dial began.
@@ -96,7 +95,7 @@ impl Keeper {
     pub(crate) fn keep(
         &mut self,
         peer: PeerId,
-        addrs: &[SocketAddr],
+        addrs: &[Address],
         connected: bool,
         now: Instant,
     ) -> Result<(), TooManyKept> {
@@ -229,12 +228,11 @@ impl Keeper {
         });
     }
 
-    fn hint(&mut self, peer: PeerId, addrs: &[SocketAddr], now: Instant) {
+    fn hint(&mut self, peer: PeerId, addrs: &[Address], now: Instant) {
         if let Some(kept) = self.peers.get_mut(&peer) {
             let mut all = order(addrs);
-            all.retain(|addr| !kept.addrs.contains(addr));
-            kept.addrs.splice(0..0, all);
-            kept.addrs.truncate(DIAL_ADDRESSES);
+            all.append(&mut kept.addrs);
+            kept.addrs = order(&all);
             kept.hurry(now);
         }
         self.handle_timeout(now);
@@ -273,6 +271,8 @@ fn wait(failures: u32, spread: u64) -> Duration {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
 
+    use std::net::SocketAddr;
+
     use dchat_wire::sign::Identity;
     use proptest::prelude::*;
 
@@ -282,8 +282,8 @@ mod tests {
         Identity::from_seed(&[seed; 32]).peer_id()
     }
 
-    fn addr(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn addr(port: u16) -> Address {
+        Address::direct(SocketAddr::from(([192, 0, 2, 1], port)))
     }
 
     fn keeper() -> Keeper {

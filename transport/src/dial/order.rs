@@ -2,20 +2,32 @@
 
 use std::net::SocketAddr;
 
-use crate::limits::DIAL_ADDRESSES;
+use dchat_wire::Address;
 
-/// The addresses worth trying: each once, families alternating (RFC 8305 §4) beginning with that of
-/// the first, the caller's order within a family, at most [`DIAL_ADDRESSES`].
-pub(crate) fn order(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
-    let mut families: [Vec<SocketAddr>; 2] = Default::default();
+use crate::limits::{DIAL_ADDRESSES, DIAL_CIRCUITS};
+
+/// The addresses worth trying, without the peer they name: each once, the direct ones before the
+/// circuits. Of the direct ones families alternate (RFC 8305 §4) beginning with that of the first,
+/// with the caller's order within a family. At most [`DIAL_ADDRESSES`], of which circuits keep up
+/// to [`DIAL_CIRCUITS`] places.
+pub(crate) fn order(addrs: &[Address]) -> Vec<Address> {
+    let mut families: [Vec<Address>; 2] = Default::default();
+    let mut circuits = Vec::new();
     let mut first = None;
-    for addr in addrs.iter().filter_map(usable) {
-        let family = usize::from(addr.is_ipv6());
-        first.get_or_insert(family);
-        if !families[family].contains(&addr) {
-            families[family].push(addr);
+    for addr in addrs.iter().filter_map(plain) {
+        let list = match addr {
+            Address::Direct { socket, .. } => {
+                let family = usize::from(socket.is_ipv6());
+                first.get_or_insert(family);
+                &mut families[family]
+            }
+            Address::Circuit { .. } => &mut circuits,
+        };
+        if !list.contains(&addr) {
+            list.push(addr);
         }
     }
+    circuits.truncate(DIAL_CIRCUITS);
     let first = first.unwrap_or_default();
     let mut turns = [
         families[first].iter().copied(),
@@ -28,10 +40,24 @@ pub(crate) fn order(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
             ordered.extend(turn.next());
         }
         if ordered.len() == before {
-            ordered.truncate(DIAL_ADDRESSES);
+            ordered.truncate(DIAL_ADDRESSES - circuits.len());
+            ordered.append(&mut circuits);
             return ordered;
         }
     }
+}
+
+/// The address without the peer and in its plain form, when it names one socket.
+fn plain(addr: &Address) -> Option<Address> {
+    let socket = usable(&addr.socket())?;
+    Some(match addr {
+        Address::Direct { .. } => Address::direct(socket),
+        Address::Circuit { relay, .. } => Address::Circuit {
+            socket,
+            relay: *relay,
+            peer: None,
+        },
+    })
 }
 
 /// The address in its plain form, when it can be one socket's.
@@ -48,10 +74,21 @@ pub(crate) fn usable(addr: &SocketAddr) -> Option<SocketAddr> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
 
+    use dchat_wire::sign::Identity;
+
     use super::*;
 
-    fn addrs(list: &[&str]) -> Vec<SocketAddr> {
-        list.iter().map(|text| text.parse().unwrap()).collect()
+    fn addrs(list: &[&str]) -> Vec<Address> {
+        let socket = |text: &&str| Address::direct(text.parse().unwrap());
+        list.iter().map(socket).collect()
+    }
+
+    fn circuit(port: u16, relay: u8) -> Address {
+        Address::Circuit {
+            socket: SocketAddr::from(([192, 0, 2, 9], port)),
+            relay: Identity::from_seed(&[relay; 32]).peer_id(),
+            peer: None,
+        }
     }
 
     #[test]
@@ -89,8 +126,27 @@ mod tests {
     #[test]
     fn many_addresses_are_cut() {
         let given: Vec<_> = (1..100)
-            .map(|port| SocketAddr::from(([192, 0, 2, 1], port)))
+            .map(|port| Address::direct(SocketAddr::from(([192, 0, 2, 1], port))))
             .collect();
         assert_eq!(order(&given), given[..DIAL_ADDRESSES]);
+    }
+
+    #[test]
+    fn circuits_come_last_and_keep_their_places() {
+        let peer = Identity::from_seed(&[7; 32]).peer_id();
+        let mut given: Vec<_> = (1..100)
+            .map(|port| Address::direct(SocketAddr::from(([192, 0, 2, 1], port))))
+            .collect();
+        given.insert(0, circuit(1, 1).of(peer));
+        given.push(circuit(1, 2));
+        given.push(circuit(1, 1));
+        let ordered = order(&given);
+        assert_eq!(ordered.len(), DIAL_ADDRESSES);
+        assert_eq!(
+            ordered[DIAL_ADDRESSES - 2..],
+            [circuit(1, 1), circuit(1, 2)]
+        );
+        let circuits = (0..50).map(|port| circuit(port + 1, 1)).collect::<Vec<_>>();
+        assert_eq!(order(&circuits), circuits[..DIAL_CIRCUITS]);
     }
 }

@@ -1,53 +1,59 @@
 //! One dial: attempts at several addresses, of which the first to succeed wins.
+//!
+//! Direct addresses begin one after the other, and so do circuits, beside them: a message does not
+//! wait for a direct path, and a direct path that is there is not kept waiting by a relay.
 
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use dchat_wire::PeerId;
 use dchat_wire::close::Code;
+use dchat_wire::{Address, PeerId};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::order::order;
 use crate::congestion::{PathControl, PathId};
 use crate::connection::{Connection, Established, run};
-use crate::endpoint::{Shared, VirtualAddress};
+use crate::endpoint::{DialTurn, Shared, Use, VirtualAddress};
 use crate::error::{CloseReason, DialError};
 use crate::limits::{DIAL_ADDRESSES, DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
+use crate::relay::{self, Channel};
 use crate::tls::{IdentityError, proven_peer};
 
 /// A name has to be given to TLS; with SNI off it is never sent.
 const NAME: &str = "dchat.invalid";
 
-/// Connects to `peer`, or to whoever answers, at one of `addrs`. Cancelling stops the attempts; a
-/// handshake that is done by then goes on by itself.
+/// Connects to `peer`, or to whoever answers, at one of `addrs`; one that names the peer names it for
+/// all. Cancelling stops the attempts; a handshake that is done by then goes on by itself.
 pub(crate) async fn dial(
     shared: &Arc<Shared>,
     peer: Option<PeerId>,
-    addrs: &[SocketAddr],
+    addrs: &[Address],
 ) -> Result<Connection, DialError> {
     if shared.is_closing() {
         return Err(DialError::Shutdown);
     }
+    let peer = peer.or_else(|| addrs.iter().find_map(Address::peer));
     if peer == Some(shared.us) {
         return Err(DialError::Myself);
     }
     if let Some(live) = peer.and_then(|peer| shared.live(&peer)) {
         return Ok(live);
     }
-    let addrs = order(addrs);
-    if addrs.is_empty() {
-        return Err(DialError::NoAddress);
-    }
+    let (direct, circuits) = ways(shared, peer, addrs)?;
     let race = Race::new(shared, peer);
     let (result, answered) = tokio::select! {
-        result = race.run(&addrs) => result,
+        result = race.run(&direct, &circuits) => result,
         live = until_live(shared, peer) => return Ok(live),
         () = shared.closing() => return Err(DialError::Shutdown),
     };
     match (result, answered) {
+        (Ok(connection), _) => {
+            shared.dialed_at(&connection, &direct);
+            Ok(connection)
+        }
         // The peer keeps another connection, which may be up there and not yet here.
         (Err(DialError::Closed(CloseReason::Peer(Code::Duplicate))), Some(answered)) => {
             let other = timeout(HELLO_TIMEOUT, shared.until_live(&answered)).await;
@@ -55,6 +61,44 @@ pub(crate) async fn dial(
         }
         (result, _) => result,
     }
+}
+
+/// [`dial`] of a relay at its own addresses, as a future whose type is known: a dial over a relay
+/// dials the relay.
+pub(crate) fn dial_boxed<'a>(
+    shared: &'a Arc<Shared>,
+    relay: PeerId,
+    addrs: &'a [Address],
+) -> Pin<Box<dyn Future<Output = Result<Connection, DialError>> + Send + 'a>> {
+    Box::pin(dial(shared, Some(relay), addrs))
+}
+
+/// The direct addresses to try, and the circuits.
+fn ways(
+    shared: &Shared,
+    peer: Option<PeerId>,
+    addrs: &[Address],
+) -> Result<(Vec<Address>, Vec<Address>), DialError> {
+    let named = |addr: &&Address| addr.peer().is_none() || addr.peer() == peer;
+    let addrs: Vec<Address> = addrs.iter().filter(named).copied().collect();
+    let (mut direct, mut circuits): (Vec<_>, Vec<_>) = order(&addrs)
+        .into_iter()
+        .partition(|addr| matches!(addr, Address::Direct { .. }));
+    let relay = peer.is_some_and(|peer| shared.relays.is_wanted(&peer));
+    // Only a peer with a name can be asked for, and what carries others is not carried itself.
+    if peer.is_none() || relay {
+        circuits.clear();
+    }
+    if shared.relay_only && !relay && !direct.is_empty() {
+        direct.clear();
+        if circuits.is_empty() {
+            return Err(DialError::RelayOnly);
+        }
+    }
+    if direct.is_empty() && circuits.is_empty() {
+        return Err(DialError::NoAddress);
+    }
+    Ok((direct, circuits))
 }
 
 /// The peer may reach us first.
@@ -67,7 +111,7 @@ async fn until_live(shared: &Shared, peer: Option<PeerId>) -> Connection {
 
 /// How an attempt ended. At most one of a race gets as far as `Up`.
 enum Ended {
-    Failed(DialError),
+    Failed(Address, DialError),
     Up(PeerId, Result<Connection, DialError>),
 }
 
@@ -114,30 +158,39 @@ impl Race {
     /// The outcome, and who answered where somebody did.
     async fn run(
         mut self,
-        addrs: &[SocketAddr],
+        direct: &[Address],
+        circuits: &[Address],
     ) -> (Result<Connection, DialError>, Option<PeerId>) {
-        let mut waiting = addrs.iter().copied();
+        let mut lanes = [Lane::new(direct), Lane::new(circuits)];
         let mut running = 0;
         let mut worst = DialError::Unreachable {
-            addresses: addrs.len(),
+            addresses: direct.len() + circuits.len(),
         };
         loop {
-            if let Some(addr) = waiting.next() {
-                tokio::spawn(self.entry.clone().run(addr));
-                running += 1;
-            } else if running == 0 {
+            let now = Instant::now();
+            for lane in &mut lanes {
+                if let Some(addr) = lane.begin(now) {
+                    tokio::spawn(self.entry.clone().run(addr));
+                    running += 1;
+                }
+            }
+            if running == 0 {
                 return (Err(worst), None);
             }
-            // Nothing is gained by waiting out the stagger behind a failure.
-            let more = waiting.len() > 0;
+            let due = lanes.iter().filter_map(Lane::due).min();
             let ended = tokio::select! {
                 ended = self.ended.recv() => ended,
-                () = sleep(DIAL_STAGGER), if more => continue,
+                () = sleep_until(due.unwrap_or(now).into()), if due.is_some() => continue,
             };
             match ended {
                 Some(Ended::Up(peer, result)) => return (result, Some(peer)),
-                Some(Ended::Failed(error)) => {
+                Some(Ended::Failed(addr, error)) => {
                     running -= 1;
+                    // Nothing is gained by waiting out the stagger behind a failure.
+                    let lane = usize::from(matches!(addr, Address::Circuit { .. }));
+                    if let Some(lane) = lanes.get_mut(lane) {
+                        lane.next = now;
+                    }
                     if tells_more(&error) > tells_more(&worst) {
                         worst = error;
                     }
@@ -148,8 +201,35 @@ impl Race {
     }
 }
 
+/// Addresses that begin one after the other.
+struct Lane<'a> {
+    waiting: core::slice::Iter<'a, Address>,
+    next: Instant,
+}
+
+impl<'a> Lane<'a> {
+    fn new(addrs: &'a [Address]) -> Self {
+        Self {
+            waiting: addrs.iter(),
+            next: Instant::now(),
+        }
+    }
+
+    fn begin(&mut self, now: Instant) -> Option<Address> {
+        if self.next > now {
+            return None;
+        }
+        self.next = now + DIAL_STAGGER;
+        self.waiting.next().copied()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        (self.waiting.len() > 0).then_some(self.next)
+    }
+}
+
 impl Entry {
-    async fn run(self, addr: SocketAddr) {
+    async fn run(self, addr: Address) {
         let mut over = self.over.clone();
         let attempt = attempt(&self.shared, self.expected, addr, self.dialed);
         let established = tokio::select! {
@@ -161,7 +241,7 @@ impl Entry {
             Ok(established) => established,
             Err(error) => {
                 // Nobody waits for a race that is over.
-                let _ = self.ended.send(Ended::Failed(error)).await;
+                let _ = self.ended.send(Ended::Failed(addr, error)).await;
                 return;
             }
         };
@@ -185,29 +265,71 @@ fn tells_more(error: &DialError) -> u8 {
         DialError::WrongPeer { .. } => 4,
         DialError::Identity { .. } => 3,
         DialError::Refused { .. } => 2,
+        DialError::Relay { .. } | DialError::RelayUnusable { .. } => 2,
         DialError::Internal(_) => 1,
         _ => 0,
+    }
+}
+
+/// How one attempt gets to the peer.
+struct Way {
+    address: VirtualAddress,
+    turn: Option<DialTurn>,
+    channel: Option<Channel>,
+}
+
+impl Way {
+    async fn find(
+        shared: &Arc<Shared>,
+        expected: Option<PeerId>,
+        addr: Address,
+    ) -> Result<Self, DialError> {
+        let way = match (addr, expected) {
+            (Address::Circuit { socket, relay, .. }, Some(peer)) => {
+                let channel = relay::open(shared, relay, socket, peer).await?;
+                let virt = channel.dial(&shared.paths);
+                Self {
+                    address: VirtualAddress::new(shared, virt),
+                    turn: None,
+                    channel: Some(channel),
+                }
+            }
+            (addr, _) => {
+                let turn = shared.turn(addr.socket()).await;
+                shared.contacting(&[addr.socket()]);
+                let virt = shared.paths.dial(addr.socket());
+                Self {
+                    address: VirtualAddress::new(shared, virt),
+                    turn: Some(turn),
+                    channel: None,
+                }
+            }
+        };
+        match shared.paths.current(way.address.virt) {
+            Some(_) => Ok(way),
+            None => Err(DialError::Unreachable { addresses: 1 }),
+        }
     }
 }
 
 async fn attempt(
     shared: &Arc<Shared>,
     expected: Option<PeerId>,
-    addr: SocketAddr,
+    addr: Address,
     dialed: u64,
 ) -> Result<Established, DialError> {
-    let turn = shared.turn(addr).await;
-    shared.contacting(&[addr]);
-    let address = VirtualAddress::new(shared, shared.paths.dial(addr));
+    let Way {
+        address,
+        turn,
+        channel,
+    } = Way::find(shared, expected, addr).await?;
     let unreachable = DialError::Unreachable { addresses: 1 };
-    if shared.paths.current(address.virt).is_none() {
-        return Err(unreachable);
-    }
     let internal = |error: &dyn core::fmt::Display| DialError::Internal(error.to_string());
     let control = PathControl::new(PathId(0), Instant::now(), shared.entropy.number());
+    let purpose = expected.map_or(Use::Peer, |peer| shared.relays.purpose(&peer));
     let (config, failure) = shared
         .settings
-        .client(expected, &control)
+        .client(expected, purpose, &control)
         .map_err(|error| internal(&error))?;
     let connecting = shared
         .quinn
@@ -249,6 +371,7 @@ async fn attempt(
         control,
         address,
         permit: None,
-        turn: Some(turn),
+        turn,
+        channel,
     })
 }

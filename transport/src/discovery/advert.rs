@@ -24,7 +24,12 @@ pub(super) fn ours(
     instance: &[u8; 16],
     addrs: &[Address],
 ) -> Result<Option<ServiceInfo>, mdns_sd::Error> {
-    let sockets: Vec<SocketAddr> = addrs.iter().map(Address::socket).collect();
+    let own = |addr: &Address| match addr {
+        Address::Direct { socket, .. } => Some(*socket),
+        // Whoever hears this can do without a relay.
+        Address::Circuit { .. } => None,
+    };
+    let sockets: Vec<SocketAddr> = addrs.iter().filter_map(own).collect();
     let shared_by = |port: u16| {
         sockets
             .iter()

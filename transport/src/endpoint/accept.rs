@@ -11,6 +11,7 @@ use super::shared::{Shared, VirtualAddress};
 use crate::congestion::{PathControl, PathId};
 use crate::connection::{Established, run};
 use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::relay;
 use crate::tls::proven_peer;
 
 /// Takes connection attempts until the endpoint closes. A task is spawned only for those admitted.
@@ -18,7 +19,7 @@ pub(super) async fn accept(shared: Arc<Shared>) {
     while let Some(incoming) = shared.quinn.accept().await {
         let virt = incoming.remote_address();
         let proven = incoming.remote_address_validated();
-        match shared.admission.decide(shared.real_ip(virt), proven) {
+        match shared.admission.decide(shared.network(virt), proven) {
             Decision::Accept(permit) => begin(&shared, incoming, permit),
             Decision::Retry => {
                 // Fails only for a proven address, which is not asked again.
@@ -67,6 +68,14 @@ async fn handshake(
         );
         return;
     };
+    if !relay::was_announced(&shared, address.virt, &peer) {
+        // The relay asked for consent under another name.
+        quinn.close(
+            (Code::Refused as u32).into(),
+            Code::Refused.text().as_bytes(),
+        );
+        return;
+    }
     let established = Established {
         quinn,
         peer,
@@ -76,6 +85,7 @@ async fn handshake(
         address,
         permit: Some(permit),
         turn: None,
+        channel: None,
     };
     // Whoever dials is told; here nobody waits.
     run(shared, established, |_| {}).await;

@@ -7,17 +7,20 @@
 //!   handshakes and [`Limits::connections`] of connections.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use crate::limits::Limits;
 use crate::sync::lock;
 
-/// The part of an address that one party is assumed to control: an IPv4 address, an IPv6 /64.
+/// The part of an address that one party is assumed to control: an IPv4 address, an IPv6 /64, or a
+/// channel of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Network {
     V4([u8; 4]),
     V6([u8; 8]),
+    /// One attempt over a relay.
+    Relayed([u8; 8]),
 }
 
 impl Network {
@@ -27,6 +30,17 @@ impl Network {
             IpAddr::V6(ip) => {
                 let [a, b, c, d, e, f, g, h, ..] = ip.octets();
                 Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+
+    /// For an attempt of which only its virtual address is known: nobody shares it.
+    pub(crate) fn virtual_of(virt: SocketAddr) -> Self {
+        match virt.ip() {
+            ip @ IpAddr::V4(_) => Self::of(ip),
+            IpAddr::V6(ip) => {
+                let [.., a, b, c, d, e, f, g, h] = ip.octets();
+                Self::Relayed([a, b, c, d, e, f, g, h])
             }
         }
     }
@@ -72,9 +86,8 @@ impl Admission {
         }
     }
 
-    /// Decides on an attempt from `ip`; `proven` when a Retry has shown that it is the sender's.
-    pub(crate) fn decide(&self, ip: IpAddr, proven: bool) -> Decision {
-        let network = Network::of(ip);
+    /// Decides on an attempt from `network`; `proven` when a Retry has shown that it is the sender's.
+    pub(crate) fn decide(&self, network: Network, proven: bool) -> Decision {
         let mut table = lock(&self.table);
         if table.handshakes >= self.limits.handshakes {
             return Decision::Ignore;
@@ -156,11 +169,11 @@ mod tests {
         }
     }
 
-    fn ip(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
+    fn ip(last: u8) -> Network {
+        Network::of(IpAddr::from([192, 0, 2, last]))
     }
 
-    fn accept(admission: &Admission, ip: IpAddr) -> Option<Permit> {
+    fn accept(admission: &Admission, ip: Network) -> Option<Permit> {
         match admission.decide(ip, true) {
             Decision::Accept(permit) => Some(permit),
             _ => None,

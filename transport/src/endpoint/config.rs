@@ -2,10 +2,12 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
+use dchat_wire::Address;
 use dchat_wire::sign::Identity;
 
 use crate::limits::Limits;
 use crate::nat::NatConfig;
+use crate::relay::proto::server;
 
 /// Settings of an [`Endpoint`](super::Endpoint).
 #[derive(Clone, Debug)]
@@ -19,6 +21,16 @@ pub struct EndpointConfig {
     pub roles: u64,
     /// What to do about NATs.
     pub nat: NatConfig,
+    /// What the node relays, and for whom. Used only with [`dchat_wire::hello::role::RELAY`] among
+    /// the roles.
+    pub relay: RelaySettings,
+    /// Relays to hold reservations at, so that others reach us through them: direct addresses that
+    /// name their peer. Others are left out. Default: none.
+    pub relays: Vec<Address>,
+    /// Whether peers shall never learn our address. Then they are dialed over circuits only, told
+    /// only circuits, and nothing is announced on the local network; only relays are dialed
+    /// directly. Default: no.
+    pub relay_only: bool,
     /// How much others may take.
     pub limits: Limits,
     /// Discovery on the local network, if wanted. Default: on.
@@ -38,11 +50,23 @@ impl EndpointConfig {
             listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))],
             roles: 0,
             nat: NatConfig::default(),
+            relay: RelaySettings::default(),
+            relays: Vec::new(),
+            relay_only: false,
             limits: Limits::default(),
             mdns: Some(MdnsConfig::default()),
             seed: None,
         }
     }
+}
+
+/// What a relay gives, and to whom.
+#[derive(Clone, Debug, Default)]
+pub struct RelaySettings {
+    /// How much.
+    pub limits: server::Limits,
+    /// To whom.
+    pub policy: server::Policy,
 }
 
 /// Settings of discovery by mDNS.

@@ -1,6 +1,5 @@
 //! What the endpoint tells the application.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
@@ -45,8 +44,8 @@ pub enum Event {
     Discovered {
         /// Who it claims to be.
         peer: PeerId,
-        /// Where.
-        addrs: Vec<SocketAddr>,
+        /// Where, without the peer.
+        addrs: Vec<Address>,
         /// How we know.
         via: Via,
     },
@@ -76,7 +75,7 @@ pub enum Event {
         /// Where it sees our packets come from.
         observed: Option<Address>,
     },
-    /// Our own addresses, at the start and whenever they change.
+    /// Our own addresses, circuits among them, at the start and whenever they change.
     ListenAddrs(Vec<Address>),
 }
 

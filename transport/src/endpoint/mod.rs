@@ -13,6 +13,7 @@
 
 mod accept;
 mod admission;
+mod candidates;
 mod config;
 mod events;
 mod interfaces;
@@ -24,12 +25,14 @@ mod tasks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dchat_nat::classify::Report;
 use dchat_wire::close::Code;
 use dchat_wire::codec::List;
-use dchat_wire::hello::{Capabilities, capability};
+use dchat_wire::hello::{Capabilities, capability, role};
+use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
+use dchat_wire::sign::Identity;
 use dchat_wire::{Address, PeerId};
 use quinn::TokioRuntime;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -42,14 +45,19 @@ use crate::entropy::Entropy;
 use crate::error::{DialError, EndpointError};
 use crate::limits::{DIAL_ADDRESSES, Limits};
 use crate::nat::{self, Nat, NatConfig, NatStatus, StunServer};
+use crate::path::PathKind;
+use crate::relay::proto::server;
+use crate::relay::server::RelayServer;
+use crate::relay::{self, RelayInfo, Relays};
 use crate::socket;
 
-pub use config::{EndpointConfig, MdnsConfig};
+pub use config::{EndpointConfig, MdnsConfig, RelaySettings};
 pub use events::{Event, Events, Via};
 
 pub(crate) use admission::Permit;
 pub(crate) use interfaces::is_alone;
 pub(crate) use outbox::Identified;
+pub(crate) use quic::Use;
 pub(crate) use shared::{Admitted, DialTurn, Shared, VirtualAddress};
 
 use shared::{Parts, Phase};
@@ -98,15 +106,22 @@ impl Endpoint {
             listen,
             roles,
             nat,
+            relay,
+            relays,
+            relay_only,
             limits,
             mdns,
             seed,
         } = config;
+        // It would announce what shall not be known.
+        let mdns = mdns.filter(|_| !relay_only);
+        let nat = if relay_only { nat.hidden() } else { nat };
+        let relays_for_others = roles & role::RELAY != 0;
         let entropy = Entropy::new(match seed {
             Some(seed) => seed,
             None => system_random()?,
         });
-        let settings = quic::ConnectionSettings::new(&identity, &limits)?;
+        let settings = quic::ConnectionSettings::new(&identity, &limits, relays_for_others)?;
         let (udp, paths, path_events) =
             socket::bind_with(&listen, entropy.derive("socket"), socket_tables(&limits))?;
         let quinn = quinn::Endpoint::new_with_abstract_socket(
@@ -115,10 +130,13 @@ impl Endpoint {
             udp,
             Arc::new(TokioRuntime),
         )?;
+        let us = identity.peer_id();
+        let relay_seed = entropy.derive("relays");
+        let strangers = limits.stranger_channels;
         let (streams, waiting) = mpsc::channel(limits.waiting_streams.max(1));
         let (suspects, suspected) = mpsc::channel(SUSPECTS);
         let shared = Arc::new(Shared::new(Parts {
-            us: identity.peer_id(),
+            us,
             roles,
             limits,
             entropy,
@@ -127,6 +145,9 @@ impl Endpoint {
             capabilities: capabilities(&nat),
             nat: Nat::new(paths.clone(), nat),
             paths,
+            relay_only,
+            relay_server: relays_for_others.then(|| relay_server(&identity, relay)),
+            relays: Relays::new(us, relay_seed, strangers),
             streams,
             suspects,
         }));
@@ -137,6 +158,11 @@ impl Endpoint {
         tokio::spawn(tasks::follow_paths(Arc::clone(&shared), path_events));
         tokio::spawn(tasks::follow_interfaces(Arc::clone(&shared)));
         let nat = tokio::spawn(nat::run(Arc::clone(&shared)));
+        tokio::spawn(relay::client::drive(Arc::clone(&shared)));
+        if let Some(server) = &shared.relay_server {
+            tokio::spawn(tasks::relay(Arc::clone(&shared), Arc::clone(server)));
+        }
+        relay::client::set_relays(&shared, &relays);
         let discovery = mdns
             .map(|mdns| tokio::spawn(discovery::discover(Arc::clone(&shared), mdns, suspected)));
         let events = Events::new(Arc::clone(&shared), waiting);
@@ -159,15 +185,16 @@ impl Endpoint {
     }
 
     /// Where others can reach us, without our PeerId: the interfaces' addresses for a wildcard,
-    /// loopback only when there is nothing else. At most [`DIAL_ADDRESSES`], those valid everywhere
-    /// first.
+    /// loopback only when there is nothing else, those valid everywhere first; then the circuits of
+    /// relays that hold a reservation for us. At most [`DIAL_ADDRESSES`]. In relay-only mode the
+    /// circuits alone.
     #[must_use]
     pub fn listen_addrs(&self) -> Vec<Address> {
         self.shared.listen_addrs()
     }
 
-    /// Connects to `peer`, or to whoever answers, at one of `addrs`, the first 16 of which are
-    /// tried 250 ms apart. A connection with `peer` that is up is returned as it is, and so is one
+    /// Connects to `peer`, or to whoever answers, at one of `addrs`, of which 16 are tried: direct
+    /// ones 250 ms apart and circuits beside them, which take the peer's name. A connection with `peer` that is up is returned as it is, and so is one
     /// that comes up meanwhile by the peer's own dial. Returns once HELLO came. Dropping the future
     /// stops the attempts.
     ///
@@ -176,7 +203,7 @@ impl Endpoint {
     pub async fn connect(
         &self,
         peer: Option<PeerId>,
-        addrs: &[SocketAddr],
+        addrs: &[Address],
     ) -> Result<Connection, DialError> {
         dial(&self.shared, peer, addrs).await
     }
@@ -187,8 +214,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`TooManyKept`]; nothing changed.
-    pub fn keep(&self, peer: PeerId, addrs: &[SocketAddr]) -> Result<(), TooManyKept> {
-        let addrs = addrs.get(..DIAL_ADDRESSES).unwrap_or(addrs);
+    pub fn keep(&self, peer: PeerId, addrs: &[Address]) -> Result<(), TooManyKept> {
         if peer == self.shared.us {
             return Ok(());
         }
@@ -230,6 +256,46 @@ impl Endpoint {
         self.shared.nat.sample(&self.shared).await
     }
 
+    /// The relays to hold reservations at from now on: direct addresses that name their peer; others
+    /// are left out. Reservations at relays that are not among them end.
+    pub fn set_relays(&self, relays: &[Address]) {
+        relay::client::set_relays(&self.shared, relays);
+    }
+
+    /// What is known of the relays in use, by PeerId.
+    #[must_use]
+    pub fn relays(&self) -> Vec<RelayInfo> {
+        relay::client::infos(&self.shared)
+    }
+
+    /// What this node relays; `None` without that role.
+    #[must_use]
+    pub fn relay_stats(&self) -> Option<server::Stats> {
+        let server = self.shared.relay_server.as_ref();
+        server.map(|server| server.stats())
+    }
+
+    /// Relays for others from now on; without the role nothing changes. Reservations and channels
+    /// that the policy excludes end.
+    pub fn set_relay_policy(&self, policy: server::Policy) {
+        if let Some(server) = &self.shared.relay_server {
+            server.set_policy(policy);
+        }
+    }
+
+    /// Candidates of one kind, replacing those said before of this kind: mapped ones by who asks
+    /// gateways, reflexive ones by who asks others. Host candidates follow the interfaces by
+    /// themselves, relayed ones the reservations. `class` is what is known of our NAT now. They are
+    /// told to trusted peers, unless in relay-only mode.
+    pub fn set_local_candidates(
+        &self,
+        class: NatClass,
+        kind: CandidateKind,
+        candidates: Vec<Candidate>,
+    ) {
+        self.shared.set_local_candidates(class, kind, candidates);
+    }
+
     /// The connections that are up, by PeerId.
     #[must_use]
     pub fn connections(&self) -> Vec<Connection> {
@@ -245,6 +311,17 @@ impl Endpoint {
     /// Says goodbye on the local network, closes all connections and waits until the peers know, at
     /// most for `deadline`.
     pub async fn shutdown(&self, deadline: Duration) {
+        if let Some(server) = &self.shared.relay_server {
+            server.shut_down();
+        }
+        // First those over relays: their last word has to get through before the relays' does.
+        for connection in self.shared.connections() {
+            if connection.path().kind == PathKind::Relayed {
+                connection.close(Code::Done);
+            }
+        }
+        // Whatever has not left by then does not matter.
+        let _ = tokio::time::timeout(deadline / 2, relay::client::quiesce(&self.shared)).await;
         close(&self.shared);
         let discovery = crate::sync::lock(&self._life.discovery).take();
         let nat = crate::sync::lock(&self._life.nat).take();
@@ -269,9 +346,10 @@ impl Endpoint {
 
 /// What a node can do.
 fn capabilities(nat: &NatConfig) -> Capabilities {
-    let mut list = vec![capability::CHAT];
+    let mut list = vec![capability::CHAT, capability::PUNCH];
     list.extend(nat.serve.then_some(capability::REACH));
-    // Ascending, as it has to be.
+    list.sort_unstable();
+    // They are in order, so the fallback is never taken.
     Capabilities::new(List::first_of(list)).unwrap_or_default()
 }
 
@@ -286,6 +364,15 @@ fn socket_tables(limits: &Limits) -> socket::Config {
             .max(2 * most + standard.provisional),
         ..standard
     }
+}
+
+fn relay_server(identity: &Identity, settings: RelaySettings) -> Arc<RelayServer> {
+    let config = server::Config {
+        identity: identity.clone(),
+        limits: settings.limits,
+        policy: settings.policy,
+    };
+    Arc::new(RelayServer::new(config, Instant::now()))
 }
 
 fn system_random() -> Result<[u8; 32], EndpointError> {

@@ -12,7 +12,6 @@
 //! * Bounds: subjects of the peers that are connected, discovered, or last told to be either.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 
 use dchat_wire::{Address, PeerId};
 
@@ -26,7 +25,7 @@ pub(crate) enum Notice<C> {
     Disconnected(PeerId, CloseReason),
     PathChanged(PeerId, PathInfo),
     Identified(PeerId, Identified),
-    Discovered(PeerId, Vec<SocketAddr>),
+    Discovered(PeerId, Vec<Address>),
     Expired(PeerId),
     ListenAddrs(Vec<Address>),
 }
@@ -64,8 +63,8 @@ pub(crate) struct Outbox<C> {
     presence: BTreeMap<PeerId, Presence<C>>,
     paths: BTreeMap<PeerId, PathInfo>,
     identified: BTreeMap<PeerId, Identified>,
-    found: BTreeMap<PeerId, Vec<SocketAddr>>,
-    told_found: BTreeMap<PeerId, Vec<SocketAddr>>,
+    found: BTreeMap<PeerId, Vec<Address>>,
+    told_found: BTreeMap<PeerId, Vec<Address>>,
     listen: Option<Vec<Address>>,
 }
 
@@ -131,7 +130,7 @@ impl<C: Clone> Outbox<C> {
     }
 
     /// `peer` is on the local network, at `addrs`.
-    pub(crate) fn found(&mut self, peer: PeerId, addrs: Vec<SocketAddr>) {
+    pub(crate) fn found(&mut self, peer: PeerId, addrs: Vec<Address>) {
         self.found.insert(peer, addrs);
         self.queue(Subject::Discovery(peer));
     }
@@ -228,8 +227,8 @@ mod tests {
         Identity::from_seed(&[seed; 32]).peer_id()
     }
 
-    fn addrs(port: u16) -> Vec<SocketAddr> {
-        vec![SocketAddr::from(([192, 0, 2, 1], port))]
+    fn addrs(port: u16) -> Vec<Address> {
+        vec![Address::direct(([192, 0, 2, 1], port).into())]
     }
 
     fn drain(outbox: &mut Outbox<u64>) -> Vec<Notice<u64>> {

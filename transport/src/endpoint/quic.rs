@@ -39,10 +39,35 @@ pub(crate) struct ConnectionSettings {
     tls: Tls,
     server: quinn::ServerConfig,
     limits: Limits,
+    /// Whether we relay: then datagrams wait in fair queues, and not in connections.
+    relays: bool,
 }
 
+/// What a connection we dial is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Its own streams.
+    Peer,
+    /// The packets of others as well, over a path that should carry whole ones.
+    Relay,
+    /// The same, after that turned out to be too much for the path.
+    NarrowRelay,
+}
+
+/// UDP payload a dial to a relay begins with, so that whole packets of 1,200 bytes fit from the start
+/// and discovery has little left to do. Every path of Ethernet and its tunnels carries it.
+const RELAY_MTU: u16 = 1350;
+/// UDP payload below which such a connection does not fall: a packet of 1,200 bytes, the channel's
+/// header, QUIC's and its tag fit. Congestion once looked like a smaller path and cut every packet in
+/// two.
+const RELAY_MIN_MTU: u16 = 1280;
+
 impl ConnectionSettings {
-    pub(crate) fn new(identity: &Identity, limits: &Limits) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        identity: &Identity,
+        limits: &Limits,
+        relays: bool,
+    ) -> Result<Self, TlsError> {
         let tls = Tls::new(identity)?;
         let mut server = quinn::ServerConfig::with_crypto(tls.server());
         let mut tokens = quinn::ValidationTokenConfig::default();
@@ -59,6 +84,7 @@ impl ConnectionSettings {
             tls,
             server,
             limits: limits.clone(),
+            relays,
         })
     }
 
@@ -70,7 +96,7 @@ impl ConnectionSettings {
     /// For one incoming connection.
     pub(crate) fn server(&self, control: &PathControl) -> Arc<quinn::ServerConfig> {
         let mut config = self.server.clone();
-        config.transport_config(Arc::new(self.transport(control)));
+        config.transport_config(Arc::new(self.transport(control, Use::Peer)));
         Arc::new(config)
     }
 
@@ -78,18 +104,25 @@ impl ConnectionSettings {
     pub(crate) fn client(
         &self,
         expected: Option<PeerId>,
+        purpose: Use,
         control: &PathControl,
     ) -> Result<(quinn::ClientConfig, Failure), TlsError> {
         let (crypto, failure) = self.tls.client(expected)?;
         let mut config = quinn::ClientConfig::new(crypto);
         config
-            .transport_config(Arc::new(self.transport(control)))
+            .transport_config(Arc::new(self.transport(control, purpose)))
             .token_store(Arc::new(NoTokens));
         Ok((config, failure))
     }
 
-    fn transport(&self, control: &PathControl) -> quinn::TransportConfig {
+    fn transport(&self, control: &PathControl, purpose: Use) -> quinn::TransportConfig {
         let mut config = recommended_transport_config(control);
+        if self.relays {
+            config.datagram_send_buffer_size(crate::relay::server::BUFFER);
+        }
+        if purpose == Use::Relay {
+            config.initial_mtu(RELAY_MTU).min_mtu(RELAY_MIN_MTU);
+        }
         config
             .max_concurrent_uni_streams(self.limits.uni_streams.into())
             .max_concurrent_bidi_streams(self.limits.bi_streams.into())

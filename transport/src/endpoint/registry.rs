@@ -8,10 +8,9 @@
 //!   peer waits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use dchat_wire::PeerId;
+use dchat_wire::{Address, PeerId};
 
 use crate::connection::{Claim, Kept, arbitrate};
 use crate::limits::{Limits, SIMULTANEOUS};
@@ -24,7 +23,7 @@ pub(crate) struct Live<C> {
     pub(crate) number: u64,
     pub(crate) since: Instant,
     /// The peer's own addresses, from its newest IDENTIFY.
-    pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) addrs: Vec<Address>,
     /// Whether a question for a sign of life is under way.
     pub(crate) asked: bool,
 }
@@ -89,6 +88,10 @@ impl<C: Clone> Registry<C> {
 
     pub(crate) fn is_trusted(&self, peer: &PeerId) -> bool {
         self.trusted.contains(peer)
+    }
+
+    pub(crate) fn trusted(&self) -> &BTreeSet<PeerId> {
+        &self.trusted
     }
 
     /// Sets whether `peer` is trusted, and tells whether that is a change.

@@ -9,21 +9,25 @@ use std::time::Instant;
 use dchat_wire::close::Code;
 use dchat_wire::hello::Capabilities;
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
-use dchat_wire::{Address, PeerId};
+use dchat_wire::{Address, Frame, PeerId};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::admission::Admission;
+use super::admission::{Admission, Network};
+use super::candidates::OwnCandidates;
 use super::events::Event;
 use super::outbox::{Identified, Notice, Outbox};
 use super::quic::ConnectionSettings;
-use super::registry::{Claiming, Registry, Verdict};
+use super::registry::{Claiming, Live, Registry, Verdict};
 use crate::connection::{Announcement, Claim, Connection, PathInfo};
 use crate::dial::{Dial, Input, Keeper, TooManyKept, usable};
 use crate::entropy::Entropy;
 use crate::error::CloseReason;
-use crate::limits::{Limits, SIMULTANEOUS};
+use crate::limits::{DIAL_CIRCUITS, Limits, SIMULTANEOUS};
 use crate::nat::Nat;
+use crate::path::PathKind;
+use crate::relay::server::RelayServer;
+use crate::relay::{self, Relays};
 use crate::socket::Paths;
 use crate::sync::lock;
 
@@ -42,6 +46,12 @@ pub(crate) struct Shared {
     pub(crate) capabilities: Capabilities,
     pub(crate) nat: Nat,
     pub(crate) admission: Admission,
+    /// Whether peers shall never learn our address.
+    pub(crate) relay_only: bool,
+    /// What we relay, with that role.
+    pub(crate) relay_server: Option<Arc<RelayServer>>,
+    /// The relays we use.
+    pub(crate) relays: Relays,
     pub(crate) streams: mpsc::Sender<Event>,
     /// Changes with every announcement that may be news to a peer.
     pub(crate) announcements: watch::Sender<()>,
@@ -76,7 +86,12 @@ struct State {
     registry: Registry<Connection>,
     outbox: Outbox<Connection>,
     keeper: Keeper,
-    listen: Vec<Address>,
+    /// Our own direct addresses.
+    direct: Vec<Address>,
+    /// Those at which relays pass on connections to us.
+    circuits: Vec<Address>,
+    /// What trusted peers may probe.
+    candidates: OwnCandidates,
     /// Where dials of ours are under way.
     dialing: BTreeSet<SocketAddr>,
 }
@@ -91,6 +106,9 @@ pub(crate) struct Parts {
     pub(crate) paths: Paths,
     pub(crate) capabilities: Capabilities,
     pub(crate) nat: Nat,
+    pub(crate) relay_only: bool,
+    pub(crate) relay_server: Option<Arc<RelayServer>>,
+    pub(crate) relays: Relays,
     pub(crate) streams: mpsc::Sender<Event>,
     pub(crate) suspects: mpsc::Sender<PeerId>,
 }
@@ -106,7 +124,9 @@ impl Shared {
                 limits.dials,
                 parts.entropy.derive("keeper"),
             ),
-            listen: Vec::new(),
+            direct: Vec::new(),
+            circuits: Vec::new(),
+            candidates: OwnCandidates::default(),
             dialing: BTreeSet::new(),
         };
         Self {
@@ -121,6 +141,9 @@ impl Shared {
             paths: parts.paths,
             capabilities: parts.capabilities,
             nat: parts.nat,
+            relay_only: parts.relay_only,
+            relay_server: parts.relay_server,
+            relays: parts.relays,
             streams: parts.streams,
             announcements: watch::Sender::new(()),
             interfaces: watch::Sender::new(()),
@@ -308,17 +331,22 @@ impl Shared {
     }
 
     /// Another path carries the connection at `virt`.
-    pub(crate) fn path_changed(&self, virt: SocketAddr) {
+    pub(crate) fn path_changed(self: &Arc<Self>, virt: SocketAddr) {
         let Some(connection) = self.at(virt) else {
             return;
         };
         connection.kick();
         let path: PathInfo = connection.path();
+        if path.kind == PathKind::Relayed {
+            // Packets are not relayed twice.
+            relay::unlink(self, &connection);
+        }
         lock(&self.state)
             .outbox
             .path_changed(connection.peer_id(), path);
         self.news.notify_one();
         self.announce();
+        relay::keep_warm(self, &connection);
     }
 
     /// No path carries the connection at `virt` any more.
@@ -343,17 +371,22 @@ impl Shared {
 
     // --- addresses ---
 
-    /// What `connection`'s peer may know of addresses now.
+    /// What `connection`'s peer may know of addresses now: a circuit tells a stranger no more than
+    /// which relay we use.
     pub(crate) fn announcement(&self, peer: &PeerId, virt: SocketAddr) -> Announcement {
-        let observed = self.paths.current(virt).map(|path| path.remote);
+        let path = self.paths.current(virt);
+        let observed = path.filter(|path| path.kind == PathKind::Direct);
         let state = lock(&self.state);
-        let addresses = if state.registry.is_trusted(peer) {
-            state.listen.clone()
+        let mut addresses = Vec::new();
+        if state.registry.is_trusted(peer) && !self.relay_only {
+            addresses = own(&state.direct, &state.circuits);
         } else {
-            Vec::new()
-        };
+            addresses.extend_from_slice(&state.circuits);
+        }
         Announcement {
-            observed: observed.and_then(|addr| usable(&addr)).map(Address::direct),
+            observed: observed
+                .and_then(|path| usable(&path.remote))
+                .map(Address::direct),
             addresses,
         }
     }
@@ -363,36 +396,95 @@ impl Shared {
         self.announcements.send_replace(());
     }
 
+    /// Where we can be reached, as far as anybody may know.
     pub(crate) fn listen_addrs(&self) -> Vec<Address> {
-        lock(&self.state).listen.clone()
+        let state = lock(&self.state);
+        if self.relay_only {
+            state.circuits.clone()
+        } else {
+            own(&state.direct, &state.circuits)
+        }
     }
 
     /// Our interfaces may have changed: their addresses make ours.
-    pub(crate) fn interfaces_changed(&self, addrs: Vec<Address>) {
+    pub(crate) fn interfaces_changed(self: &Arc<Self>, addrs: Vec<Address>) {
+        self.readdress(|state| state.direct = addrs);
+        self.interfaces.send_replace(());
+        self.paths.interfaces_changed();
+        relay::client::network_changed(self);
+        self.keeper_input(Input::NetworkChanged);
+    }
+
+    /// The relays that pass on connections to us are others now.
+    pub(crate) fn circuits_changed(&self, circuits: Vec<Address>) {
+        self.readdress(|state| state.circuits = circuits);
+    }
+
+    fn readdress(&self, change: impl FnOnce(&mut State)) {
         {
             let mut state = lock(&self.state);
-            if state.listen != addrs {
-                state.listen.clone_from(&addrs);
-                state.outbox.listening(addrs);
+            let before = (state.direct.clone(), state.circuits.clone());
+            change(&mut state);
+            let State {
+                direct,
+                circuits,
+                candidates,
+                ..
+            } = &mut *state;
+            candidates.set_addresses(CandidateKind::Host, direct);
+            candidates.set_addresses(CandidateKind::Relayed, circuits);
+            if (&before.0, &before.1) != (&state.direct, &state.circuits) {
+                let listen = if self.relay_only {
+                    state.circuits.clone()
+                } else {
+                    own(&state.direct, &state.circuits)
+                };
+                state.outbox.listening(listen);
             }
         }
         self.news.notify_one();
         self.announce();
-        self.interfaces.send_replace(());
-        self.paths.interfaces_changed();
-        self.keeper_input(Input::NetworkChanged);
+        self.offer_candidates();
+    }
+
+    /// Others have found out at which addresses we are seen, or will be.
+    pub(crate) fn set_local_candidates(
+        &self,
+        class: NatClass,
+        kind: CandidateKind,
+        candidates: Vec<Candidate>,
+    ) {
+        {
+            let mut state = lock(&self.state);
+            state.candidates.set_class(class);
+            state.candidates.set(kind, candidates);
+        }
+        self.offer_candidates();
+    }
+
+    /// Tells the path switch what trusted peers may probe now.
+    fn offer_candidates(&self) {
+        if self.relay_only {
+            return;
+        }
+        let (class, candidates) = {
+            let state = lock(&self.state);
+            (state.candidates.class(), state.candidates.all())
+        };
+        tracing::trace!(?class, count = candidates.len(), "own candidates");
     }
 
     /// The machine slept: as if the interfaces had changed, which nobody may have noticed.
-    pub(crate) fn woke(&self) {
+    pub(crate) fn woke(self: &Arc<Self>) {
         self.interfaces.send_replace(());
         self.paths.interfaces_changed();
+        relay::client::network_changed(self);
         self.keeper_input(Input::NetworkChanged);
     }
 
     /// Our own sockets' addresses, as [`listen_addrs`](Self::listen_addrs).
     pub(crate) fn own_sockets(&self) -> Vec<SocketAddr> {
-        direct(&lock(&self.state).listen)
+        direct(&lock(&self.state).direct)
     }
 
     /// Something is about to be sent to these.
@@ -414,21 +506,11 @@ impl Shared {
             || self.connections().into_iter().any(connected)
     }
 
-    /// Candidates of one kind, replacing those before.
-    pub(crate) fn set_local_candidates(
-        &self,
-        class: NatClass,
-        kind: CandidateKind,
-        candidates: Vec<Candidate>,
-    ) {
-        tracing::debug!(?class, ?kind, ?candidates, "candidates");
-    }
-
     /// The peer told where it is. Only a trusted peer's addresses are tried: anybody could name a
     /// third party's.
-    pub(crate) fn identified(&self, connection: &Connection, identified: Identified) {
+    pub(crate) fn identified(self: &Arc<Self>, connection: &Connection, identified: Identified) {
         let peer = connection.peer_id();
-        let addrs: Vec<SocketAddr> = direct(&identified.addresses);
+        let addrs = identified.addresses.clone();
         {
             let mut state = lock(&self.state);
             let trusted = state.registry.is_trusted(&peer);
@@ -441,28 +523,77 @@ impl Shared {
             live.addrs.clone_from(&addrs);
             state.outbox.identified(peer, identified);
             if trusted {
-                let now = Instant::now();
                 let hint = Input::Hint(peer, addrs.clone());
-                state.keeper.handle_input(hint, now);
-                self.contacting(&addrs);
-                self.paths.offer(connection.virt(), &addrs);
+                state.keeper.handle_input(hint, Instant::now());
+                self.offer(connection, &addrs);
             }
         }
         self.news.notify_one();
+        relay::keep_warm(self, connection);
     }
 
-    pub(crate) fn trust(&self, peer: PeerId, trusted: bool) {
-        {
+    /// Lets direct paths to `addrs` be tried, unless that would show ours.
+    fn offer(&self, connection: &Connection, addrs: &[Address]) {
+        if !self.relay_only {
+            let addrs = direct(addrs);
+            self.contacting(&addrs);
+            self.paths.offer(connection.virt(), &addrs);
+        }
+    }
+
+    /// Circuits that a trusted peer has told lead to it, where `connection` is the one with it.
+    pub(crate) fn circuits_of(&self, connection: &Connection) -> Vec<Address> {
+        let peer = connection.peer_id();
+        let state = lock(&self.state);
+        let live = state.registry.live(&peer);
+        let live = live.filter(|live| live.number == connection.number());
+        let Some(live) = live.filter(|_| state.registry.is_trusted(&peer)) else {
+            return Vec::new();
+        };
+        let circuits = live.addrs.iter();
+        circuits
+            .filter(|addr| matches!(addr, Address::Circuit { .. }))
+            .copied()
+            .collect()
+    }
+
+    /// A dial succeeded: a trusted peer may be at the other addresses as well.
+    pub(crate) fn dialed_at(&self, connection: &Connection, addrs: &[Address]) {
+        let peer = connection.peer_id();
+        let state = lock(&self.state);
+        let fresh = |live: &Live<Connection>| {
+            live.number == connection.number() && direct(&live.addrs).is_empty()
+        };
+        if state.registry.is_trusted(&peer) && state.registry.live(&peer).is_some_and(fresh) {
+            self.offer(connection, addrs);
+        }
+    }
+
+    pub(crate) fn trust(self: &Arc<Self>, peer: PeerId, trusted: bool) {
+        let live = {
             let mut state = lock(&self.state);
             if !state.registry.trust(peer, trusted) {
                 return;
             }
-            if let Some(live) = state.registry.live(&peer).filter(|_| trusted) {
-                self.contacting(&live.addrs);
-                self.paths.offer(live.connection.virt(), &live.addrs);
-            }
-        }
+            let live = state.registry.live(&peer).filter(|_| trusted);
+            live.map(|live| {
+                self.offer(&live.connection, &live.addrs);
+                live.connection.clone()
+            })
+        };
         self.announce();
+        relay::client::consent_changed(self);
+        if let Some(connection) = live {
+            relay::keep_warm(self, &connection);
+        }
+    }
+
+    pub(crate) fn trusted(&self) -> BTreeSet<PeerId> {
+        lock(&self.state).registry.trusted().clone()
+    }
+
+    pub(crate) fn is_trusted(&self, peer: &PeerId) -> bool {
+        lock(&self.state).registry.is_trusted(peer)
     }
 
     /// Whether the application cares about `peer`.
@@ -471,13 +602,33 @@ impl Shared {
         state.registry.is_trusted(peer) || state.keeper.contains(peer)
     }
 
+    /// A frame of the control stream that is for the path switch. Only a trusted peer's is of
+    /// interest: anybody could have us probe a third party.
+    pub(crate) fn signalled(&self, connection: &Connection, frame: Frame) {
+        if !self.relay_only && self.is_trusted(&connection.peer_id()) {
+            if let Frame::Candidates(theirs) = &frame {
+                let addrs: Vec<Address> = theirs.candidates.iter().map(|one| one.address).collect();
+                self.contacting(&direct(&addrs));
+            }
+            tracing::trace!(frame = ?frame.frame_type(), "signal");
+        }
+    }
+
+    /// The path switch has something to tell the peer of the connection at `virt`.
+    pub(crate) fn signal(&self, virt: SocketAddr, frame: Frame) {
+        if let Some(connection) = self.at(virt) {
+            connection.inner().signals.push(frame);
+        }
+    }
+
     // --- keeping connected ---
 
-    pub(crate) fn keep(&self, peer: PeerId, addrs: &[SocketAddr]) -> Result<(), TooManyKept> {
+    pub(crate) fn keep(&self, peer: PeerId, addrs: &[Address]) -> Result<(), TooManyKept> {
         let kept = {
             let mut state = lock(&self.state);
             let connected = state.registry.live(&peer).is_some();
-            state.keeper.keep(peer, addrs, connected, Instant::now())
+            let now = Instant::now();
+            state.keeper.keep(peer, addrs, connected, now)
         };
         self.kept.notify_one();
         kept
@@ -526,6 +677,7 @@ impl Shared {
         addrs: Vec<SocketAddr>,
         instance: Option<[u8; 16]>,
     ) {
+        let addrs: Vec<Address> = addrs.into_iter().map(Address::direct).collect();
         let doubtful = {
             let mut state = lock(&self.state);
             let hint = Input::Hint(peer, addrs.clone());
@@ -536,8 +688,7 @@ impl Shared {
                 if trusted {
                     let mut all = addrs;
                     all.extend(live.addrs.iter().copied());
-                    self.contacting(&all);
-                    self.paths.offer(live.connection.virt(), &all);
+                    self.offer(&live.connection, &all);
                 }
                 let restarted = instance.is_some_and(|instance| instance != live.claim.instance);
                 let ask = restarted && !core::mem::replace(&mut live.asked, restarted);
@@ -575,11 +726,20 @@ impl Shared {
 
     // --- virtual addresses ---
 
-    /// The address packets from `virt` really come from, for limits.
+    /// The address packets from `virt` really come from, for limits; a relay's for what it passes on.
     pub(crate) fn real_ip(&self, virt: SocketAddr) -> IpAddr {
         self.paths
             .current(virt)
             .map_or(virt.ip(), |path| path.remote.ip())
+    }
+
+    /// What the limits of a network count an attempt from `virt` for. Those over a relay are bounded
+    /// by the channels consented to, and are not one network for sharing a relay.
+    pub(crate) fn network(&self, virt: SocketAddr) -> Network {
+        match self.paths.current(virt) {
+            Some(path) if path.kind == PathKind::Direct => Network::of(path.remote.ip()),
+            Some(_) | None => Network::virtual_of(virt),
+        }
     }
 }
 
@@ -643,6 +803,14 @@ impl Drop for VirtualAddress {
     fn drop(&mut self) {
         self.paths.release(self.virt);
     }
+}
+
+/// The first that a peer may be told of, circuits keeping their places.
+fn own(direct: &[Address], circuits: &[Address]) -> Vec<Address> {
+    let most = dchat_wire::limits::ADDRESSES;
+    let circuits = circuits.get(..DIAL_CIRCUITS).unwrap_or(circuits);
+    let direct = direct.get(..most - circuits.len()).unwrap_or(direct);
+    [direct, circuits].concat()
 }
 
 /// The sockets of the direct addresses.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::interfaces::{InterfaceWatch, concrete, interface_ips};
 use super::shared::Shared;
 use crate::dial::{Dial, dial};
+use crate::relay::server::RelayServer;
 use crate::socket::{PathEvent, PathEvents};
 
 /// Dials the peers that shall be connected, when they are due.
@@ -56,6 +57,11 @@ pub(super) async fn follow_paths(shared: Arc<Shared>, mut events: PathEvents) {
             None => return,
         }
     }
+}
+
+/// Keeps the time of what we relay.
+pub(super) async fn relay(shared: Arc<Shared>, server: Arc<RelayServer>) {
+    server.drive(shared.closing()).await;
 }
 
 /// Follows the interfaces.

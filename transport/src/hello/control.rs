@@ -1,18 +1,24 @@
 //! What may come on the peer's control stream, without any input or output of its own.
 //!
-//! * State: whether HELLO and IDENTIFY came, the highest revision, an allowance of pushes.
+//! * State: whether HELLO and IDENTIFY came, the highest revision, an allowance for each kind of
+//!   frame that may come again and again.
 //! * Input: frames in order, with the time. Output: what was heard, or a violation with its code.
-//! * Invariants: HELLO first and once, then IDENTIFY first and once; revisions only grow.
-//! * Bounds: constant size; more than [`PUSH_BURST`] changes at once are a violation.
+//! * Invariants: HELLO first and once, then IDENTIFY first and once; revisions only grow. Whether a
+//!   generation of CANDIDATES or a round of PUNCH is a late one is for those to say who use them.
+//! * Bounds: constant size; more than [`PUSH_BURST`] changes of address, [`CANDIDATES_BURST`] of
+//!   candidates or [`PUNCH_BURST`] rounds at once are a violation.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dchat_wire::Frame;
 use dchat_wire::close::Code;
 use dchat_wire::hello::{Hello, Versions};
 use dchat_wire::identify::Identify;
+use dchat_wire::nat::{Candidates, Punch};
 
-use crate::limits::{PUSH_BURST, PUSH_REFILL};
+use crate::limits::{
+    CANDIDATES_BURST, CANDIDATES_REFILL, PUNCH_BURST, PUNCH_REFILL, PUSH_BURST, PUSH_REFILL,
+};
 
 /// A new fact from the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,10 @@ pub enum Heard {
     Hello(Hello),
     /// Its addresses, newer than those before.
     Identify(Identify),
+    /// Where it may be probed.
+    Candidates(Candidates),
+    /// It begins a round of probing, or answers ours.
+    Punch(Punch),
     /// Nothing new.
     Stale,
 }
@@ -36,7 +46,13 @@ pub enum ControlViolation {
     Version,
     /// Too many changes of address.
     #[error("too many IDENTIFY_PUSH frames")]
-    TooMany,
+    TooManyPushes,
+    /// Too many changes of candidates.
+    #[error("too many CANDIDATES frames")]
+    TooManyCandidates,
+    /// Too many rounds of probing.
+    #[error("too many PUNCH frames")]
+    TooManyPunches,
 }
 
 impl ControlViolation {
@@ -46,7 +62,7 @@ impl ControlViolation {
         match self {
             Self::Unexpected => Code::Unexpected,
             Self::Version => Code::Version,
-            Self::TooMany => Code::Limit,
+            Self::TooManyPushes | Self::TooManyCandidates | Self::TooManyPunches => Code::Limit,
         }
     }
 }
@@ -56,8 +72,9 @@ impl ControlViolation {
 pub struct ControlReader {
     stage: Stage,
     revision: u64,
-    allowance: u32,
-    refilled: Instant,
+    pushes: Allowance,
+    candidates: Allowance,
+    punches: Allowance,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +91,9 @@ impl ControlReader {
         Self {
             stage: Stage::Hello,
             revision: 0,
-            allowance: PUSH_BURST,
-            refilled: now,
+            pushes: Allowance::new(PUSH_BURST, PUSH_REFILL, now),
+            candidates: Allowance::new(CANDIDATES_BURST, CANDIDATES_REFILL, now),
+            punches: Allowance::new(PUNCH_BURST, PUNCH_REFILL, now),
         }
     }
 
@@ -97,8 +115,22 @@ impl ControlReader {
                 Ok(self.newer(identify))
             }
             (Stage::Push, Frame::IdentifyPush(identify)) => {
-                self.spend(now)?;
+                if !self.pushes.spend(now) {
+                    return Err(ControlViolation::TooManyPushes);
+                }
                 Ok(self.newer(identify))
+            }
+            (Stage::Push, Frame::Candidates(candidates)) => {
+                if !self.candidates.spend(now) {
+                    return Err(ControlViolation::TooManyCandidates);
+                }
+                Ok(Heard::Candidates(candidates))
+            }
+            (Stage::Push, Frame::Punch(punch)) => {
+                if !self.punches.spend(now) {
+                    return Err(ControlViolation::TooManyPunches);
+                }
+                Ok(Heard::Punch(punch))
             }
             _ => Err(ControlViolation::Unexpected),
         }
@@ -111,20 +143,39 @@ impl ControlReader {
         self.revision = identify.revision;
         Heard::Identify(identify)
     }
+}
 
-    fn spend(&mut self, now: Instant) -> Result<(), ControlViolation> {
+/// How many more frames of one kind may come.
+#[derive(Debug)]
+struct Allowance {
+    left: u32,
+    burst: u32,
+    refill: Duration,
+    refilled: Instant,
+}
+
+impl Allowance {
+    fn new(burst: u32, refill: Duration, now: Instant) -> Self {
+        Self {
+            left: burst,
+            burst,
+            refill,
+            refilled: now,
+        }
+    }
+
+    /// Takes one, unless none is left.
+    fn spend(&mut self, now: Instant) -> bool {
         let periods =
-            now.saturating_duration_since(self.refilled).as_nanos() / PUSH_REFILL.as_nanos().max(1);
+            now.saturating_duration_since(self.refilled).as_nanos() / self.refill.as_nanos().max(1);
         let earned = u32::try_from(periods).unwrap_or(u32::MAX);
         if earned > 0 {
-            self.allowance = self.allowance.saturating_add(earned).min(PUSH_BURST);
+            self.left = self.left.saturating_add(earned).min(self.burst);
             self.refilled = now;
         }
-        self.allowance = self
-            .allowance
-            .checked_sub(1)
-            .ok_or(ControlViolation::TooMany)?;
-        Ok(())
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allowed
     }
 }
 
@@ -132,6 +183,7 @@ impl ControlReader {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
 
+    use dchat_wire::nat::NatClass;
     use dchat_wire::ping::Ping;
 
     use super::super::opening::identify;
@@ -216,12 +268,61 @@ mod tests {
         }
         assert_eq!(
             control.handle_input(push(99), now),
-            Err(ControlViolation::TooMany)
+            Err(ControlViolation::TooManyPushes)
         );
         let mut control = greeted(now);
         for step in 0..10 * PUSH_BURST {
             let at = now + PUSH_REFILL * step;
             control.handle_input(push(u64::from(step) + 2), at).unwrap();
         }
+    }
+
+    fn candidates(generation: u32) -> Frame {
+        Frame::Candidates(Candidates {
+            generation,
+            class: NatClass::UNKNOWN,
+            candidates: Default::default(),
+            extensions: Default::default(),
+        })
+    }
+
+    fn punch(round: u32) -> Frame {
+        Frame::Punch(Punch {
+            round,
+            answers: false,
+            prediction: None,
+            sockets: 1,
+            extensions: Default::default(),
+        })
+    }
+
+    #[test]
+    fn candidates_and_punches_come_after_identify_only() {
+        let now = Instant::now();
+        for frame in [candidates(1), punch(1)] {
+            let mut control = ControlReader::new(now);
+            control.handle_input(hello(), now).unwrap();
+            let early = control.handle_input(frame.clone(), now);
+            assert_eq!(early, Err(ControlViolation::Unexpected));
+            let heard = greeted(now).handle_input(frame, now);
+            assert!(matches!(heard, Ok(Heard::Candidates(_) | Heard::Punch(_))));
+        }
+    }
+
+    #[test]
+    fn floods_of_candidates_and_punches_are_violations_by_their_own_names() {
+        let now = Instant::now();
+        let mut control = greeted(now);
+        for generation in 0..CANDIDATES_BURST {
+            control.handle_input(candidates(generation), now).unwrap();
+        }
+        let flood = control.handle_input(candidates(99), now);
+        assert_eq!(flood, Err(ControlViolation::TooManyCandidates));
+        let mut control = greeted(now);
+        for round in 0..PUNCH_BURST {
+            control.handle_input(punch(round), now).unwrap();
+        }
+        let flood = control.handle_input(punch(99), now);
+        assert_eq!(flood, Err(ControlViolation::TooManyPunches));
     }
 }

@@ -30,3 +30,15 @@ impl Default for NatConfig {
         }
     }
 }
+
+impl NatConfig {
+    /// Of a node whose address peers shall not learn: it asks gateways for no mapping, since nobody
+    /// is to use it, and sends nobody anything.
+    pub(crate) fn hidden(self) -> Self {
+        Self {
+            port_mapping: PortMapConfig::off(),
+            serve: false,
+            ..self
+        }
+    }
+}

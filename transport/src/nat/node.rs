@@ -161,7 +161,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 /// Keeps the status and the candidates.
-async fn look_after(shared: &Shared, network: &watch::Sender<()>, mapper: &PortMapper) {
+async fn look_after(shared: &Arc<Shared>, network: &watch::Sender<()>, mapper: &PortMapper) {
     let nat = &shared.nat;
     let mut interfaces = shared.interfaces.subscribe();
     let mut peers = shared.peers.subscribe();

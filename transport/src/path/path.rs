@@ -9,6 +9,7 @@ use super::address::{PathId, Route};
 use super::bounds;
 use super::leg::{LegId, Legs, PathKind};
 use super::rtt::Rtt;
+use super::sizes;
 
 /// A path as the layers above see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,25 @@ pub(super) enum Origin {
 /// its question even when every round was needed.
 const ASKS: usize = 4;
 
+/// A question on its way.
+#[derive(Clone, Copy, Debug)]
+struct Ask {
+    transaction: [u8; 8],
+    at: Instant,
+    size: usize,
+}
+
+/// Padded probes under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    /// Bytes of each.
+    pub(super) size: usize,
+    /// How many were sent.
+    pub(super) tries: u32,
+    /// When the last one has had its time.
+    pub(super) due: Instant,
+}
+
 /// State of one path.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
@@ -81,7 +101,16 @@ pub(super) struct Path {
     origin: Origin,
     local: Option<IpAddr>,
     pinned: bool,
-    asks: [Option<([u8; 8], Instant)>; ASKS],
+    /// Largest probe it has answered, or datagram it carries in another way; of a relayed one what
+    /// the relay splits.
+    pub(super) fits: usize,
+    /// Whether it carries more is being found out.
+    pub(super) fit: Option<Fit>,
+    /// A size it did not carry, and when that was seen.
+    pub(super) unfit: Option<(usize, Instant)>,
+    /// When it was left because it was silent.
+    pub(super) failed: Option<Instant>,
+    asks: [Option<Ask>; ASKS],
     next_ask: usize,
     granted: usize,
     received: usize,
@@ -113,6 +142,13 @@ impl Path {
             origin,
             local: route.local,
             pinned: origin == Origin::Peers && route.local.is_some(),
+            fits: match leg.kind() {
+                PathKind::Direct => 0,
+                PathKind::Relayed => limits::PROBE_PADDED,
+            },
+            fit: None,
+            unfit: None,
+            failed: None,
             asks: [None; ASKS],
             next_ask: 0,
             granted: 1,
@@ -191,13 +227,27 @@ impl Path {
 
     /// Whether a probe was sent within the last `span`.
     pub(super) fn asked_within(&self, span: Duration, now: Instant) -> bool {
-        self.asks.iter().flatten().any(|(_, at)| now < *at + span)
+        self.asks.iter().flatten().any(|ask| now < ask.at + span)
     }
 
-    /// A probe leaves.
-    pub(super) fn ask(&mut self, transaction: [u8; 8], now: Instant) {
+    /// Whether it carries what QUIC needs.
+    pub(super) fn is_usable(&self) -> bool {
+        self.proven && self.fits >= sizes::BASE
+    }
+
+    /// Whether it answers, but not what is as large as QUIC needs.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.proven && self.fits < sizes::BASE && self.fit.is_none() && self.unfit.is_some()
+    }
+
+    /// A probe of `size` bytes leaves.
+    pub(super) fn ask(&mut self, transaction: [u8; 8], size: usize, now: Instant) {
         if let Some(slot) = self.asks.get_mut(self.next_ask) {
-            *slot = Some((transaction, now));
+            *slot = Some(Ask {
+                transaction,
+                at: now,
+                size,
+            });
         }
         self.next_ask = (self.next_ask + 1) % ASKS;
         if !self.proven {
@@ -210,10 +260,14 @@ impl Path {
         let slot = self
             .asks
             .iter_mut()
-            .find(|ask| ask.is_some_and(|(asked, _)| asked == transaction))?;
-        let (_, asked_at) = slot.take()?;
-        self.rtt.sample(now.saturating_duration_since(asked_at));
-        self.answered = self.answered.max(Some(asked_at));
+            .find(|ask| ask.is_some_and(|ask| ask.transaction == transaction))?;
+        let ask = slot.take()?;
+        self.rtt.sample(now.saturating_duration_since(ask.at));
+        self.answered = self.answered.max(Some(ask.at));
+        if ask.size >= sizes::BASE {
+            self.fits = self.fits.max(ask.size);
+            self.fit = self.fit.filter(|fit| fit.size > ask.size);
+        }
         let first = !self.proven;
         self.proven = true;
         Some(first)

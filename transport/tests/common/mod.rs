@@ -34,6 +34,11 @@ impl Node {
         self.endpoint.peer_id()
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> Address {
+        Address::direct(self.addr)
+    }
+
     /// The next event that `wanted` makes something of.
     pub async fn expect<T>(&mut self, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
         within(async {
@@ -113,7 +118,7 @@ pub fn ordered(one: u8, other: u8) -> (u8, u8) {
 
 pub async fn pair(one: u8, other: u8) -> (Node, Node, Connection, Connection) {
     let (mut a, mut b) = (node(one), node(other));
-    let out = within(a.endpoint.connect(Some(b.peer()), &[b.addr]))
+    let out = within(a.endpoint.connect(Some(b.peer()), &[b.address()]))
         .await
         .expect("a connection on loopback");
     let inc = b.connected().await;

@@ -39,7 +39,6 @@ impl Session {
             .addresses(key)?
             .iter()
             .filter_map(|text| Address::from_str(text).ok())
-            .map(|address| address.socket())
             .collect();
         out.command(Command::Keep { peer, addresses });
         Ok(())

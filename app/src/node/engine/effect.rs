@@ -14,7 +14,7 @@ pub(in crate::node) enum Command {
     /// Keep this contact connected, and tell it our addresses.
     Keep {
         peer: PeerId,
-        addresses: Vec<std::net::SocketAddr>,
+        addresses: Vec<dchat_wire::Address>,
     },
     /// No longer.
     Forget { peer: PeerId },

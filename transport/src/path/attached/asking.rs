@@ -20,6 +20,11 @@ impl Attached {
     }
 
     pub(super) fn ask_path(&mut self, id: PathId, cx: &mut Context<'_>) {
+        self.ask_sized(id, limits::PROBE, cx);
+    }
+
+    /// Asks with a probe of this size, which only a proven path may be sent when it is padded.
+    pub(super) fn ask_sized(&mut self, id: PathId, size: usize, cx: &mut Context<'_>) {
         let Some(path) = self.paths.get_mut(id).filter(|path| path.may_ask()) else {
             return;
         };
@@ -38,10 +43,10 @@ impl Attached {
             return;
         }
         let transaction = cx.common.transactions.next();
-        path.ask(transaction, cx.now);
+        path.ask(transaction, size, cx.now);
         cx.common.stats.probes_sent += 1;
         let route = path.route();
-        let datagram = Probe::Ask { transaction }.seal(&self.keys.ours, limits::PROBE);
+        let datagram = Probe::Ask { transaction }.seal(&self.keys.ours, size);
         let virt = cx.virt;
         cx.output(Output::Transmit {
             virt,

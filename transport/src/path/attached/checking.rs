@@ -104,20 +104,18 @@ impl Attached {
         }
     }
 
-    /// Who takes over from a silent active path: where the peer went, or else the best.
-    pub(super) fn successor(&self, check: &Check) -> Option<PathId> {
+    /// Who takes over from a silent active path: where the peer went, or else the best; one that
+    /// carries too little only when there is no other.
+    fn successor(&self, check: &Check) -> Option<PathId> {
         let answered = || {
             let others = self.paths.others().iter();
             others.filter(|path| path.answered_since(check.started))
         };
-        let followed = answered().find(|path| Some(path.id) == check.follow);
-        let best = || {
-            answered().min_by_key(|path| {
-                let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
-                Score::new(path.kind, path.remote, rtt)
-            })
-        };
-        followed.or_else(best).map(|path| path.id)
+        let usable = || answered().filter(|path| path.is_usable());
+        let followed = usable().find(|path| Some(path.id) == check.follow);
+        let best = || usable().min_by_key(|path| judged(path));
+        let narrow = || answered().find(|path| path.is_narrow());
+        followed.or_else(best).or_else(narrow).map(|path| path.id)
     }
 
     /// The path that also carries what is sent while the active one is in doubt: a relayed one, whose
@@ -126,11 +124,8 @@ impl Attached {
     pub(super) fn stand_in(&self, now: Instant) -> Option<&Path> {
         let others = self.paths.others().iter();
         others
-            .filter(|path| path.proven && path.heard_within(bounds::CONSENT, now))
-            .min_by_key(|path| {
-                let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
-                (Reverse(path.kind), rtt)
-            })
+            .filter(|path| path.is_usable() && path.heard_within(bounds::CONSENT, now))
+            .min_by_key(|path| (Reverse(path.kind), judged(path)))
     }
 
     /// Forgets the paths that are no more. When the active one is among them the best of the others
@@ -143,9 +138,8 @@ impl Attached {
         self.paths.active.gone = true;
         let proven = self.paths.others().iter().filter(|path| path.proven);
         let next = proven.min_by_key(|path| {
-            let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
             let stale = !path.heard_within(bounds::CONSENT, cx.now);
-            (stale, Score::new(path.kind, path.remote, rtt))
+            (stale, !path.is_usable(), judged(path))
         });
         match next.map(|path| path.id) {
             Some(id) => {
@@ -166,10 +160,14 @@ impl Attached {
     }
 
     pub(super) fn switch_to(&mut self, id: PathId, cx: &mut Context<'_>) {
+        if self.check.is_some_and(|check| check.deadline <= cx.now) {
+            self.paths.active.failed = Some(cx.now);
+        }
         if !self.paths.activate(id) {
             return;
         }
         self.paths.retain_others(|path| !path.gone);
+        self.sizes.shrink(self.paths.active.fits);
         self.check = None;
         self.awaiting = None;
         self.switched = Some(cx.now);
@@ -177,4 +175,9 @@ impl Attached {
         let (virt, path) = (cx.virt, self.paths.active.info(&cx.common.legs));
         cx.output(Output::Switched { virt, path });
     }
+}
+
+fn judged(path: &Path) -> Score {
+    let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
+    Score::new(path.kind, path.remote, rtt)
 }

@@ -5,6 +5,7 @@
 
 mod asking;
 mod checking;
+mod fitting;
 mod measuring;
 mod trials;
 
@@ -25,7 +26,7 @@ use crate::path::limit::Bucket;
 use crate::path::measure::Measure;
 use crate::path::path::{Origin, Path};
 use crate::path::set::PathSet;
-use crate::path::sizes::Sizes;
+use crate::path::sizes::{self, Sizes};
 use crate::path::switch::Outbound;
 
 /// The two directions of a connection's probe keys.
@@ -90,6 +91,8 @@ impl Attached {
     /// Starts on the path the handshake took, which it proved, and measures it.
     pub(super) fn new(keys: ProbePair, mut first: Path, cx: &mut Context<'_>) -> Self {
         first.proven = true;
+        // The handshake's datagrams were that large (RFC 9000 §14.1).
+        first.fits = first.fits.max(sizes::BASE);
         let mut attached = Self {
             keys,
             paths: PathSet::new(first),
@@ -131,7 +134,9 @@ impl Attached {
         });
         let check = self.check.map(|check| check.wake_at());
         let measure = self.measure.map(|measure| measure.next);
-        [doubt, check, measure, self.trial_at]
+        let fit = self.paths.iter().filter_map(|path| path.fit);
+        let fit = fit.map(|fit| fit.due).min();
+        [doubt, check, measure, fit, self.trial_at]
             .into_iter()
             .flatten()
             .min()
@@ -289,6 +294,7 @@ impl Attached {
         {
             self.start_check(true, None, cx);
         }
+        self.advance_fits(cx);
         if self.check.is_some_and(|check| check.wake_at() <= now) {
             self.advance_check(cx);
         }
@@ -365,14 +371,11 @@ impl Attached {
             self.hear(now);
             self.active_answered(cx);
         } else {
-            if self.paths.active.gone {
-                self.switch_to(id, cx);
-            } else if first {
+            if first {
+                self.begin_fit(id, cx);
                 self.compare_with_newly_proven(cx);
             }
-            if self.check.is_some_and(|check| check.deadline <= now) {
-                self.advance_check(cx);
-            }
+            self.consider(id, cx);
         }
     }
 
