@@ -18,7 +18,6 @@ use tokio::sync::watch;
 
 use super::config::NatConfig;
 use super::contacts::Contacts;
-use super::dialback;
 use super::helpers::helpers;
 use super::portmap::PortMapper;
 use super::sample::sample;
@@ -27,6 +26,7 @@ use super::side::Side;
 use super::sleep::SleepWatch;
 use super::status::NatStatus;
 use super::survey::survey;
+use super::{dialback, lifetime};
 use crate::connection::Connection;
 use crate::endpoint::Shared;
 
@@ -155,6 +155,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         () = serve => {}
         () = look_after(&shared, &network, &mapper) => {}
         () = dialback::follow(&shared) => {}
+        () = lifetime::follow(&shared) => {}
         () = shared.closing() => {}
     }
     mapper.withdraw(WITHDRAW).await;
@@ -186,7 +187,10 @@ async fn look_after(shared: &Arc<Shared>, network: &watch::Sender<()>, mapper: &
             // Neither fails: the senders are `shared`'s.
             _ = interfaces.changed() => {
                 agenda.network_changed(Instant::now());
-                nat.update(|status| status.report = None);
+                nat.update(|status| {
+                    status.report = None;
+                    status.lifetime = None;
+                });
                 network.send_replace(());
             }
             _ = peers.changed() => agenda.peers_changed(Instant::now()),
