@@ -29,7 +29,7 @@ pub(super) async fn follow(shared: &Shared) {
     };
     let mut status = shared.nat.status();
     let mut peers = shared.peers.subscribe();
-    let mut interfaces = shared.interfaces.subscribe();
+    let mut network = shared.nat.network.subscribe();
     let mut back = DialBack {
         shared,
         machine: Reachability::new(Config::default(), shared.entropy.draw(), Instant::now()),
@@ -51,7 +51,7 @@ pub(super) async fn follow(shared: &Shared) {
             _ = peers.changed() => {
                 look.get_or_insert_with(|| Instant::now() + SETTLE);
             }
-            _ = interfaces.changed() => back.tell(Input::NetworkChanged),
+            _ = network.changed() => back.tell(Input::NetworkChanged),
             _ = status.changed() => {
                 let address = status.borrow_and_update().reachable_at(&shared.own_sockets());
                 back.tell(Input::Address(address));

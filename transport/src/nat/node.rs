@@ -26,7 +26,7 @@ use super::side::Side;
 use super::sleep::SleepWatch;
 use super::status::NatStatus;
 use super::survey::survey;
-use super::{dialback, lifetime};
+use super::{dialback, gateway, lifetime};
 use crate::connection::Connection;
 use crate::endpoint::Shared;
 
@@ -52,6 +52,8 @@ pub(crate) struct Nat {
     pub(crate) contacts: Contacts,
     config: NatConfig,
     status: watch::Sender<NatStatus>,
+    /// Changes when the node is on another network, or may be.
+    pub(super) network: watch::Sender<()>,
 }
 
 impl Nat {
@@ -65,6 +67,7 @@ impl Nat {
                 ..NatStatus::default()
             }),
             config,
+            network: watch::Sender::new(()),
         }
     }
 
@@ -123,7 +126,14 @@ impl Nat {
     /// ended.
     pub(crate) async fn diagnose(&self, shared: &Shared, servers: &[StunServer]) -> NatStatus {
         let mut status = self.status();
-        let settled = status.wait_for(|status| status.port_mapping.is_settled());
+        let settled = async {
+            // What it returns holds the status for reading: it has to go before anything waits.
+            drop(
+                status
+                    .wait_for(|status| status.port_mapping.is_settled())
+                    .await,
+            );
+        };
         let settled = tokio::time::timeout(WHOLE, settled);
         let (report, _) = tokio::join!(self.survey(shared, servers), settled);
         let mut status = self.status.borrow().clone();
@@ -143,17 +153,17 @@ impl Nat {
 pub(crate) async fn run(shared: Arc<Shared>) {
     let channel = shared.paths.side_channel();
     let serve = shared.nat.side.run(channel, shared.nat.config.serve);
-    let network = watch::Sender::new(());
-    let bound = shared.paths.local_addrs();
     let mapper = PortMapper::start(
         &shared.nat.config.port_mapping,
-        &bound,
-        &network.subscribe(),
+        &shared.paths.local_addrs(),
+        &shared.nat.network.subscribe(),
         shared.entropy.draw(),
     );
     tokio::select! {
         () = serve => {}
-        () = look_after(&shared, &network, &mapper) => {}
+        () = follow_network(&shared) => {}
+        () = follow_mapping(&shared, &mapper) => {}
+        () = survey_again(&shared) => {}
         () = dialback::follow(&shared) => {}
         () = lifetime::follow(&shared) => {}
         () = shared.closing() => {}
@@ -161,16 +171,58 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     mapper.withdraw(WITHDRAW).await;
 }
 
-/// Keeps the status and the candidates.
-async fn look_after(shared: &Arc<Shared>, network: &watch::Sender<()>, mapper: &PortMapper) {
-    let nat = &shared.nat;
+/// Tells when this is another network: nothing is known of it, and other gateways have to be asked.
+async fn follow_network(shared: &Arc<Shared>) {
+    let place = || {
+        let gateways = (gateway::default_v4(), gateway::default_v6());
+        (shared.own_sockets(), gateways)
+    };
     let mut interfaces = shared.interfaces.subscribe();
-    let mut peers = shared.peers.subscribe();
-    let mut mapping = mapper.subscribe();
     let mut sleep = SleepWatch::new();
+    let mut here = place();
+    loop {
+        let slept = tokio::select! {
+            // It does not fail: the sender is `shared`'s.
+            _ = interfaces.changed() => false,
+            () = sleep.woke() => true,
+        };
+        let there = place();
+        // Interfaces also change in what is nothing to us.
+        if slept || there != here {
+            here = there;
+            shared.nat.update(|status| {
+                status.report = None;
+                status.lifetime = None;
+            });
+            shared.nat.network.send_replace(());
+            publish(shared);
+        }
+        if slept {
+            shared.woke();
+        }
+    }
+}
+
+/// Keeps the mapping in the status, and its candidates told.
+async fn follow_mapping(shared: &Shared, mapper: &PortMapper) {
+    let mut mapping = mapper.subscribe();
+    loop {
+        let mapped = *mapping.borrow_and_update();
+        shared.nat.update(|status| status.port_mapping = mapped);
+        publish(shared);
+        if mapping.changed().await.is_err() {
+            // With its protocols off the mapper has no task that could tell of anything.
+            core::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Surveys whenever there is a reason to.
+async fn survey_again(shared: &Shared) {
+    let nat = &shared.nat;
+    let mut network = nat.network.subscribe();
+    let mut peers = shared.peers.subscribe();
     let mut agenda = Agenda::new(Instant::now());
-    // With its protocols off the mapper has no task that could tell of anything.
-    let mut maps = true;
     loop {
         tokio::select! {
             () = tokio::time::sleep_until(agenda.due.into()) => {
@@ -185,22 +237,8 @@ async fn look_after(shared: &Arc<Shared>, network: &watch::Sender<()>, mapper: &
                 }
             }
             // Neither fails: the senders are `shared`'s.
-            _ = interfaces.changed() => {
-                agenda.network_changed(Instant::now());
-                nat.update(|status| {
-                    status.report = None;
-                    status.lifetime = None;
-                });
-                network.send_replace(());
-            }
+            _ = network.changed() => agenda.network_changed(Instant::now()),
             _ = peers.changed() => agenda.peers_changed(Instant::now()),
-            () = sleep.woke() => shared.woke(),
-            changed = mapping.changed(), if maps => {
-                maps = changed.is_ok();
-                let mapped = *mapping.borrow_and_update();
-                nat.update(|status| status.port_mapping = mapped);
-                publish(shared);
-            }
         }
     }
 }
