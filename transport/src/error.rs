@@ -38,7 +38,7 @@ pub enum DialError {
     #[error("another peer answered at {addr}: expected {expected}, found {found}")]
     WrongPeer {
         /// Where.
-        addr: Address,
+        addr: Box<Address>,
         /// Who was dialed.
         expected: PeerId,
         /// Who answered.

@@ -68,7 +68,7 @@ async fn another_peer_than_expected_is_named() {
     let expected = Identity::from_seed(&[9; 32]).peer_id();
     let failed = within(a.endpoint.connect(Some(expected), &[b.address()])).await;
     let found = b.peer();
-    let addr = b.address();
+    let addr = Box::new(b.address());
     assert_eq!(
         failed.unwrap_err(),
         DialError::WrongPeer {

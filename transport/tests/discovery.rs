@@ -52,8 +52,8 @@ async fn expired(node: &mut Node, wanted: PeerId) {
 async fn nodes_discover_each_other_and_a_goodbye_expires_at_once() {
     let (mut a, mut b) = (visible(1, 5401), visible(2, 5401));
     let (peer_a, peer_b) = (a.peer(), b.peer());
-    assert_eq!(discovered(&mut a, peer_b).await, [b.addr]);
-    assert_eq!(discovered(&mut b, peer_a).await, [a.addr]);
+    assert_eq!(discovered(&mut a, peer_b).await, [b.address()]);
+    assert_eq!(discovered(&mut b, peer_a).await, [a.address()]);
     within(b.endpoint.shutdown(Duration::from_secs(2))).await;
     expired(&mut a, peer_b).await;
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use dchat_nat::agent::Outcome;
 use dchat_wire::close::Code;
 use dchat_wire::hello::Hello;
 use dchat_wire::ping::Ping;
@@ -96,6 +97,13 @@ impl Connection {
             addr: address.of(self.0.peer),
             rtt: measured.unwrap_or_else(|| self.0.quinn.rtt()),
         }
+    }
+
+    /// How the search for a direct path stands, with the reason where there is none; `None` where
+    /// none is looked for: the peer is not trusted, or knows nothing of it.
+    #[must_use]
+    pub fn search(&self) -> Option<Outcome> {
+        self.0.paths.outcome(self.0.virt)
     }
 
     /// Opens a stream to the peer; waits while the peer allows no more.

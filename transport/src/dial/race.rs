@@ -340,7 +340,7 @@ async fn attempt(
         Ok(Err(error)) => {
             return Err(match failure.get() {
                 Some(IdentityError::WrongPeer { expected, found }) => DialError::WrongPeer {
-                    addr,
+                    addr: Box::new(addr),
                     expected: *expected,
                     found: *found,
                 },

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use dchat_nat::agent;
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
 use dchat_wire::{Address, limits};
 
@@ -27,9 +28,12 @@ impl Default for OwnCandidates {
 }
 
 impl OwnCandidates {
-    /// What is known of our NAT.
-    pub(crate) fn class(&self) -> NatClass {
-        self.class.clone()
+    /// All of it, for the path switch.
+    pub(crate) fn local(&self) -> agent::Local {
+        agent::Local {
+            class: self.class.clone(),
+            candidates: self.all(),
+        }
     }
 
     /// Sets what is known of our NAT.
@@ -56,7 +60,7 @@ impl OwnCandidates {
 
     /// All: each address once, under the first kind that has it. While they are too many, the kind
     /// with most gives its last.
-    pub(crate) fn all(&self) -> Vec<Candidate> {
+    fn all(&self) -> Vec<Candidate> {
         let mut seen: Vec<Address> = Vec::new();
         let mut kinds: Vec<Vec<Candidate>> = Vec::new();
         for candidates in self.kinds.values() {

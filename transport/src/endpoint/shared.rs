@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use dchat_nat::agent;
 use dchat_wire::close::Code;
-use dchat_wire::hello::Capabilities;
+use dchat_wire::hello::{Capabilities, capability};
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
 use dchat_wire::{Address, Frame, PeerId};
 use tokio::sync::futures::Notified;
@@ -28,7 +29,7 @@ use crate::nat::Nat;
 use crate::path::PathKind;
 use crate::relay::server::RelayServer;
 use crate::relay::{self, Relays};
-use crate::socket::Paths;
+use crate::socket::{Paths, Traverse};
 use crate::sync::lock;
 
 /// Everything one endpoint's tasks share. One lock guards all tables, is held for short
@@ -278,6 +279,9 @@ impl Shared {
                 let verdict = state.registry.offer(peer, number, claim, connection, now);
                 if let Verdict::Admitted { .. } = verdict {
                     state.outbox.connected(peer, number, connection.clone());
+                    if state.registry.is_trusted(&peer) {
+                        self.traverse(connection, &state.candidates);
+                    }
                     state.keeper.handle_input(Input::Connected(peer), now);
                 }
                 verdict
@@ -467,11 +471,13 @@ impl Shared {
         if self.relay_only {
             return;
         }
-        let (class, candidates) = {
-            let state = lock(&self.state);
-            (state.candidates.class(), state.candidates.all())
-        };
-        tracing::trace!(?class, count = candidates.len(), "own candidates");
+        let state = lock(&self.state);
+        let local = state.candidates.local();
+        for (peer, live) in state.registry.iter() {
+            if state.registry.is_trusted(peer) {
+                self.paths.set_local(live.connection.virt(), local.clone());
+            }
+        }
     }
 
     /// The machine slept: as if the interfaces had changed, which nobody may have noticed.
@@ -578,6 +584,7 @@ impl Shared {
             let live = state.registry.live(&peer).filter(|_| trusted);
             live.map(|live| {
                 self.offer(&live.connection, &live.addrs);
+                self.traverse(&live.connection, &state.candidates);
                 live.connection.clone()
             })
         };
@@ -602,15 +609,36 @@ impl Shared {
         state.registry.is_trusted(peer) || state.keeper.contains(peer)
     }
 
+    /// Has the path switch look for direct paths with a trusted peer that can be asked for them. The
+    /// lock of the state is held, or not.
+    fn traverse(&self, connection: &Connection, candidates: &OwnCandidates) {
+        if self.relay_only || !can_punch(connection) {
+            return;
+        }
+        let traverse = Traverse {
+            config: agent::Config::default(),
+            seed: self.entropy.draw(),
+            local: Some(candidates.local()),
+        };
+        let ends = (self.us, connection.peer_id());
+        self.paths.traverse(connection.virt(), ends, traverse);
+    }
+
     /// A frame of the control stream that is for the path switch. Only a trusted peer's is of
     /// interest: anybody could have us probe a third party.
     pub(crate) fn signalled(&self, connection: &Connection, frame: Frame) {
-        if !self.relay_only && self.is_trusted(&connection.peer_id()) {
-            if let Frame::Candidates(theirs) = &frame {
-                let addrs: Vec<Address> = theirs.candidates.iter().map(|one| one.address).collect();
+        if self.relay_only || !self.is_trusted(&connection.peer_id()) {
+            return;
+        }
+        match frame {
+            Frame::Candidates(candidates) => {
+                let theirs = candidates.candidates.iter();
+                let addrs: Vec<Address> = theirs.map(|candidate| candidate.address).collect();
                 self.contacting(&direct(&addrs));
+                self.paths.candidates(connection.virt(), candidates);
             }
-            tracing::trace!(frame = ?frame.frame_type(), "signal");
+            Frame::Punch(punch) => self.paths.punch(connection.virt(), punch),
+            _ => {}
         }
     }
 
@@ -803,6 +831,12 @@ impl Drop for VirtualAddress {
     fn drop(&mut self) {
         self.paths.release(self.virt);
     }
+}
+
+/// Whether the peer knows CANDIDATES and PUNCH.
+fn can_punch(connection: &Connection) -> bool {
+    let capabilities = &connection.hello().capabilities;
+    capabilities.contains(capability::PUNCH)
 }
 
 /// The first that a peer may be told of, circuits keeping their places.

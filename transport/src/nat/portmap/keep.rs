@@ -64,6 +64,8 @@ impl Keep {
                         suggested,
                         lifetime,
                     } => {
+                        let ip = Some(internal.ip());
+                        self.show(shown(lease.state(), ip, failure));
                         let wanted = Wanted {
                             internal,
                             suggested,
@@ -98,7 +100,6 @@ impl Keep {
         number: u32,
         wanted: Wanted,
     ) -> Option<Unmapped> {
-        self.show(shown(lease.state(), Some(wanted.internal.ip()), None));
         let asked = tokio::time::timeout(self.config.answer, protocol.map(wanted));
         let answer = tokio::select! {
             answer = asked => answer.unwrap_or(Err(Unmapped::NoAnswer)),

@@ -39,12 +39,7 @@ impl State {
 impl Relays {
     /// Does what is wanted done. The lock may be held while those of the endpoint and of the socket
     /// are taken, never the other way round.
-    pub(super) fn settle(
-        &self,
-        shared: &Arc<Shared>,
-        mut state: MutexGuard<'_, State>,
-        now: Instant,
-    ) {
+    pub(super) fn settle(&self, shared: &Arc<Shared>, mut state: MutexGuard<'_, State>) {
         // Handles nobody waits for any more: their end is another input.
         let mut unwanted = Vec::new();
         loop {
@@ -67,7 +62,6 @@ impl Relays {
             self.wake.notify_one();
         }
         drop(state);
-        let _ = now;
         drop(unwanted);
     }
 }
@@ -85,11 +79,9 @@ fn reserve(shared: &Arc<Shared>, state: &mut State, output: reservations::Output
         }
         Output::Reserve { relay, ask, frame } => {
             state.reserving.insert(relay);
-            let link = state.links.values();
-            let link = link
-                .filter(|link| link.connection.peer_id() == relay)
-                .next_back()
-                .cloned();
+            let mut links = state.links.values();
+            let link = links.rfind(|link| link.connection.peer_id() == relay);
+            let link = link.cloned();
             tokio::spawn(ask_for(Arc::clone(shared), link, relay, ask, *frame));
         }
         Output::Circuits(circuits) => {

@@ -147,11 +147,9 @@ impl Relays {
     /// The link to a relay that is not over.
     pub(super) fn link_to(&self, relay: &PeerId) -> Option<Arc<Link>> {
         let state = self.lock();
-        let mut to = state
-            .links
-            .values()
-            .filter(|link| link.connection.peer_id() == *relay && !link.is_over());
-        to.next_back().cloned()
+        let mut links = state.links.values();
+        let to = links.rfind(|link| link.connection.peer_id() == *relay && !link.is_over());
+        to.cloned()
     }
 
     /// A connection carries channels from now on.
@@ -165,7 +163,7 @@ impl Relays {
         state.channels.handle_input(up, now);
         let up = reservations::Input::Up { relay, socket, rtt };
         state.reservations.handle_input(up, now);
-        self.settle(shared, state, now);
+        self.settle(shared, state);
     }
 
     /// It does no more.
@@ -177,29 +175,26 @@ impl Relays {
         state.streams.retain(|(of, _), _| *of != conn);
         let gone = channels::Input::Gone { conn };
         state.channels.handle_input(gone, now);
-        let others = state.links.values();
-        if !others
-            .into_iter()
-            .any(|link| link.connection.peer_id() == relay)
-        {
+        let mut others = state.links.values();
+        if !others.any(|link| link.connection.peer_id() == relay) {
             let gone = reservations::Input::Gone { relay };
             state.reservations.handle_input(gone, now);
         }
-        self.settle(shared, state, now);
+        self.settle(shared, state);
     }
 
     pub(super) fn channel_input(&self, shared: &Arc<Shared>, input: channels::Input) {
         let now = Instant::now();
         let mut state = self.lock();
         state.channels.handle_input(input, now);
-        self.settle(shared, state, now);
+        self.settle(shared, state);
     }
 
     pub(super) fn reservation_input(&self, shared: &Arc<Shared>, input: reservations::Input) {
         let now = Instant::now();
         let mut state = self.lock();
         state.reservations.handle_input(input, now);
-        self.settle(shared, state, now);
+        self.settle(shared, state);
     }
 
     /// Asks for a channel to `peer`.
@@ -215,7 +210,7 @@ impl Relays {
         state.asks.entry((conn, peer)).or_default().push(waiter);
         let ask = channels::Input::Ask { conn, peer };
         state.channels.handle_input(ask, now);
-        self.settle(shared, state, now);
+        self.settle(shared, state);
         answer
     }
 }
@@ -254,7 +249,7 @@ pub(crate) async fn drive(shared: Arc<Shared>) {
             let mut state = shared.relays.lock();
             state.reservations.handle_timeout(now);
             state.channels.handle_timeout(now);
-            shared.relays.settle(&shared, state, now);
+            shared.relays.settle(&shared, state);
             let mut state = shared.relays.lock();
             state.asleep_until = state.poll_timeout();
             state.asleep_until
