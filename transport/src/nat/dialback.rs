@@ -146,52 +146,10 @@ impl DialBack<'_> {
             return;
         }
         let from = crate::path::canonical(datagram.from);
-        if self.shared.has_contacted(from.ip()) {
-            // It came, which shows nothing, and is no reason to say that nothing comes.
-            let result = ReachResult::Unable;
-            return self.tell(Input::Reached { token, result });
-        }
         self.tell(Input::Datagram {
             from,
             bytes: datagram.bytes.to_vec(),
-            contacted: false,
+            contacted: self.shared.has_contacted(from.ip()),
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::panic, reason = "a failed assumption fails the test")]
-
-    use dchat_nat::reach::Verdict;
-    use dchat_wire::sign::Identity;
-
-    use super::*;
-
-    /// What comes from those we sent to is neither a proof nor the want of one.
-    #[test]
-    fn nodes_that_only_ask_whom_we_know_leave_us_unknown() {
-        let mut now = Instant::now();
-        let mut machine = Reachability::new(Config::default(), [1; 32], now);
-        let node = |seed: u8| {
-            let peer = Identity::from_seed(&[seed; 32]).peer_id();
-            (peer, SocketAddr::from(([192, 0, seed, 1], 4001)))
-        };
-        machine.handle_input(Input::Nodes(vec![node(1), node(2)]), now);
-        let ours = SocketAddr::from(([203, 0, 113, 1], 4001));
-        machine.handle_input(Input::Address(Some(ours)), now);
-        for _ in 0..100 {
-            while let Some(output) = machine.poll_output() {
-                let Output::Ask(Ask { token, .. }) = output else {
-                    panic!("{output:?}");
-                };
-                for result in [ReachResult::Sent, ReachResult::Unable] {
-                    machine.handle_input(Input::Reached { token, result }, now);
-                }
-            }
-            now = machine.poll_timeout().map_or(now, |due| due.max(now));
-            machine.handle_timeout(now);
-        }
-        assert_eq!(machine.verdict(), Verdict::Unknown);
     }
 }

@@ -1,10 +1,10 @@
 //! Whom to ask: the connected nodes that answer STUN and REACH.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use dchat_nat::scope::{Scope, scope, subnet};
-use dchat_wire::hello::capability;
+use dchat_wire::hello::{capability, role};
 
 use crate::connection::Connection;
 use crate::path::{PathKind, canonical};
@@ -26,22 +26,23 @@ pub(crate) fn reachers(connections: Vec<Connection>) -> Vec<(SocketAddr, Connect
     connections.filter_map(direct).collect()
 }
 
-/// Those whose word about us counts: not on a private network of our own, from where nobody sees what
-/// our NATs do. One of each subnet first.
-pub(crate) fn helpers(connections: Vec<Connection>) -> BTreeMap<SocketAddr, Connection> {
+/// Those whose word about us counts, the best first: not on a private network of our own, from where
+/// nobody sees what our NATs do. Relays come first, since strangers reach them also from a socket that
+/// they know nothing of, then those we dialed; and of each rank one of each subnet before a second.
+pub(crate) fn helpers(connections: Vec<Connection>) -> Vec<(SocketAddr, Connection)> {
     let networks = networks();
     let mut all = reachers(connections);
     all.retain(|(addr, _)| is_outside(addr.ip(), &networks));
-    let mut chosen: BTreeMap<SocketAddr, Connection> = BTreeMap::new();
-    for fresh in [true, false] {
-        for (addr, connection) in &all {
-            let mut known = chosen.keys().map(|other| subnet(other.ip()));
-            let known = known.any(|other| other == subnet(addr.ip()));
-            if chosen.len() < HELPERS && known != fresh {
-                chosen.insert(*addr, connection.clone());
-            }
-        }
-    }
+    all.sort_by_key(|(addr, connection)| {
+        let relays = connection.hello().roles & role::RELAY != 0;
+        (!relays, !connection.opened_by_us(), *addr)
+    });
+    let mut subnets = BTreeSet::new();
+    let (mut chosen, more): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|(addr, _)| subnets.insert(subnet(addr.ip())));
+    chosen.extend(more);
+    chosen.truncate(HELPERS);
     chosen
 }
 

@@ -6,7 +6,6 @@
 //! * Bounds: one survey at a time by itself, no two within [`PAUSE`], each of 40 datagrams; gateways
 //!   are asked as [`PortMapper`] does.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -99,7 +98,8 @@ impl Nat {
             .filter_map(|server| Some((server.address.is_ipv6(), server.rtt?, server.address)))
             .min();
         let fastest = fastest.map(|(.., addr)| addr);
-        fastest.or_else(|| helpers(shared.connections()).into_keys().next())
+        let nodes = || helpers(shared.connections()).into_iter();
+        fastest.or_else(|| nodes().map(|(addr, _)| addr).next())
     }
 
     /// Asks `servers` and the nodes we are connected with what our NATs do. Takes at most 2 s and 40
@@ -108,13 +108,8 @@ impl Nat {
         let began = Instant::now();
         let stun = resolve(servers, NAMES).await;
         let helpers = helpers(shared.connections());
-        let nodes = helpers.keys().copied().filter(|addr| !stun.contains(addr));
-        let server = |kind| move |address| Server { address, kind };
         let setup = Setup {
-            servers: nodes
-                .map(server(ServerKind::Node))
-                .chain(stun.iter().copied().map(server(ServerKind::Stun)))
-                .collect(),
+            servers: in_turn(&helpers, &stun),
             locals: shared.own_sockets(),
             gateway: self.status.borrow().gateway_ip(),
         };
@@ -144,9 +139,24 @@ impl Nat {
     }
 
     /// Whether a survey would have anybody to ask.
-    fn can_survey(&self, helpers: &BTreeMap<SocketAddr, Connection>) -> bool {
+    fn can_survey(&self, helpers: &[(SocketAddr, Connection)]) -> bool {
         !self.config.stun.is_empty() || !helpers.is_empty()
     }
+}
+
+/// Nodes and servers in turn: only the first few are asked, and each can do what the other cannot.
+fn in_turn(nodes: &[(SocketAddr, Connection)], stun: &[SocketAddr]) -> Vec<Server> {
+    let mut servers: Vec<Server> = Vec::new();
+    for place in 0..nodes.len().max(stun.len()) {
+        let node = nodes.get(place).map(|(addr, _)| (*addr, ServerKind::Node));
+        let server = stun.get(place).map(|addr| (*addr, ServerKind::Stun));
+        for (address, kind) in [node, server].into_iter().flatten() {
+            if !servers.iter().any(|known| known.address == address) {
+                servers.push(Server { address, kind });
+            }
+        }
+    }
+    servers
 }
 
 /// Serves others and looks after our own NATs until the endpoint closes.
@@ -228,7 +238,7 @@ async fn survey_again(shared: &Shared) {
             () = tokio::time::sleep_until(agenda.due.into()) => {
                 let helpers = helpers(shared.connections());
                 let wanted = nat.config.survey && nat.can_survey(&helpers);
-                let helpers: Vec<SocketAddr> = helpers.into_keys().collect();
+                let helpers: Vec<SocketAddr> = helpers.into_iter().map(|(addr, _)| addr).collect();
                 if agenda.begin(wanted, helpers, Instant::now())
                     && let Some(report) = nat.survey(shared, &nat.config.stun).await
                 {

@@ -4,7 +4,6 @@
 //!   a [`Report`].
 //! * Bounds: those of [`Config`]: 40 datagrams and 1.9 s.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ use crate::connection::Connection;
 pub(crate) async fn survey(
     side: &Side,
     setup: Setup,
-    helpers: &BTreeMap<SocketAddr, Connection>,
+    helpers: &[(SocketAddr, Connection)],
     deadline: Duration,
     seed: [u8; 32],
 ) -> Option<Report> {
@@ -57,7 +56,8 @@ pub(crate) async fn survey(
                     token,
                     target,
                 } => {
-                    let connection = helpers.get(&helper).cloned();
+                    let connection = helpers.iter().find(|(addr, _)| *addr == helper);
+                    let connection = connection.map(|(_, connection)| connection.clone());
                     field.ask(connection, helper, token, from, target);
                 }
                 Output::Finished(report) => return Some(*report),
