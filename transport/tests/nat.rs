@@ -68,6 +68,19 @@ async fn a_node_with_stun_servers_learns_that_nothing_stands_before_it() {
 }
 
 #[tokio::test]
+async fn who_asks_during_a_survey_gets_its_report() {
+    let stun = vec![stun_server("127.0.0.1").await];
+    let nat = NatConfig {
+        stun: stun.clone(),
+        ..NatConfig::default()
+    };
+    let (endpoint, _events) = Endpoint::bind(config(5, nat)).unwrap();
+    let (one, other) = tokio::join!(endpoint.survey(&stun), endpoint.diagnose(&stun));
+    let (one, other) = (one.unwrap(), other.report.unwrap());
+    assert!(std::sync::Arc::ptr_eq(&one, &other));
+}
+
+#[tokio::test]
 async fn a_survey_without_an_answer_ends_in_time() {
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let server: StunServer = silent.local_addr().unwrap().to_string().parse().unwrap();

@@ -239,8 +239,9 @@ impl Endpoint {
     }
 
     /// Asks `servers` and the connected nodes that answer STUN what our NATs do, now. Takes at most
-    /// 2 s and 40 datagrams. `None` when several others ask at this moment.
-    pub async fn survey(&self, servers: &[StunServer]) -> Option<Report> {
+    /// 2 s and 40 datagrams; one that asks the same servers and runs, or has just run, is not repeated.
+    /// `None` when the endpoint is closed.
+    pub async fn survey(&self, servers: &[StunServer]) -> Option<Arc<Report>> {
         self.shared.nat.survey(&self.shared, servers).await
     }
 

@@ -1,5 +1,6 @@
 //! What stands between us and the world: asking the gateway, asking others, and answering them.
 
+mod agenda;
 mod ask;
 mod config;
 mod contacts;

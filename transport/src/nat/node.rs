@@ -3,18 +3,19 @@
 //! * State: [`NatStatus`], newest of everything. Inputs: word that the network or the set of peers
 //!   changed, or that the machine slept; what gateways and others answer. Outputs: the status, and
 //!   our mapped and reflexive candidates.
-//! * Bounds: one survey at a time by itself, no two within [`PAUSE`], each of 40 datagrams; gateways
+//! * Bounds: one survey at a time by itself, no two within 5 s, each of 40 datagrams; gateways
 //!   are asked as [`PortMapper`] does.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dchat_nat::classify::{Report, SERVERS, Server, ServerKind, Setup};
+use dchat_nat::classify::{Report, Server, ServerKind, Setup};
 use dchat_nat::reach::{Limits, Policy};
 use dchat_wire::nat::CandidateKind;
 use tokio::sync::watch;
 
+use super::agenda::Agenda;
 use super::config::NatConfig;
 use super::contacts::Contacts;
 use super::helpers::helpers;
@@ -29,14 +30,11 @@ use super::{dialback, gateway, lifetime};
 use crate::connection::Connection;
 use crate::endpoint::Shared;
 
-/// Shortest time between two surveys of our own accord.
-const PAUSE: Duration = Duration::from_secs(5);
-/// Longest time: a provider may change its NAT without any sign here.
-const REFRESH: Duration = Duration::from_secs(30 * 60);
+/// For how long a survey is as good as another one: a whole one and some more, and less than the
+/// time between two of our own accord.
+const STILL_NEW: Duration = Duration::from_secs(3);
 /// Time for names, of the two seconds that a survey may take.
 const NAMES: Duration = Duration::from_millis(500);
-/// Between a change of the peers and a look at them: they come in numbers.
-const SETTLE: Duration = Duration::from_millis(200);
 /// All of a survey: a person may wait for it.
 const WHOLE: Duration = Duration::from_millis(1_950);
 /// Time to give mappings back when the endpoint closes.
@@ -50,9 +48,26 @@ pub(crate) struct Nat {
     pub(super) policy: Mutex<Policy>,
     pub(crate) contacts: Contacts,
     config: NatConfig,
+    /// Held while a survey runs.
+    last: tokio::sync::Mutex<Option<LastSurvey>>,
     status: watch::Sender<NatStatus>,
     /// Changes when the node is on another network, or may be.
     pub(super) network: watch::Sender<()>,
+}
+
+/// The newest survey.
+#[derive(Debug)]
+struct LastSurvey {
+    began: Instant,
+    servers: Vec<StunServer>,
+    report: Arc<Report>,
+}
+
+impl LastSurvey {
+    /// Whether one that asks `servers` now would find nothing else.
+    fn answers(&self, servers: &[StunServer]) -> bool {
+        self.servers == servers && self.began.elapsed() < STILL_NEW
+    }
 }
 
 impl Nat {
@@ -66,6 +81,7 @@ impl Nat {
                 ..NatStatus::default()
             }),
             config,
+            last: tokio::sync::Mutex::default(),
             network: watch::Sender::new(()),
         }
     }
@@ -102,9 +118,34 @@ impl Nat {
         fastest.or_else(|| nodes().map(|(addr, _)| addr).next())
     }
 
-    /// Asks `servers` and the nodes we are connected with what our NATs do. Takes at most 2 s and 40
-    /// datagrams; `None` when too many surveys run at once.
-    pub(crate) async fn survey(&self, shared: &Shared, servers: &[StunServer]) -> Option<Report> {
+    /// Asks `servers` and the nodes we are connected with what our NATs do, and puts it into the
+    /// status. Takes at most 2 s and 40 datagrams; while another survey runs, or has just run, that
+    /// asks the same servers, its report is the answer. `None` when the sockets are gone.
+    pub(crate) async fn survey(
+        &self,
+        shared: &Shared,
+        servers: &[StunServer],
+    ) -> Option<Arc<Report>> {
+        let mut last = self.last.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| last.answers(servers))
+            && let Some(report) = self.status.borrow().report.clone()
+            && Arc::ptr_eq(&report, &last.report)
+        {
+            return Some(report);
+        }
+        let began = Instant::now();
+        let report = Arc::new(self.survey_now(shared, servers).await?);
+        *last = Some(LastSurvey {
+            began,
+            servers: servers.to_vec(),
+            report: Arc::clone(&report),
+        });
+        self.update(|status| status.report = Some(Arc::clone(&report)));
+        publish(shared);
+        Some(report)
+    }
+
+    async fn survey_now(&self, shared: &Shared, servers: &[StunServer]) -> Option<Report> {
         let began = Instant::now();
         let stun = resolve(servers, NAMES).await;
         let helpers = helpers(shared.connections());
@@ -132,9 +173,7 @@ impl Nat {
         let settled = tokio::time::timeout(WHOLE, settled);
         let (report, _) = tokio::join!(self.survey(shared, servers), settled);
         let mut status = self.status.borrow().clone();
-        if let Some(report) = report {
-            status.report = Some(Arc::new(report));
-        }
+        status.report = report;
         status
     }
 
@@ -239,11 +278,8 @@ async fn survey_again(shared: &Shared) {
                 let helpers = helpers(shared.connections());
                 let wanted = nat.config.survey && nat.can_survey(&helpers);
                 let helpers: Vec<SocketAddr> = helpers.into_iter().map(|(addr, _)| addr).collect();
-                if agenda.begin(wanted, helpers, Instant::now())
-                    && let Some(report) = nat.survey(shared, &nat.config.stun).await
-                {
-                    nat.update(|status| status.report = Some(Arc::new(report)));
-                    publish(shared);
+                if agenda.begin(wanted, helpers, Instant::now()) {
+                    nat.survey(shared, &nat.config.stun).await;
                 }
             }
             // Neither fails: the senders are `shared`'s.
@@ -260,105 +296,4 @@ fn publish(shared: &Shared) {
     let class = status.class();
     shared.set_local_candidates(class.clone(), CandidateKind::Mapped, status.mapped());
     shared.set_local_candidates(class, CandidateKind::Reflexive, status.reflexive(&own));
-}
-
-/// When the next survey is due.
-#[derive(Debug)]
-struct Agenda {
-    due: Instant,
-    /// When the last one was.
-    last: Option<Instant>,
-    /// Whether whatever was found is of another network.
-    stale: bool,
-    /// Whom the last one could ask.
-    helpers: Vec<SocketAddr>,
-}
-
-impl Agenda {
-    fn new(now: Instant) -> Self {
-        Self {
-            due: now,
-            last: None,
-            stale: true,
-            helpers: Vec::new(),
-        }
-    }
-
-    fn network_changed(&mut self, now: Instant) {
-        self.stale = true;
-        self.soon(now);
-    }
-
-    /// A survey with more to ask may find more, if it had few.
-    fn peers_changed(&mut self, now: Instant) {
-        if self.helpers.len() < SERVERS {
-            self.soon(now);
-        }
-    }
-
-    fn soon(&mut self, now: Instant) {
-        let earliest = self.last.map_or(now, |last| last + PAUSE);
-        self.due = self.due.min(earliest.max(now + SETTLE));
-    }
-
-    /// It is due: whether one shall be made now, given whom it could ask.
-    fn begin(&mut self, wanted: bool, helpers: Vec<SocketAddr>, now: Instant) -> bool {
-        let refresh = self.last.is_some_and(|last| now >= last + REFRESH);
-        let more = helpers.iter().any(|addr| !self.helpers.contains(addr));
-        let begin = wanted && (self.stale || refresh || more);
-        self.due = now + REFRESH;
-        if begin {
-            self.last = Some(now);
-            self.stale = false;
-            self.helpers = helpers;
-        }
-        begin
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addrs(ports: core::ops::Range<u16>) -> Vec<SocketAddr> {
-        ports.map(|port| ([192, 0, 2, 1], port).into()).collect()
-    }
-
-    #[test]
-    fn the_first_survey_waits_for_somebody_to_ask() {
-        let start = Instant::now();
-        let mut agenda = Agenda::new(start);
-        assert!(!agenda.begin(false, Vec::new(), start));
-        agenda.peers_changed(start);
-        assert_eq!(agenda.due, start + SETTLE);
-        assert!(agenda.begin(true, addrs(1..2), agenda.due));
-    }
-
-    #[test]
-    fn more_to_ask_are_a_reason_only_while_there_are_few() {
-        let start = Instant::now();
-        let mut agenda = Agenda::new(start);
-        assert!(agenda.begin(true, addrs(1..2), start));
-        agenda.peers_changed(start);
-        assert_eq!(agenda.due, start + PAUSE);
-        assert!(!agenda.begin(true, addrs(1..2), agenda.due));
-        agenda.peers_changed(start);
-        assert!(agenda.begin(true, addrs(1..6), agenda.due));
-        let enough = agenda.due;
-        agenda.peers_changed(start);
-        assert_eq!(agenda.due, enough);
-    }
-
-    #[test]
-    fn a_changed_network_is_surveyed_soon_but_not_in_a_loop() {
-        let start = Instant::now();
-        let mut agenda = Agenda::new(start);
-        assert!(agenda.begin(true, addrs(1..9), start));
-        agenda.network_changed(start);
-        assert_eq!(agenda.due, start + PAUSE);
-        assert!(agenda.begin(true, addrs(1..9), agenda.due));
-        let last = agenda.due - REFRESH;
-        agenda.network_changed(last + PAUSE * 2);
-        assert_eq!(agenda.due, last + PAUSE * 2 + SETTLE);
-    }
 }
