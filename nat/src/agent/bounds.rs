@@ -102,3 +102,6 @@ pub const ATTEMPT: Duration = Duration::from_secs(20);
 /// How long the last probes of a round may take to be answered before the next round begins: two
 /// round trips of 300 ms.
 pub const ROUND_SETTLE: Duration = Duration::from_millis(600);
+/// How long guessing rests when the peer's probe came in at a new address: three probes back to it,
+/// so that a hit ends the guessing even when one is lost.
+pub const HOLD: Duration = Duration::from_millis(250);

@@ -99,6 +99,13 @@ impl Punching {
         };
     }
 
+    /// The peer got through: what is fired rests while it is asked back.
+    pub(super) fn hold(&mut self, now: Instant) {
+        if let Some(volley) = &mut self.volley {
+            volley.hold(now + bounds::HOLD);
+        }
+    }
+
     /// Nothing more is sent.
     pub(super) fn stop(&mut self) {
         self.volley = None;

@@ -180,6 +180,11 @@ impl Volley {
         self.due
     }
 
+    /// Sends nothing before then.
+    pub(super) fn hold(&mut self, until: Instant) {
+        self.due = self.due.map(|due| due.max(until));
+    }
+
     /// The next probe, if one is due. `None` beside it when there is no such port.
     pub(super) fn take(&mut self, now: Instant) -> Option<(Socket, SocketAddr)> {
         loop {

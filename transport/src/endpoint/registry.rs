@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use dchat_wire::nat::Candidates;
 use dchat_wire::{Address, PeerId};
 
 use crate::connection::{Claim, Kept, arbitrate};
@@ -24,6 +25,8 @@ pub(crate) struct Live<C> {
     pub(crate) since: Instant,
     /// The peer's own addresses, from its newest IDENTIFY.
     pub(crate) addrs: Vec<Address>,
+    /// Its newest CANDIDATES.
+    pub(crate) candidates: Option<Candidates>,
     /// Whether a question for a sign of life is under way.
     pub(crate) asked: bool,
 }
@@ -152,6 +155,7 @@ impl<C: Clone> Registry<C> {
             number,
             since: now,
             addrs: Vec::new(),
+            candidates: None,
             asked: false,
         };
         let replaced = self.live.insert(peer, live).map(|live| live.connection);

@@ -412,9 +412,10 @@ impl Shared {
 
     /// Our interfaces may have changed: their addresses make ours.
     pub(crate) fn interfaces_changed(self: &Arc<Self>, addrs: Vec<Address>) {
+        // Searches begin anew with it, and wait for candidates.
+        self.paths.interfaces_changed();
         self.readdress(|state| state.direct = addrs);
         self.interfaces.send_replace(());
-        self.paths.interfaces_changed();
         relay::client::network_changed(self);
         self.keeper_input(Input::NetworkChanged);
     }
@@ -585,6 +586,10 @@ impl Shared {
             live.map(|live| {
                 self.offer(&live.connection, &live.addrs);
                 self.traverse(&live.connection, &state.candidates);
+                // They may have come before we trusted whom they are from.
+                if let Some(candidates) = live.candidates.clone().filter(|_| !self.relay_only) {
+                    self.paths.candidates(live.connection.virt(), candidates);
+                }
                 live.connection.clone()
             })
         };
@@ -597,10 +602,6 @@ impl Shared {
 
     pub(crate) fn trusted(&self) -> BTreeSet<PeerId> {
         lock(&self.state).registry.trusted().clone()
-    }
-
-    pub(crate) fn is_trusted(&self, peer: &PeerId) -> bool {
-        lock(&self.state).registry.is_trusted(peer)
     }
 
     /// Whether the application cares about `peer`.
@@ -627,8 +628,25 @@ impl Shared {
     /// A frame of the control stream that is for the path switch. Only a trusted peer's is of
     /// interest: anybody could have us probe a third party.
     pub(crate) fn signalled(&self, connection: &Connection, frame: Frame) {
-        if self.relay_only || !self.is_trusted(&connection.peer_id()) {
+        if self.relay_only {
             return;
+        }
+        {
+            let mut state = lock(&self.state);
+            let peer = connection.peer_id();
+            let trusted = state.registry.is_trusted(&peer);
+            let Some(live) = state.registry.live_mut(&peer) else {
+                return;
+            };
+            if live.number != connection.number() {
+                return;
+            }
+            if let Frame::Candidates(candidates) = &frame {
+                live.candidates = Some(candidates.clone());
+            }
+            if !trusted {
+                return;
+            }
         }
         match frame {
             Frame::Candidates(candidates) => {

@@ -128,3 +128,19 @@ fn one_that_moves_to_another_network_is_counted_there() {
     assert_eq!(world.reserve(three).unwrap_err().reason, Refusal::Limited);
     world.end();
 }
+
+#[test]
+fn the_oldest_of_too_many_connections_gives_way_to_the_newest() {
+    let mut world = World::new(|config| config.limits.connections_per_peer = 2);
+    let (caller, first) = (world.up(1), world.up(2));
+    let pair = world.channel(caller, first);
+    let _second = world.up(2);
+    let third = world.up(2);
+    for (conn, stream) in [pair.caller, pair.callee] {
+        assert_eq!(world.refused_with(conn, stream), Some(Refusal::Ended));
+    }
+    assert_eq!(world.reserve(first).unwrap_err().reason, Refusal::Full);
+    world.connect(caller, peer(2));
+    assert_eq!(world.pairs.last().unwrap().callee.0, third);
+    world.end();
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,8 +20,14 @@ use crate::relay::proto::{ConnId, StreamId};
 pub(super) const UNIX_MS: u64 = 1_800_000_000_000;
 pub(super) const AMPLE: usize = 1 << 40;
 
+/// Derived once: it takes longer than all else here.
+static PEERS: LazyLock<Vec<PeerId>> = LazyLock::new(|| {
+    let of = |serial: u8| Identity::from_seed(&[serial.wrapping_add(100); 32]).peer_id();
+    (0..=255).map(of).collect()
+});
+
 pub(super) fn peer(serial: u8) -> PeerId {
-    Identity::from_seed(&[serial.wrapping_add(100); 32]).peer_id()
+    PEERS[usize::from(serial)]
 }
 
 pub(super) fn relay_identity() -> Identity {
@@ -270,7 +277,6 @@ impl World {
     }
 
     fn drain(&mut self) {
-        // The request being answered, if it is one that may ask another peer.
         while let Some(output) = self.relay.poll_output() {
             match output {
                 Output::Open {
