@@ -149,18 +149,17 @@ impl Pinhole {
     }
 
     async fn gateway(&self, local: IpAddr) -> Result<Ipv6FirewallGateway<Tokio>, Unmapped> {
-        let options = match self.ssdp {
-            Some(ssdp) => {
-                let mut options = options(Some(ssdp), SearchOptions::ipv6(0));
-                options.bind_addr = (local, 0).into();
-                options
-            }
+        let multicast = match self.ssdp {
+            Some(_) => SearchOptions::ipv6(0),
             None => {
                 let default = gateway::default_v6().ok_or(Unmapped::NoGateway)?;
-                let index = default.index.ok_or(Unmapped::NoGateway)?;
-                options(None, SearchOptions::ipv6(index))
+                SearchOptions::ipv6(default.index.ok_or(Unmapped::NoGateway)?)
             }
         };
+        let mut options = options(self.ssdp, multicast);
+        // A gateway answers a link-local address from one of its own, names another one, and would
+        // not be believed; and it makes holes for the address only that asks for them.
+        options.bind_addr = (local, 0).into();
         let gateway = search_ipv6_firewall_gateway(options).await;
         gateway.map_err(|error| search_failure(&error))
     }
