@@ -24,6 +24,10 @@ const TOKENS: usize = 64;
 
 /// Keeps the verdict in the status until the endpoint closes.
 pub(super) async fn follow(shared: &Shared) {
+    if shared.relay_only {
+        // Whoever tried would have to know our address.
+        return core::future::pending().await;
+    }
     let Some(mut arriving) = shared.nat.side.listen() else {
         return;
     };

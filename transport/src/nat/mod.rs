@@ -12,6 +12,7 @@ mod helpers;
 mod lifetime;
 mod node;
 mod portmap;
+mod publish;
 mod sample;
 mod serve;
 mod server;
@@ -19,6 +20,10 @@ mod side;
 mod sleep;
 mod status;
 mod survey;
+
+pub use dchat_nat::classify::{FamilyReport, Fault, FaultKind, Lacking, Report, ServerReport};
+pub use dchat_nat::lease::Failure as MappingFailure;
+pub use dchat_nat::reach::Verdict as Reachability;
 
 pub use config::NatConfig;
 pub use gateway::{Gateway, default_v4, default_v6};

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use dchat_nat::classify::{Report, Server, ServerKind, Setup};
 use dchat_nat::reach::{Limits, Policy};
-use dchat_wire::nat::CandidateKind;
 use tokio::sync::watch;
 
 use super::agenda::Agenda;
@@ -20,6 +19,7 @@ use super::config::NatConfig;
 use super::contacts::Contacts;
 use super::helpers::helpers;
 use super::portmap::PortMapper;
+use super::publish::{Published, publish};
 use super::sample::sample;
 use super::server::{StunServer, resolve};
 use super::side::Side;
@@ -51,6 +51,7 @@ pub(crate) struct Nat {
     /// Held while a survey runs.
     last: tokio::sync::Mutex<Option<LastSurvey>>,
     status: watch::Sender<NatStatus>,
+    pub(super) published: Mutex<Option<Published>>,
     /// Changes when the node is on another network, or may be.
     pub(super) network: watch::Sender<()>,
 }
@@ -82,6 +83,7 @@ impl Nat {
             }),
             config,
             last: tokio::sync::Mutex::default(),
+            published: Mutex::default(),
             network: watch::Sender::new(()),
         }
     }
@@ -150,7 +152,7 @@ impl Nat {
         let stun = resolve(servers, NAMES).await;
         let helpers = helpers(shared.connections());
         let setup = Setup {
-            servers: in_turn(&helpers, &stun),
+            servers: in_turn(&helpers, &stun, shared.relay_only),
             locals: shared.own_sockets(),
             gateway: self.status.borrow().gateway_ip(),
         };
@@ -184,10 +186,15 @@ impl Nat {
 }
 
 /// Nodes and servers in turn: only the first few are asked, and each can do what the other cannot.
-fn in_turn(nodes: &[(SocketAddr, Connection)], stun: &[SocketAddr]) -> Vec<Server> {
+/// `hidden` keeps the nodes from telling others where we are.
+fn in_turn(nodes: &[(SocketAddr, Connection)], stun: &[SocketAddr], hidden: bool) -> Vec<Server> {
+    let kind = match hidden {
+        true => ServerKind::Stun,
+        false => ServerKind::Node,
+    };
     let mut servers: Vec<Server> = Vec::new();
     for place in 0..nodes.len().max(stun.len()) {
-        let node = nodes.get(place).map(|(addr, _)| (*addr, ServerKind::Node));
+        let node = nodes.get(place).map(|(addr, _)| (*addr, kind));
         let server = stun.get(place).map(|addr| (*addr, ServerKind::Stun));
         for (address, kind) in [node, server].into_iter().flatten() {
             if !servers.iter().any(|known| known.address == address) {
@@ -287,13 +294,4 @@ async fn survey_again(shared: &Shared) {
             _ = peers.changed() => agenda.peers_changed(Instant::now()),
         }
     }
-}
-
-/// Tells the endpoint our candidates.
-fn publish(shared: &Shared) {
-    let status = shared.nat.status.borrow().clone();
-    let own = shared.own_sockets();
-    let class = status.class();
-    shared.set_local_candidates(class.clone(), CandidateKind::Mapped, status.mapped());
-    shared.set_local_candidates(class, CandidateKind::Reflexive, status.reflexive(&own));
 }
