@@ -15,9 +15,10 @@ use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::doctor;
 use super::engine::{Command, Effect, Input, LinkId};
 use super::hub::Hub;
-use crate::api::{Event, Nearby, PathKind, PeerInfo};
+use crate::api::{Doctor, Event, Nearby, PathKind, PeerInfo};
 use crate::seam::PeerConfig;
 
 /// Frames that may wait for one connection: a window of entries is at most 1,024, and acknowledgements
@@ -37,6 +38,8 @@ pub(super) enum Question {
     Peers(oneshot::Sender<Vec<PeerInfo>>),
     /// Nodes found nearby and not expired.
     Nearby(oneshot::Sender<Vec<Nearby>>),
+    /// What stands between this node and others.
+    Doctor(doctor::Question, oneshot::Sender<Doctor>),
     /// Close everything and end.
     Shutdown(oneshot::Sender<()>),
 }
@@ -97,6 +100,7 @@ impl Network {
                     Some(Question::Nearby(to)) => {
                         drop(to.send(self.nearby.values().cloned().collect()));
                     }
+                    Some(Question::Doctor(question, to)) => self.diagnose(question, to),
                     Some(Question::Shutdown(done)) => break Some(done),
                     None => break None,
                 },
@@ -152,6 +156,13 @@ impl Network {
             From::ListenAddrs(addresses) => self.tell(Input::Addresses(addresses)).await,
             _ => {}
         }
+    }
+
+    fn diagnose(&mut self, question: doctor::Question, to: oneshot::Sender<Doctor>) {
+        let endpoint = self.endpoint.clone();
+        self.tasks.spawn(async move {
+            let _ = to.send(doctor::diagnose(&endpoint, question).await);
+        });
     }
 
     async fn tell(&self, input: Input) {

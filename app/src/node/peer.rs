@@ -6,16 +6,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dchat_transport as transport;
+use dchat_wire::PeerId;
 use dchat_wire::hello::role;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use super::doctor;
 use super::engine::{Engine, Input, Outlets, QUEUE};
 use super::hub::Hub;
 use super::network::{Network, Question};
 use super::profile::Profile;
-use crate::api::{ApiError, ErrorKind, Event, MessageState, Reply, Request, Sent};
+use crate::api::{ApiError, ErrorKind, Event, MessageState, Reply, Request, STUN_SERVERS, Sent};
 use crate::seam::{Node, OpenError, PeerConfig, Subscription};
 use crate::settings::{Admission, Relaying};
+use transport::nat::StunServer;
 use transport::relay::proto::{Rate, server};
 
 /// Questions that may wait for the network half.
@@ -32,10 +35,20 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     engine: mpsc::Sender<Input>,
     network: Option<mpsc::Sender<Question>>,
+    net: NetSettings,
     hub: Hub,
     started: Instant,
     /// The engine's thread, until somebody has waited for its end.
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What of the settings concerns a diagnosis.
+#[derive(Debug)]
+struct NetSettings {
+    /// Nodes connected to by the settings.
+    expected: usize,
+    relay_only: bool,
+    stun: Vec<StunServer>,
 }
 
 impl Peer {
@@ -44,6 +57,7 @@ impl Peer {
     /// # Errors
     /// [`OpenError`] says whose fault it is; nothing in the home was changed.
     pub async fn open(config: PeerConfig) -> Result<Self, OpenError> {
+        let stun = stun_servers(&config.stun).map_err(OpenError::Other)?;
         let opening = config.clone();
         let mut profile = on_a_thread(move || {
             Profile::open(
@@ -54,7 +68,7 @@ impl Peer {
         })
         .await?;
         let bound = if config.online {
-            let (bound, port) = bind(&profile, &config)?;
+            let (bound, port) = bind(&profile, &config, &stun)?;
             if let Some(port) = port {
                 profile =
                     on_a_thread(move || profile.remember_port(port).map(|()| profile)).await?;
@@ -85,6 +99,7 @@ impl Peer {
         let network = bound.map(|(endpoint, events)| {
             let (questions, queue) = mpsc::channel(QUESTIONS);
             let network = Network::new(endpoint, engine.clone(), hub.clone());
+            let config = config.clone();
             tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });
             questions
         });
@@ -92,6 +107,11 @@ impl Peer {
         Ok(Self(Arc::new(Inner {
             engine,
             network,
+            net: NetSettings {
+                expected: config.dial.len() + config.relays.len(),
+                relay_only: config.relay_only,
+                stun,
+            },
             hub,
             started,
             thread: Mutex::new(Some(thread)),
@@ -135,6 +155,59 @@ impl Peer {
             .await
             .map_err(|_| stopped())?;
         answer.await.map(Reply::Nearby).map_err(|_| stopped())
+    }
+
+    async fn doctor(&self, peer: Option<String>, stun: &[String]) -> Result<Reply, ApiError> {
+        let Some(network) = &self.0.network else {
+            return Err(stopped());
+        };
+        if stun.len() > STUN_SERVERS {
+            let message = format!("at most {STUN_SERVERS} STUN servers are asked. Name fewer.");
+            return Err(ApiError::new(ErrorKind::Usage, message));
+        }
+        let net = &self.0.net;
+        let mut servers = stun_servers(stun)?;
+        servers.extend(
+            net.stun
+                .iter()
+                .filter(|known| !stun.contains(&known.to_string()))
+                .cloned(),
+        );
+        servers.truncate(STUN_SERVERS);
+        let peer = match peer {
+            Some(name) => Some(self.contact(&name).await?),
+            None => None,
+        };
+        let question = doctor::Question {
+            stun: servers,
+            expected: net.expected,
+            peer,
+            relay_only: net.relay_only,
+        };
+        let (to, answer) = oneshot::channel();
+        network
+            .send(Question::Doctor(question, to))
+            .await
+            .map_err(|_| stopped())?;
+        let doctor = answer.await.map_err(|_| stopped())?;
+        Ok(Reply::Doctor(Box::new(doctor)))
+    }
+
+    /// The contact called `name`, or whose PeerId it is; a PeerId need be no contact's.
+    async fn contact(&self, name: &str) -> Result<PeerId, ApiError> {
+        if let Ok(peer) = name.parse() {
+            return Ok(peer);
+        }
+        if let Reply::Contacts(contacts) = self.ask(Request::Contacts).await? {
+            let named = contacts.iter().find(|contact| contact.name == name);
+            if let Some(Ok(peer)) = named.map(|contact| contact.peer_id.parse()) {
+                return Ok(peer);
+            }
+        }
+        Err(ApiError::new(
+            ErrorKind::NotFound,
+            format!("no contact is called {name}. `dchat contacts` lists them."),
+        ))
     }
 
     async fn full_status(&self) -> Result<Reply, ApiError> {
@@ -200,6 +273,7 @@ impl Node for Peer {
             Request::Nearby => self.nearby().await,
             Request::Peers => self.peers_with_names().await,
             Request::Status => self.full_status().await,
+            Request::Doctor { peer, stun } => self.doctor(peer, &stun).await,
             Request::Wait {
                 id,
                 state,
@@ -257,7 +331,11 @@ type Bound = (transport::Endpoint, transport::Events);
 
 /// Listens where the settings say, or else where it listened the last time, or else anywhere. Tells
 /// the port when it is one to remember.
-fn bind(profile: &Profile, config: &PeerConfig) -> Result<(Bound, Option<u16>), OpenError> {
+fn bind(
+    profile: &Profile,
+    config: &PeerConfig,
+    stun: &[StunServer],
+) -> Result<(Bound, Option<u16>), OpenError> {
     let start = |listen: Vec<SocketAddr>| {
         transport::Endpoint::bind(transport::EndpointConfig {
             listen,
@@ -266,6 +344,11 @@ fn bind(profile: &Profile, config: &PeerConfig) -> Result<(Bound, Option<u16>), 
             relays: config.relays.clone(),
             relay_only: config.relay_only,
             relay: relay_settings(&config.relaying),
+            nat: transport::nat::NatConfig {
+                stun: stun.to_vec(),
+                port_mapping: transport::nat::PortMapConfig::default(),
+                ..transport::nat::NatConfig::default()
+            },
             limits: limits(config.roles),
             ..transport::EndpointConfig::new(profile.identity.clone())
         })
@@ -295,6 +378,14 @@ fn bind(profile: &Profile, config: &PeerConfig) -> Result<(Bound, Option<u16>), 
         .first()
         .map(|address| address.socket().port());
     Ok((bound, port.filter(|port| *port != last)))
+}
+
+fn stun_servers(texts: &[String]) -> Result<Vec<StunServer>, ApiError> {
+    let servers = texts.iter().map(|text| {
+        text.parse()
+            .map_err(|error| ApiError::new(ErrorKind::Usage, format!("'{text}' is {error}.")))
+    });
+    servers.collect()
 }
 
 /// Everybody who uses a relay is a stranger to it.

@@ -6,7 +6,7 @@
 //! * Bounds: one survey at a time by itself, no two within 5 s, each of 40 datagrams; gateways
 //!   are asked as [`PortMapper`] does.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -153,7 +153,7 @@ impl Nat {
         let helpers = helpers(shared.connections());
         let setup = Setup {
             servers: in_turn(&helpers, &stun, shared.relay_only),
-            locals: shared.own_sockets(),
+            locals: with_loopback(shared.own_sockets()),
             gateway: self.status.borrow().gateway_ip(),
         };
         let left = WHOLE.saturating_sub(began.elapsed());
@@ -294,4 +294,19 @@ async fn survey_again(shared: &Shared) {
             _ = peers.changed() => agenda.peers_changed(Instant::now()),
         }
     }
+}
+
+/// The same with the loopback addresses of their ports: a server on this machine sees us there, and
+/// no NAT is between.
+fn with_loopback(mut sockets: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    for at in 0..sockets.len() {
+        let loopback = match sockets[at] {
+            SocketAddr::V4(addr) => SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())),
+            SocketAddr::V6(addr) => SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port())),
+        };
+        if !sockets.contains(&loopback) {
+            sockets.push(loopback);
+        }
+    }
+    sockets
 }

@@ -114,11 +114,6 @@ impl Session {
                     "the address does not say whose it is: it should end in /p2p/12D3KooW…",
                 )
             })?;
-            if matches!(address, Address::Circuit { .. }) {
-                return Err(Fault::usage(
-                    "this version of DChat has no relaying yet; ask for a direct address or an invite.",
-                ));
-            }
             (peer, Some(address))
         } else {
             let peer = PeerId::from_str(target).map_err(|_| {
