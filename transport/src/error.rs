@@ -48,7 +48,7 @@ pub enum DialError {
     #[error("what answered at {addr} is not a peer: {error}")]
     Identity {
         /// Where.
-        addr: Address,
+        addr: Box<Address>,
         /// What was wrong with its certificate.
         error: IdentityError,
     },
@@ -62,7 +62,7 @@ pub enum DialError {
     #[error("{addr} did not take the connection: {reason}")]
     Refused {
         /// Where.
-        addr: Address,
+        addr: Box<Address>,
         /// How it ended.
         reason: CloseReason,
     },

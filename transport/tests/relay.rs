@@ -449,3 +449,12 @@ async fn a_ping_crosses_the_relay_in_both_directions() {
     let inc = on_path(&b, a.peer(), is_over(relay.peer())).await;
     within(inc.ping()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_relay_without_a_name_is_asked_for_it() {
+    let relay = relay(1);
+    let mut config_of_b = relay_only(2);
+    config_of_b.relays = vec![relay.address()];
+    let b = start(config_of_b);
+    until(|| circuits(&b).iter().any(is_over(relay.peer()))).await;
+}

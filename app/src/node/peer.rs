@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dchat_transport as transport;
+use dchat_wire::hello::role;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::engine::{Engine, Input, Outlets, QUEUE};
@@ -14,6 +15,8 @@ use super::network::{Network, Question};
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, MessageState, Reply, Request, Sent};
 use crate::seam::{Node, OpenError, PeerConfig, Subscription};
+use crate::settings::{Admission, Relaying};
+use transport::relay::proto::{Rate, server};
 
 /// Questions that may wait for the network half.
 const QUESTIONS: usize = 64;
@@ -259,6 +262,11 @@ fn bind(profile: &Profile, config: &PeerConfig) -> Result<(Bound, Option<u16>), 
         transport::Endpoint::bind(transport::EndpointConfig {
             listen,
             mdns: config.mdns.then(transport::MdnsConfig::default),
+            roles: config.roles,
+            relays: config.relays.clone(),
+            relay_only: config.relay_only,
+            relay: relay_settings(&config.relaying),
+            limits: limits(config.roles),
             ..transport::EndpointConfig::new(profile.identity.clone())
         })
     };
@@ -287,6 +295,46 @@ fn bind(profile: &Profile, config: &PeerConfig) -> Result<(Bound, Option<u16>), 
         .first()
         .map(|address| address.socket().port());
     Ok((bound, port.filter(|port| *port != last)))
+}
+
+/// Everybody who uses a relay is a stranger to it.
+fn limits(roles: u64) -> transport::Limits {
+    if roles & role::RELAY == 0 {
+        transport::Limits::default()
+    } else {
+        transport::Limits::relay()
+    }
+}
+
+/// What a relay gives, in the transport's words.
+fn relay_settings(relaying: &Relaying) -> transport::RelaySettings {
+    let access = |admission| match admission {
+        Admission::Anyone => server::Access::Anyone,
+        Admission::Listed => server::Access::Listed,
+    };
+    let defaults = server::Limits::default();
+    let number = |wanted: Option<u32>, default: usize| {
+        wanted.map_or(default, |wanted| usize::try_from(wanted).unwrap_or(default))
+    };
+    transport::RelaySettings {
+        limits: server::Limits {
+            reservations: number(relaying.max_reservations, defaults.reservations),
+            channels: number(relaying.max_channels, defaults.channels),
+            bytes_per_channel: relaying.bytes_per_s.map(|bytes| Rate {
+                per_second: bytes.into(),
+                // Half a second at once, and a few packets in any case.
+                burst: u64::from(bytes / 2).max(16 * 1024),
+            }),
+            ..defaults
+        },
+        policy: server::Policy {
+            reservations: access(relaying.reservations),
+            connects: access(relaying.channels),
+            allowed: relaying.allow.iter().copied().collect(),
+            denied: relaying.deny.iter().copied().collect(),
+            ..server::Policy::default()
+        },
+    }
 }
 
 /// Wakes the engine at the deadlines it gives. Nothing is due while there is none.

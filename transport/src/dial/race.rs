@@ -73,6 +73,19 @@ pub(crate) fn dial_boxed<'a>(
     Box::pin(dial(shared, Some(relay), addrs))
 }
 
+/// Dials a relay of which only an address is known, in relay-only mode as well.
+pub(crate) async fn dial_anybody(
+    shared: &Arc<Shared>,
+    relay: &Address,
+) -> Result<Connection, DialError> {
+    let race = Race::new(shared, None);
+    let direct = [Address::direct(relay.socket())];
+    tokio::select! {
+        (result, _) = race.run(&direct, &[]) => result,
+        () = shared.closing() => Err(DialError::Shutdown),
+    }
+}
+
 /// The direct addresses to try, and the circuits.
 fn ways(
     shared: &Shared,
@@ -345,12 +358,15 @@ async fn attempt(
                     found: *found,
                 },
                 Some(error) => DialError::Identity {
-                    addr,
+                    addr: Box::new(addr),
                     error: error.clone(),
                 },
                 None => match CloseReason::of(&error, None) {
                     CloseReason::Idle => unreachable,
-                    reason => DialError::Refused { addr, reason },
+                    reason => DialError::Refused {
+                        addr: Box::new(addr),
+                        reason,
+                    },
                 },
             });
         }

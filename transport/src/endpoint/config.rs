@@ -24,8 +24,9 @@ pub struct EndpointConfig {
     /// What the node relays, and for whom. Used only with [`dchat_wire::hello::role::RELAY`] among
     /// the roles.
     pub relay: RelaySettings,
-    /// Relays to hold reservations at, so that others reach us through them: direct addresses that
-    /// name their peer. Others are left out. Default: none.
+    /// Relays to hold reservations at, so that others reach us through them: direct addresses, which
+    /// should name their peer: without, whoever answers there is believed. Circuits are left out.
+    /// Default: none.
     pub relays: Vec<Address>,
     /// Whether peers shall never learn our address. Then they are dialed over circuits only, told
     /// only circuits, and nothing is announced on the local network; only relays are dialed

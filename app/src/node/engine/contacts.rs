@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use dchat_wire::invite::{self, Invite, InviteSecret};
-use dchat_wire::{Address, List, PeerId, Text};
+use dchat_wire::{Address, List, PeerId, Text, limits};
 
 use super::effect::{Command, Effects};
 use super::{Fault, Session};
@@ -187,7 +187,7 @@ impl Session {
             secret: InviteSecret::new(secret),
             expires_at: expires_at.unsigned_abs(),
             name: Text::new(self.name.clone()).unwrap_or_default(),
-            addresses: List::first_of(self.addresses.iter().map(without_peer)),
+            addresses: List::first_of(invited(&self.addresses)),
             device: self.device_record(tx, now)?,
             extensions: dchat_wire::extension::Extensions::default(),
         };
@@ -400,6 +400,19 @@ pub(super) fn default_name(peer: &PeerId) -> String {
     let text = peer.to_string();
     let tail = text.get(text.len().saturating_sub(6)..).unwrap_or_default();
     format!("peer-{tail}")
+}
+
+/// The addresses of an invite: few fit, and who is far away needs a circuit among them.
+fn invited(addresses: &[Address]) -> impl Iterator<Item = Address> {
+    /// Circuits that keep their places: two relays hold reservations.
+    const CIRCUITS: usize = 2;
+    let (circuits, direct): (Vec<_>, Vec<_>) = addresses
+        .iter()
+        .map(without_peer)
+        .partition(|address| matches!(address, Address::Circuit { .. }));
+    let kept = circuits.len().min(CIRCUITS);
+    let room = limits::INVITE_ADDRESSES - kept;
+    direct.into_iter().take(room).chain(circuits)
 }
 
 fn without_peer(address: &Address) -> Address {

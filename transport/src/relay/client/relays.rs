@@ -9,13 +9,18 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::channel::Channel;
 use super::link::Link;
+use crate::dial::dial_anybody;
 use crate::endpoint::{Shared, Use};
+use crate::limits::{REDIAL_MAX, REDIAL_MIN};
 use crate::relay::proto::client::channels::{self, Failure};
 use crate::relay::proto::client::reservations::{self, Candidate};
 use crate::relay::proto::client::{Channels, Consent, Reservations};
 use crate::relay::proto::{ConnId, StreamId};
 use crate::relay::stream::Order;
 use crate::sync::lock;
+
+/// Relays without a name that are asked for it at a time.
+const UNNAMED: usize = 8;
 
 /// A relay in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,10 @@ pub(super) type Waiter = oneshot::Sender<Result<Channel, Failure>>;
 pub(super) struct State {
     pub(super) reservations: Reservations,
     pub(super) channels: Channels,
+    /// The relays that were set, as far as their names are known.
+    configured: Vec<Address>,
+    /// Grows each time they are set.
+    round: u64,
     /// Relays that hold a reservation for us or are to.
     pub(super) reserving: BTreeSet<PeerId>,
     /// Relays that are or shall be connected to for a channel, each with how many want that.
@@ -68,6 +77,8 @@ impl Relays {
             state: Mutex::new(State {
                 reservations,
                 channels,
+                configured: Vec::new(),
+                round: 0,
                 reserving: BTreeSet::new(),
                 wanted: BTreeMap::new(),
                 narrow: BTreeSet::new(),
@@ -268,15 +279,35 @@ pub(crate) async fn drive(shared: Arc<Shared>) {
     }
 }
 
-/// The relays to hold reservations at; those that do not name their peer are left out.
+/// The relays to hold reservations at. One that does not name its peer is asked for its name.
 pub(crate) fn set_relays(shared: &Arc<Shared>, relays: &[Address]) {
-    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut direct = Vec::new();
+    let mut unnamed = Vec::new();
     for address in relays {
-        let Address::Direct {
-            socket,
-            peer: Some(relay),
-        } = *address
-        else {
+        match address {
+            Address::Direct { peer: Some(_), .. } => direct.push(*address),
+            Address::Direct { peer: None, .. } => unnamed.push(*address),
+            Address::Circuit { .. } => {}
+        }
+    }
+    let round = {
+        let mut state = shared.relays.lock();
+        state.configured = direct;
+        state.round += 1;
+        state.round
+    };
+    propose(shared);
+    unnamed.truncate(UNNAMED);
+    for address in unnamed {
+        tokio::spawn(learn_name(Arc::clone(shared), address, round));
+    }
+}
+
+fn propose(shared: &Arc<Shared>) {
+    let configured = shared.relays.lock().configured.clone();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for address in &configured {
+        let (socket, Some(relay)) = (address.socket(), address.peer()) else {
             continue;
         };
         match candidates.iter_mut().find(|one| one.relay == relay) {
@@ -290,6 +321,29 @@ pub(crate) fn set_relays(shared: &Arc<Shared>, relays: &[Address]) {
     }
     let input = reservations::Input::Candidates(candidates);
     shared.relays.reservation_input(shared, input);
+}
+
+/// Dials a relay of which only the address is known until it has said who it is, or other relays are
+/// set.
+async fn learn_name(shared: Arc<Shared>, address: Address, round: u64) {
+    let mut pause = REDIAL_MIN;
+    while shared.relays.lock().round == round && !shared.is_closing() {
+        match dial_anybody(&shared, &address).await {
+            Ok(connection) => {
+                {
+                    let mut state = shared.relays.lock();
+                    if state.round != round {
+                        return;
+                    }
+                    state.configured.push(address.of(connection.peer_id()));
+                }
+                return propose(&shared);
+            }
+            Err(error) => tracing::debug!(%error, "a relay does not say its name"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(REDIAL_MAX);
+    }
 }
 
 /// Other contacts may have channels to us without asking.

@@ -1,0 +1,373 @@
+//! Relays, and users of relays, that break the rules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed assumption fails the test"
+)]
+
+mod common;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use common::{Node, PATIENCE, chat_open, config, raw, start, until, within};
+use dchat_transport::{DialError, EndpointConfig, Event, Limits, PathKind, RelayFault};
+use dchat_wire::hello::role;
+use dchat_wire::record::SignedRecord;
+use dchat_wire::relay::datagram::Datagram;
+use dchat_wire::relay::{
+    Refusal, RelayConnect, RelayIncoming, RelayOpened, RelayReserve, RelayReserved, Voucher,
+};
+use dchat_wire::sign::Identity;
+use dchat_wire::{Address, Frame, FrameReader, PeerId};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
+fn relay_config(seed: u8) -> EndpointConfig {
+    let mut config = config(seed);
+    config.roles = role::RELAY;
+    config.limits = Limits::relay();
+    config
+}
+
+fn circuit(relay: &Node, peer: PeerId) -> Address {
+    Address::Circuit {
+        socket: relay.addr,
+        relay: relay.peer(),
+        peer: Some(peer),
+    }
+}
+
+fn is_circuit(address: &Address) -> bool {
+    matches!(address, Address::Circuit { .. })
+}
+
+async fn reserved(seed: u8, relay: &Node) -> Node {
+    let mut config = config(seed);
+    config.relays = vec![relay.address().of(relay.peer())];
+    let node = start(config);
+    until(|| node.endpoint.listen_addrs().iter().any(is_circuit)).await;
+    node
+}
+
+/// A question on a stream of its own, and the first frame of the answer. The stream stays open.
+async fn ask(
+    connection: &quinn::Connection,
+    question: &Frame,
+) -> (quinn::SendStream, quinn::RecvStream, Option<Frame>) {
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    send.write_all(&question.to_bytes()).await.unwrap();
+    let mut reader = FrameReader::new();
+    loop {
+        let Some(chunk) = within(recv.read_chunk(1024, true)).await.unwrap() else {
+            return (send, recv, None);
+        };
+        if let Some(frame) = reader.read(&mut &chunk.bytes[..]).unwrap() {
+            return (send, recv, Some(frame));
+        }
+    }
+}
+
+fn reserve() -> Frame {
+    Frame::RelayReserve(RelayReserve {
+        lifetime_s: 3600,
+        extensions: Default::default(),
+    })
+}
+
+/// A client of a relay with no manners: through the handshake and HELLO.
+async fn client(relay: &Node) -> (quinn::Endpoint, quinn::Connection, quinn::SendStream) {
+    let (endpoint, connection) = raw::connect(relay.addr).await;
+    let mut opening = raw::hello().to_bytes();
+    opening.extend(Frame::Identify(raw::identify(1, &[])).to_bytes());
+    let control = raw::control(&connection, &opening).await;
+    (endpoint, connection, control)
+}
+
+#[tokio::test]
+async fn datagrams_without_a_channel_go_nowhere_and_hurt_nobody() {
+    let relay = start(relay_config(1));
+    let mut b = reserved(2, &relay).await;
+    let a = start(config(3));
+    let out = within(
+        a.endpoint
+            .connect(Some(b.peer()), &[circuit(&relay, b.peer())]),
+    )
+    .await
+    .unwrap();
+    let (_endpoint, flooder, _control) = client(&relay).await;
+    let (_send, _recv, granted) = ask(&flooder, &reserve()).await;
+    assert!(matches!(granted, Some(Frame::RelayReserved(_))));
+    for channel in 0..2000u32 {
+        let mut bytes = Vec::new();
+        let packet = Datagram::Whole {
+            channel: channel % 40,
+            packet: &[0x40; 900],
+        };
+        packet.append_to(&mut bytes);
+        bytes[0] = [1, 1, 1, 9][channel as usize % 4];
+        within(flooder.send_datagram_wait(bytes.into()))
+            .await
+            .unwrap();
+    }
+    let dropped = || {
+        let drops = relay.endpoint.relay_stats().unwrap().drops;
+        (drops.no_channel > 0, drops.meaningless > 0) == (true, true)
+    };
+    until(dropped).await;
+    // Those with a channel do not notice.
+    let mut send = within(out.open_uni()).await.unwrap();
+    send.write_all(&chat_open(1).to_bytes()).await.unwrap();
+    b.expect(|event| matches!(event, Event::Stream { .. }).then_some(()))
+        .await;
+    assert_eq!(out.path().kind, PathKind::Relayed);
+}
+
+#[tokio::test]
+async fn too_many_requests_are_limited_by_name() {
+    let config_of_relay = relay_config(1);
+    let burst = config_of_relay.relay.limits.requests_per_peer.burst;
+    let relay = start(config_of_relay);
+    let (_endpoint, greedy, _control) = client(&relay).await;
+    let mut refusals = Vec::new();
+    for _ in 0..burst + 20 {
+        let (_, _, answer) = ask(&greedy, &reserve()).await;
+        if let Some(Frame::RelayRefused(refused)) = answer {
+            refusals.push(refused.reason);
+        }
+    }
+    assert!(!refusals.is_empty());
+    assert!(refusals.iter().all(|reason| *reason == Refusal::Limited));
+    let stats = relay.endpoint.relay_stats().unwrap();
+    assert_eq!(stats.refusals.of(Refusal::Limited), refusals.len() as u64);
+}
+
+/// A relay whose bytes the test writes itself, with a key that can sign.
+struct FakeRelay {
+    identity: Identity,
+    endpoint: quinn::Endpoint,
+}
+
+impl FakeRelay {
+    fn new(seed: u8) -> Self {
+        let identity = Identity::from_seed(&[seed; 32]);
+        let endpoint = raw::server(chain(&identity), b"dchat/1");
+        Self { identity, endpoint }
+    }
+
+    fn address(&self) -> Address {
+        let socket = self.endpoint.local_addr().unwrap();
+        Address::direct(socket).of(self.identity.peer_id())
+    }
+
+    /// The next connection, greeted.
+    async fn accept(&self) -> (quinn::Connection, quinn::SendStream) {
+        let incoming = within(self.endpoint.accept()).await.unwrap();
+        let connection = within(incoming.into_future()).await.unwrap();
+        let mut opening = raw::hello().to_bytes();
+        opening.extend(Frame::Identify(raw::identify(1, &[])).to_bytes());
+        let control = raw::control(&connection, &opening).await;
+        (connection, control)
+    }
+
+    fn voucher(&self, peer: PeerId, sequence: u64) -> SignedRecord {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let voucher = Voucher {
+            peer,
+            extensions: Default::default(),
+        };
+        let now = u64::try_from(now.as_millis()).unwrap();
+        SignedRecord::issue(&self.identity, sequence, now, 3_600_000, &voucher)
+    }
+}
+
+fn chain(identity: &Identity) -> raw::Chain {
+    let mut pkcs8 = vec![
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    pkcs8.extend_from_slice(identity.seed().as_slice());
+    let der = PrivatePkcs8KeyDer::from(pkcs8);
+    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ED25519).unwrap();
+    let params = rcgen::CertificateParams::default();
+    let certificate = params.self_signed(&key).unwrap();
+    (vec![certificate.der().clone()], der.into())
+}
+
+/// The next request of the node, and the stream to answer on.
+async fn request(connection: &quinn::Connection) -> (Frame, quinn::SendStream, quinn::RecvStream) {
+    loop {
+        let (send, mut recv) = within(connection.accept_bi()).await.unwrap();
+        let mut reader = FrameReader::new();
+        while let Ok(Some(chunk)) = within(recv.read_chunk(4096, true)).await {
+            if let Some(frame) = reader.read(&mut &chunk.bytes[..]).unwrap() {
+                return (frame, send, recv);
+            }
+        }
+    }
+}
+
+fn granted(voucher: SignedRecord) -> Frame {
+    Frame::RelayReserved(RelayReserved {
+        lifetime_s: 3600,
+        channels: 8,
+        bytes_per_s: 0,
+        voucher,
+        extensions: Default::default(),
+    })
+}
+
+/// What becomes of a node's reservation when a relay answers with `voucher`.
+async fn reservation_with(voucher: impl FnOnce(&FakeRelay, PeerId) -> SignedRecord) -> bool {
+    let relay = FakeRelay::new(90);
+    let mut config_of_node = config(2);
+    config_of_node.relays = vec![relay.address()];
+    let node = start(config_of_node);
+    let (connection, _control) = relay.accept().await;
+    let (asked, mut send, _recv) = request(&connection).await;
+    assert!(matches!(asked, Frame::RelayReserve(_)));
+    let voucher = voucher(&relay, node.peer());
+    send.write_all(&granted(voucher).to_bytes()).await.unwrap();
+    send.finish().unwrap();
+    within(send.stopped()).await.unwrap();
+    // It answers a ping once it has dealt with what came before.
+    let ping = Frame::Ping(dchat_wire::ping::Ping {
+        nonce: 4,
+        extensions: Default::default(),
+    });
+    let (mut send, _recv, pong) = ask(&connection, &ping).await;
+    send.finish().unwrap();
+    assert!(matches!(pong, Some(Frame::Pong(_))));
+    let held = || node.endpoint.listen_addrs().iter().any(is_circuit);
+    let patience = PATIENCE / 40;
+    let settled = tokio::time::timeout(patience, async {
+        while !held() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    settled.await.is_ok()
+}
+
+#[tokio::test]
+async fn only_a_voucher_of_the_relay_for_us_is_believed() {
+    assert!(reservation_with(|relay, us| relay.voucher(us, 1)).await);
+    let stranger = Identity::from_seed(&[77; 32]).peer_id();
+    assert!(!reservation_with(|relay, _| relay.voucher(stranger, 1)).await);
+    assert!(!reservation_with(|_, us| FakeRelay::new(91).voucher(us, 1)).await);
+}
+
+#[tokio::test]
+async fn a_relay_that_lies_about_a_channel_gets_nowhere() {
+    let relay = FakeRelay::new(90);
+    let mut config_of_node = config(2);
+    config_of_node.relays = vec![relay.address()];
+    let node = start(config_of_node);
+    let (connection, _control) = relay.accept().await;
+    let (_, mut send, _recv) = request(&connection).await;
+    let voucher = relay.voucher(node.peer(), 1);
+    send.write_all(&granted(voucher).to_bytes()).await.unwrap();
+    send.finish().unwrap();
+    until(|| node.endpoint.listen_addrs().iter().any(is_circuit)).await;
+    // A channel in a stranger's name is let in, and then nothing of it is believed: packets that are
+    // none, and on channels that are not there.
+    let incoming = Frame::RelayIncoming(RelayIncoming {
+        peer: Identity::from_seed(&[77; 32]).peer_id(),
+        channel: 5,
+        extensions: Default::default(),
+    });
+    let (_send, _recv, accepted) = ask(&connection, &incoming).await;
+    assert!(matches!(accepted, Some(Frame::RelayAccept(_))));
+    for channel in [5u32, 6, 5, 0] {
+        for packet in [&[0xc0u8; 1100][..], &[0x40; 30], &[0x21; 64]] {
+            let mut bytes = Vec::new();
+            Datagram::Whole { channel, packet }.append_to(&mut bytes);
+            connection.send_datagram(bytes.into()).unwrap();
+        }
+    }
+    // The same number twice is nonsense.
+    let (_, _, again) = ask(&connection, &incoming).await;
+    assert!(matches!(again, Some(Frame::RelayRefused(_))));
+    let peers = node.endpoint.connections();
+    assert_eq!(peers.len(), 1);
+    assert!(peers.iter().all(|peer| peer.close_reason().is_none()));
+}
+
+#[tokio::test]
+async fn an_answer_that_makes_no_sense_is_the_relays_fault() {
+    let relay = FakeRelay::new(90);
+    let Address::Direct { socket, .. } = relay.address() else {
+        panic!("a direct address");
+    };
+    let node = start(config(2));
+    let wanted = Identity::from_seed(&[77; 32]).peer_id();
+    let to = Address::Circuit {
+        socket,
+        relay: relay.identity.peer_id(),
+        peer: Some(wanted),
+    };
+    let serving = async {
+        let (connection, control) = relay.accept().await;
+        let (asked, mut send, recv) = request(&connection).await;
+        let expected = Frame::RelayConnect(RelayConnect {
+            peer: wanted,
+            extensions: Default::default(),
+        });
+        assert_eq!(asked, expected);
+        // INCOMING is no answer to CONNECT.
+        let nonsense = Frame::RelayIncoming(RelayIncoming {
+            peer: wanted,
+            channel: 1,
+            extensions: Default::default(),
+        });
+        send.write_all(&nonsense.to_bytes()).await.unwrap();
+        (connection, control, send, recv)
+    };
+    let dial_addrs = [to];
+    let dial = node.endpoint.connect(Some(wanted), &dial_addrs);
+    let (_held, failed) = within(async { tokio::join!(serving, dial) }).await;
+    assert_eq!(
+        failed.unwrap_err(),
+        DialError::RelayUnusable {
+            relay: to,
+            reason: RelayFault::Nonsense
+        }
+    );
+}
+
+#[tokio::test]
+async fn who_answers_behind_a_relay_has_to_be_who_was_dialed() {
+    let relay = FakeRelay::new(90);
+    let Address::Direct { socket, .. } = relay.address() else {
+        panic!("a direct address");
+    };
+    let node = start(config(2));
+    let wanted = Identity::from_seed(&[77; 32]).peer_id();
+    let to = [Address::Circuit {
+        socket,
+        relay: relay.identity.peer_id(),
+        peer: Some(wanted),
+    }];
+    let serving = async {
+        let (connection, control) = relay.accept().await;
+        let (_, mut send, recv) = request(&connection).await;
+        let opened = Frame::RelayOpened(RelayOpened {
+            channel: 3,
+            bytes_per_s: 0,
+            extensions: Default::default(),
+        });
+        send.write_all(&opened.to_bytes()).await.unwrap();
+        // The relay answers every packet with bytes of its own, and then ends the channel.
+        for _ in 0..3 {
+            let first = within(connection.read_datagram()).await.unwrap();
+            let Some(Datagram::Whole { channel: 3, .. }) = Datagram::open(&first) else {
+                continue;
+            };
+            connection.send_datagram(first).unwrap();
+        }
+        send.finish().unwrap();
+        (connection, control, send, recv)
+    };
+    let dial = node.endpoint.connect(Some(wanted), &to);
+    let (_held, failed) = within(async { tokio::join!(serving, dial) }).await;
+    assert!(failed.is_err());
+    assert!(node.endpoint.connection(&wanted).is_none());
+}
