@@ -94,3 +94,51 @@ fn candidate(kind: CandidateKind, addr: SocketAddr) -> Candidate {
         address: Address::direct(addr),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
+
+    use super::*;
+    use crate::nat::MappingState;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn mapped(text: &str) -> NatStatus {
+        let port_mapping = PortMapping {
+            pcp: MappingState::Mapped(addr(text)),
+            upnp: MappingState::Mapped(addr(text)),
+            ..PortMapping::default()
+        };
+        NatStatus {
+            port_mapping,
+            ..NatStatus::default()
+        }
+    }
+
+    #[test]
+    fn a_gateway_with_a_private_address_outside_is_behind_another_nat() {
+        assert_eq!(mapped("100.64.3.4:4001").double_nat(), Some(true));
+        assert_eq!(mapped("198.51.100.4:4001").double_nat(), None);
+        assert_eq!(NatStatus::default().double_nat(), None);
+    }
+
+    #[test]
+    fn strangers_come_to_a_mapping_of_the_world_or_to_an_address_of_it() {
+        let own = [addr("192.168.1.2:4001"), addr("[2001:db8::2]:4001")];
+        let world = mapped("198.51.100.4:4001");
+        assert_eq!(world.reachable_at(&own), Some(addr("198.51.100.4:4001")));
+        let private = mapped("10.0.0.4:4001");
+        assert_eq!(private.reachable_at(&own), Some(own[1]));
+        assert_eq!(NatStatus::default().reachable_at(&own[..1]), None);
+    }
+
+    #[test]
+    fn what_two_protocols_mapped_is_one_candidate() {
+        let candidates = mapped("198.51.100.4:4001").mapped();
+        let kinds: Vec<CandidateKind> = candidates.iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, [CandidateKind::Mapped]);
+    }
+}
