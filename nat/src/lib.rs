@@ -7,4 +7,9 @@
 
 pub mod agent;
 pub mod candidate;
+pub mod classify;
+pub mod lease;
 pub mod plan;
+pub mod reach;
+pub mod scope;
+pub mod stun;

@@ -31,6 +31,7 @@ pub mod congestion;
 pub mod error;
 pub mod hello;
 pub mod limits;
+pub mod nat;
 pub mod path;
 pub mod relay;
 pub mod socket;

@@ -1,9 +1,9 @@
 //! Every bound and interval of the agent, with its reason.
 //!
-//! What a lying peer can make us send: to an IP that never answered at most [`PROBES_PER_IP`]
-//! probes of 64 bytes in [`LEDGER_WINDOW`], to at most [`LEDGER_IPS`] such IPs, and beside that
-//! [`GUESSES_PER_WINDOW`] guesses to [`GUESSED_IPS`] IPs in [`GUESS_WINDOW`], never faster than one
-//! in [`PACE`]: 100 kbit/s, and 230 KiB in an hour.
+//! What a lying peer can make us send, probes being 64 bytes: to an IP that never answered at most
+//! [`PROBES_PER_IP`] in [`LEDGER_WINDOW`] (12 KiB an hour), to at most [`LEDGER_IPS`] such IPs; and
+//! beside that [`GUESSES_PER_WINDOW`] guesses in [`GUESS_WINDOW`] to [`GUESSED_IPS`] IPs together
+//! (230 KiB an hour). Never faster than one in [`PACE`], which is 100 kbit/s.
 
 use std::time::Duration;
 
@@ -45,12 +45,12 @@ pub const LEDGER_IPS: usize = 48;
 pub const LEDGER_WINDOW: Duration = Duration::from_secs(600);
 
 /// Extra sockets at once. With [`GUESSES`] ports tried against them one hits with
-/// 1 − (1 − 440/64512)^690 = 99.1 %, for 1,130 probes of both sides together.
-pub const SOCKETS: u16 = 440;
+/// 1 − (1 − 460/64512)^700 = 99.3 %, for 1,160 probes of both sides together.
+pub const SOCKETS: u16 = 460;
 /// Ports of a peer's NAT that are tried in one attempt.
-pub const GUESSES: u16 = 690;
-/// Probes of both sides together that a plan may take; 70 are left for ordinary probes.
-pub const PLANNED: u32 = 1130;
+pub const GUESSES: u16 = 700;
+/// Probes of both sides together that a plan may take; 40 are left for ordinary probes.
+pub const PLANNED: u32 = 1160;
 /// Guesses and scattered probes in [`GUESS_WINDOW`]: three attempts.
 pub const GUESSES_PER_WINDOW: u32 = 3600;
 /// IPs they may go to: the peer's, and the one it roamed to.

@@ -101,8 +101,13 @@ impl Punching {
 
     /// The peer got through: what is fired rests while it is asked back.
     pub(super) fn hold(&mut self, now: Instant) {
+        self.hold_until(now + bounds::HOLD);
+    }
+
+    /// Nothing is fired before then.
+    pub(super) fn hold_until(&mut self, until: Instant) {
         if let Some(volley) = &mut self.volley {
-            volley.hold(now + bounds::HOLD);
+            volley.hold(until);
         }
     }
 

@@ -69,8 +69,8 @@ impl Nat {
         }
     }
 
-    /// A packet leaves; gives its source outside.
-    pub(crate) fn out(&mut self, from: SocketAddr, to: SocketAddr) -> SocketAddr {
+    /// A packet leaves; gives its source outside, or nothing when there is no port left.
+    pub(crate) fn out(&mut self, from: SocketAddr, to: SocketAddr) -> Option<SocketAddr> {
         let key = match self.class.mapping {
             Mapping::Unknown | Mapping::None | Mapping::EndpointIndependent => (from, None, None),
             Mapping::AddressDependent => (from, Some(to.ip()), None),
@@ -79,7 +79,7 @@ impl Nat {
         let port = match self.by_key.get(&key) {
             Some(port) => *port,
             None => {
-                let port = self.allocate(from.port());
+                let port = self.allocate(from.port())?;
                 self.by_key.insert(key, port);
                 port
             }
@@ -89,10 +89,10 @@ impl Nat {
             sent: BTreeSet::new(),
         });
         binding.sent.insert(to);
-        match self.class.mapping {
+        Some(match self.class.mapping {
             Mapping::None => from,
             _ => SocketAddr::new(self.ip, port),
-        }
+        })
     }
 
     /// A packet comes in; gives its destination inside.
@@ -109,7 +109,11 @@ impl Nat {
         admitted.then_some(binding.inside)
     }
 
-    fn allocate(&mut self, wanted: u16) -> u16 {
+    fn allocate(&mut self, wanted: u16) -> Option<u16> {
+        let block = usize::from(self.class.block_len);
+        if self.class.allocation == Allocation::Block && self.bindings.len() >= block {
+            return None;
+        }
         loop {
             let port = match self.class.allocation {
                 Allocation::Preserving if !self.bindings.contains_key(&wanted) => wanted,
@@ -130,7 +134,7 @@ impl Nat {
                 _ => 1024 + self.random.below(64512) as u16,
             };
             if port >= 1024 && !self.bindings.contains_key(&port) {
-                return port;
+                return Some(port);
             }
         }
     }

@@ -19,11 +19,11 @@ struct End {
 }
 
 impl End {
-    fn out(&mut self, to: SocketAddr) -> SocketAddr {
+    fn out(&mut self, to: SocketAddr) -> Option<SocketAddr> {
         let local = self.local;
         self.nats
             .iter_mut()
-            .fold(local, |from, nat| nat.out(from, to))
+            .try_fold(local, |from, nat| nat.out(from, to))
     }
 
     fn inward(&self, from: SocketAddr, to: SocketAddr) -> bool {
@@ -40,17 +40,19 @@ pub(crate) fn traversable(a: &Profile, b: &Profile) -> bool {
     }
     let mut ends = [end(1, a), end(2, b)];
     let reflector = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9)), 3478);
-    let seen = ends.each_mut().map(|end| end.out(reflector));
+    let seen = ends
+        .each_mut()
+        .map(|end| end.out(reflector).expect("ports are left"));
     let mut known = [BTreeSet::from([seen[1]]), BTreeSet::from([seen[0]])];
     for _ in 0..ROUNDS {
         for index in [0, 1] {
             for remote in known[index].clone() {
-                let source = ends[index].out(remote);
+                let source = ends[index].out(remote).expect("ports are left");
                 if !ends[1 - index].inward(source, remote) {
                     continue;
                 }
                 known[1 - index].insert(source);
-                let back = ends[1 - index].out(source);
+                let back = ends[1 - index].out(source).expect("ports are left");
                 if back == remote && ends[index].inward(back, source) {
                     return true;
                 }

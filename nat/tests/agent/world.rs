@@ -78,7 +78,6 @@ pub(crate) struct World {
     events: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     bodies: BTreeMap<usize, Event>,
     serial: u64,
-    pub(crate) trace: bool,
     profiles: [Profile; 2],
 }
 
@@ -115,7 +114,6 @@ impl World {
             events: BinaryHeap::new(),
             bodies: BTreeMap::new(),
             serial: 0,
-            trace: false,
             profiles: profiles.map(Clone::clone),
         }
     }
@@ -136,7 +134,7 @@ impl World {
         if !host.nats.is_empty() {
             let mut seen = host.v4;
             for nat in &mut host.nats {
-                seen = nat.out(seen, REFLECTOR);
+                seen = nat.out(seen, REFLECTOR).expect("ports are left");
             }
             candidates.push(candidate(CandidateKind::Reflexive, seen));
         }
@@ -219,9 +217,6 @@ impl World {
     fn drain(&mut self, index: usize) {
         while let Some(output) = self.hosts[index].agent.poll_output() {
             let now = self.now;
-            if self.trace {
-                println!("{:?} {index} {output:?}", now - self.began);
-            }
             match output {
                 Output::Probe { from, remote } => {
                     let host = &mut self.hosts[index];
@@ -286,7 +281,7 @@ impl World {
         host.next_port += 1;
         let mut seen = SocketAddr::new(host.v4.ip(), host.next_port);
         for nat in &mut host.nats {
-            seen = nat.out(seen, REFLECTOR);
+            seen = nat.out(seen, REFLECTOR).expect("ports are left");
         }
         let retry = if lost {
             Duration::from_millis(200)
@@ -305,11 +300,14 @@ impl World {
         let mut source = local;
         if remote.is_ipv6() {
             if let Some(firewall) = &mut host.firewall {
-                source = firewall.out(source, remote);
+                source = firewall.out(source, remote).expect("nothing is mapped");
             }
         } else {
             for nat in &mut host.nats {
-                source = nat.out(source, remote);
+                let Some(outside) = nat.out(source, remote) else {
+                    return;
+                };
+                source = outside;
             }
         }
         let other = &self.hosts[1 - index];

@@ -64,7 +64,7 @@ impl FrameStream {
 
 /// Reads the first frame that is known, and not a byte more, so that `recv` and `reader` can be
 /// handed on. `None` when the stream ended before one.
-pub(super) async fn first_frame(
+pub(crate) async fn first_frame(
     recv: &mut RecvStream,
     reader: &mut FrameReader,
 ) -> Result<Option<Frame>, StreamError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dchat_wire::close::Code;
+use dchat_wire::nat::Reached;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{RecvStream, SendStream, VarInt};
 
@@ -11,6 +12,7 @@ use super::handle::Connection;
 use crate::endpoint::Shared;
 use crate::error::StreamError;
 use crate::limits::FIRST_FRAME_TIMEOUT;
+use crate::nat;
 use crate::relay;
 
 /// What a unidirectional stream turned out to be.
@@ -53,7 +55,7 @@ fn stop(recv: &mut RecvStream, code: Code) -> Opened {
 pub(super) async fn answer(
     shared: Arc<Shared>,
     connection: Connection,
-    mut send: SendStream,
+    send: SendStream,
     mut recv: RecvStream,
 ) -> Opened {
     let mut reader = FrameReader::new();
@@ -70,17 +72,14 @@ pub(super) async fn answer(
                 nonce: ping.nonce,
                 extensions: Default::default(),
             });
-            let last = last_word(&mut send, &mut recv, &pong);
-            match tokio::time::timeout(FIRST_FRAME_TIMEOUT, last).await {
-                Ok(Ok(None)) => {
-                    // A stream the peer has stopped needs no end.
-                    let _ = send.finish();
-                    Opened::Done
-                }
-                Ok(Ok(Some(code))) => give_up(send, recv, code),
-                Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
-                Err(_) => give_up(send, recv, Code::Timeout),
-            }
+            answer_with(send, recv, pong).await
+        }
+        Frame::Reach(reach) => {
+            let reached = Frame::Reached(Reached {
+                result: nat::serve(&shared, &connection, &reach).await,
+                extensions: Default::default(),
+            });
+            answer_with(send, recv, reached).await
         }
         request @ (Frame::RelayReserve(_) | Frame::RelayConnect(_)) => {
             relay::server::serve(&shared, &connection, request, send, recv, reader).await;
@@ -91,6 +90,21 @@ pub(super) async fn answer(
             Opened::Done
         }
         _ => give_up(send, recv, Code::Unexpected),
+    }
+}
+
+/// Answers, and ends the stream.
+async fn answer_with(mut send: SendStream, mut recv: RecvStream, answer: Frame) -> Opened {
+    let last = last_word(&mut send, &mut recv, &answer);
+    match tokio::time::timeout(FIRST_FRAME_TIMEOUT, last).await {
+        Ok(Ok(None)) => {
+            // A stream the peer has stopped needs no end.
+            let _ = send.finish();
+            Opened::Done
+        }
+        Ok(Ok(Some(code))) => give_up(send, recv, code),
+        Ok(Err(error)) => error.code().map_or(Opened::Done, Opened::Violation),
+        Err(_) => give_up(send, recv, Code::Timeout),
     }
 }
 

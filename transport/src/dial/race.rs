@@ -309,6 +309,7 @@ impl Way {
             }
             (addr, _) => {
                 let turn = shared.turn(addr.socket()).await;
+                shared.contacting(&[addr.socket()]);
                 let virt = shared.paths.dial(addr.socket());
                 Self {
                     address: VirtualAddress::new(shared, virt),

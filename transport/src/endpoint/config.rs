@@ -6,6 +6,7 @@ use dchat_wire::Address;
 use dchat_wire::sign::Identity;
 
 use crate::limits::Limits;
+use crate::nat::NatConfig;
 use crate::relay::proto::server;
 
 /// Settings of an [`Endpoint`](super::Endpoint).
@@ -18,6 +19,8 @@ pub struct EndpointConfig {
     pub listen: Vec<SocketAddr>,
     /// Bits of [`dchat_wire::hello::role`]. Default: none.
     pub roles: u64,
+    /// What to do about NATs.
+    pub nat: NatConfig,
     /// What the node relays, and for whom. Used only with [`dchat_wire::hello::role::RELAY`] among
     /// the roles.
     pub relay: RelaySettings,
@@ -47,6 +50,7 @@ impl EndpointConfig {
             identity,
             listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))],
             roles: 0,
+            nat: NatConfig::default(),
             relay: RelaySettings::default(),
             relays: Vec::new(),
             relay_only: false,

@@ -23,9 +23,11 @@ mod registry;
 mod shared;
 mod tasks;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dchat_nat::classify::Report;
 use dchat_wire::close::Code;
 use dchat_wire::codec::List;
 use dchat_wire::hello::{Capabilities, capability, role};
@@ -34,7 +36,7 @@ use dchat_wire::sign::Identity;
 use dchat_wire::{Address, PeerId};
 use quinn::TokioRuntime;
 use rustls::crypto::aws_lc_rs::default_provider;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::connection::Connection;
 use crate::dial::{TooManyKept, dial};
@@ -42,6 +44,7 @@ use crate::discovery;
 use crate::entropy::Entropy;
 use crate::error::{DialError, EndpointError};
 use crate::limits::{DIAL_ADDRESSES, Limits};
+use crate::nat::{self, Nat, NatConfig, NatStatus, StunServer};
 use crate::path::PathKind;
 use crate::relay::proto::server;
 use crate::relay::server::RelayServer;
@@ -74,6 +77,7 @@ pub struct Endpoint {
 struct Life {
     shared: Arc<Shared>,
     discovery: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    nat: std::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 impl Drop for Life {
@@ -101,6 +105,7 @@ impl Endpoint {
             identity,
             listen,
             roles,
+            nat,
             relay,
             relays,
             relay_only,
@@ -110,6 +115,7 @@ impl Endpoint {
         } = config;
         // It would announce what shall not be known.
         let mdns = mdns.filter(|_| !relay_only);
+        let nat = if relay_only { nat.hidden() } else { nat };
         let relays_for_others = roles & role::RELAY != 0;
         let entropy = Entropy::new(match seed {
             Some(seed) => seed,
@@ -136,8 +142,9 @@ impl Endpoint {
             entropy,
             settings,
             quinn,
+            capabilities: capabilities(&nat),
+            nat: Nat::new(paths.clone(), nat),
             paths,
-            capabilities: capabilities(),
             relay_only,
             relay_server: relays_for_others.then(|| relay_server(&identity, relay)),
             relays: Relays::new(us, relay_seed, strangers),
@@ -150,6 +157,7 @@ impl Endpoint {
         tokio::spawn(tasks::keep(Arc::clone(&shared)));
         tokio::spawn(tasks::follow_paths(Arc::clone(&shared), path_events));
         tokio::spawn(tasks::follow_interfaces(Arc::clone(&shared)));
+        let nat = tokio::spawn(nat::run(Arc::clone(&shared)));
         tokio::spawn(relay::client::drive(Arc::clone(&shared)));
         if let Some(server) = &shared.relay_server {
             tokio::spawn(tasks::relay(Arc::clone(&shared), Arc::clone(server)));
@@ -161,6 +169,7 @@ impl Endpoint {
         let life = Life {
             shared: Arc::clone(&shared),
             discovery: std::sync::Mutex::new(discovery),
+            nat: std::sync::Mutex::new(Some(nat)),
         };
         let endpoint = Self {
             shared,
@@ -223,7 +232,33 @@ impl Endpoint {
         self.shared.trust(peer, trusted);
     }
 
-    /// The relays to hold reservations at from now on, as in [`EndpointConfig::relays`]. Reservations at relays that are not among them end.
+    /// What is known of the NATs and gateways between us and the world, to be followed.
+    #[must_use]
+    pub fn nat(&self) -> watch::Receiver<NatStatus> {
+        self.shared.nat.status()
+    }
+
+    /// Asks `servers` and the connected nodes that answer STUN what our NATs do, now. Takes at most
+    /// 2 s and 40 datagrams; one that asks the same servers and runs, or has just run, is not repeated.
+    /// `None` when the endpoint is closed.
+    pub async fn survey(&self, servers: &[StunServer]) -> Option<Arc<Report>> {
+        self.shared.nat.survey(&self.shared, servers).await
+    }
+
+    /// All that can be found out about our NATs and gateways in 2 s, as [`survey`](Self::survey) asks;
+    /// for the rest, what is known.
+    pub async fn diagnose(&self, servers: &[StunServer]) -> NatStatus {
+        self.shared.nat.diagnose(&self.shared, servers).await
+    }
+
+    /// The public address that a new mapping gets at this moment, within 300 ms; `None` when there is
+    /// nobody to ask or no answer.
+    pub async fn sample(&self) -> Option<SocketAddr> {
+        self.shared.nat.sample(&self.shared).await
+    }
+
+    /// The relays to hold reservations at from now on, as in [`EndpointConfig::relays`].
+    /// Reservations at relays that are not among them end.
     pub fn set_relays(&self, relays: &[Address]) {
         relay::client::set_relays(&self.shared, relays);
     }
@@ -290,17 +325,33 @@ impl Endpoint {
         let _ = tokio::time::timeout(deadline / 2, relay::client::quiesce(&self.shared)).await;
         close(&self.shared);
         let discovery = crate::sync::lock(&self._life.discovery).take();
+        let nat = crate::sync::lock(&self._life.nat).take();
         let goodbye = async {
             if let Some(discovery) = discovery {
                 // It panicked or is done: either way there is nothing to wait for.
                 let _ = tokio::time::timeout(tasks::GOODBYE, discovery).await;
             }
         };
-        let closed = async { tokio::join!(goodbye, self.shared.quinn.wait_idle()) };
+        let withdrawn = async {
+            if let Some(nat) = nat {
+                // As above; it bounds its time itself.
+                let _ = nat.await;
+            }
+        };
+        let closed = async { tokio::join!(goodbye, withdrawn, self.shared.quinn.wait_idle()) };
         // Whoever was not told by then finds out by itself.
         let _ = tokio::time::timeout(deadline, closed).await;
         self.shared.enter(Phase::Finished);
     }
+}
+
+/// What a node can do.
+fn capabilities(nat: &NatConfig) -> Capabilities {
+    let mut list = vec![capability::CHAT, capability::PUNCH];
+    list.extend(nat.serve.then_some(capability::REACH));
+    list.sort_unstable();
+    // They are in order, so the fallback is never taken.
+    Capabilities::new(List::first_of(list)).unwrap_or_default()
 }
 
 /// Room for every connection, handshake and dial attempt that the limits allow, and for as many that
@@ -323,12 +374,6 @@ fn relay_server(identity: &Identity, settings: RelaySettings) -> Arc<RelayServer
         policy: settings.policy,
     };
     Arc::new(RelayServer::new(config, Instant::now()))
-}
-
-fn capabilities() -> Capabilities {
-    let list = List::first_of([capability::CHAT, capability::PUNCH]);
-    // They are in order, so the fallback is never taken.
-    Capabilities::new(list).unwrap_or_default()
 }
 
 fn system_random() -> Result<[u8; 32], EndpointError> {

@@ -25,6 +25,7 @@ use crate::dial::{Dial, Input, Keeper, TooManyKept, usable};
 use crate::entropy::Entropy;
 use crate::error::CloseReason;
 use crate::limits::{DIAL_CIRCUITS, Limits, SIMULTANEOUS};
+use crate::nat::Nat;
 use crate::path::PathKind;
 use crate::relay::server::RelayServer;
 use crate::relay::{self, Relays};
@@ -43,8 +44,9 @@ pub(crate) struct Shared {
     pub(crate) settings: ConnectionSettings,
     pub(crate) quinn: quinn::Endpoint,
     pub(crate) paths: Paths,
-    pub(crate) admission: Admission,
     pub(crate) capabilities: Capabilities,
+    pub(crate) nat: Nat,
+    pub(crate) admission: Admission,
     /// Whether peers shall never learn our address.
     pub(crate) relay_only: bool,
     /// What we relay, with that role.
@@ -56,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) announcements: watch::Sender<()>,
     /// Changes whenever the interfaces may have changed.
     pub(crate) interfaces: watch::Sender<()>,
+    /// Changes whenever a connection came up or went.
+    pub(crate) peers: watch::Sender<()>,
     /// Peers that discovery should look for again.
     pub(crate) suspects: mpsc::Sender<PeerId>,
     phase: watch::Sender<Phase>,
@@ -102,6 +106,7 @@ pub(crate) struct Parts {
     pub(crate) quinn: quinn::Endpoint,
     pub(crate) paths: Paths,
     pub(crate) capabilities: Capabilities,
+    pub(crate) nat: Nat,
     pub(crate) relay_only: bool,
     pub(crate) relay_server: Option<Arc<RelayServer>>,
     pub(crate) relays: Relays,
@@ -136,12 +141,14 @@ impl Shared {
             quinn: parts.quinn,
             paths: parts.paths,
             capabilities: parts.capabilities,
+            nat: parts.nat,
             relay_only: parts.relay_only,
             relay_server: parts.relay_server,
             relays: parts.relays,
             streams: parts.streams,
             announcements: watch::Sender::new(()),
             interfaces: watch::Sender::new(()),
+            peers: watch::Sender::new(()),
             suspects: parts.suspects,
             phase: watch::Sender::new(Phase::Running),
             numbers: AtomicU64::new(1),
@@ -360,6 +367,7 @@ impl Shared {
     }
 
     fn changed(&self) {
+        self.peers.send_replace(());
         self.news.notify_one();
         self.settled.notify_waiters();
         self.kept.notify_one();
@@ -473,6 +481,40 @@ impl Shared {
         }
     }
 
+    /// The machine slept: as if the interfaces had changed, which nobody may have noticed.
+    pub(crate) fn woke(self: &Arc<Self>) {
+        self.interfaces.send_replace(());
+        self.paths.interfaces_changed();
+        // Searches began anew with it, and wait for candidates.
+        self.offer_candidates();
+        relay::client::network_changed(self);
+        self.keeper_input(Input::NetworkChanged);
+    }
+
+    /// Our own sockets' addresses, as [`listen_addrs`](Self::listen_addrs).
+    pub(crate) fn own_sockets(&self) -> Vec<SocketAddr> {
+        direct(&lock(&self.state).direct)
+    }
+
+    /// Something is about to be sent to these.
+    pub(crate) fn contacting(&self, addrs: &[SocketAddr]) {
+        let now = Instant::now();
+        for addr in addrs {
+            self.nat.contacts.note(addr.ip(), now);
+        }
+    }
+
+    /// Whether anything was sent to `ip` lately.
+    pub(crate) fn has_contacted(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let connected = |connection: Connection| {
+            let addr = connection.path().addr.socket();
+            addr.ip().to_canonical() == ip
+        };
+        self.nat.contacts.contains(ip, Instant::now())
+            || self.connections().into_iter().any(connected)
+    }
+
     /// The peer told where it is. Only a trusted peer's addresses are tried: anybody could name a
     /// third party's.
     pub(crate) fn identified(self: &Arc<Self>, connection: &Connection, identified: Identified) {
@@ -502,7 +544,9 @@ impl Shared {
     /// Lets direct paths to `addrs` be tried, unless that would show ours.
     fn offer(&self, connection: &Connection, addrs: &[Address]) {
         if !self.relay_only {
-            self.paths.offer(connection.virt(), &direct(addrs));
+            let addrs = direct(addrs);
+            self.contacting(&addrs);
+            self.paths.offer(connection.virt(), &addrs);
         }
     }
 
@@ -607,7 +651,12 @@ impl Shared {
             }
         }
         match frame {
-            Frame::Candidates(candidates) => self.paths.candidates(connection.virt(), candidates),
+            Frame::Candidates(candidates) => {
+                let theirs = candidates.candidates.iter();
+                let addrs: Vec<Address> = theirs.map(|candidate| candidate.address).collect();
+                self.contacting(&direct(&addrs));
+                self.paths.candidates(connection.virt(), candidates);
+            }
             Frame::Punch(punch) => self.paths.punch(connection.virt(), punch),
             _ => {}
         }

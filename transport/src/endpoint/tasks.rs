@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::interfaces::{InterfaceWatch, concrete, interface_ips};
 use super::shared::Shared;
 use crate::dial::{Dial, dial};
@@ -40,13 +42,18 @@ async fn dial_kept(shared: Arc<Shared>, due: Dial) {
     shared.dialed(due.peer);
 }
 
+/// New mappings made at a time for the prediction of others; each takes a socket and 300 ms.
+const SAMPLES: usize = 16;
+
 /// Passes on what happens to paths.
 pub(super) async fn follow_paths(shared: Arc<Shared>, mut events: PathEvents) {
     let closing = shared.closing();
     tokio::pin!(closing);
+    let mut samples = JoinSet::new();
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
+            Some(_) = samples.join_next(), if !samples.is_empty() => continue,
             () = &mut closing => return,
         };
         match event {
@@ -55,7 +62,13 @@ pub(super) async fn follow_paths(shared: Arc<Shared>, mut events: PathEvents) {
             // IDENTIFY tells the same, on every connection and not only where paths are probed.
             Some(PathEvent::Observed { .. }) => {}
             Some(PathEvent::Signal { virt, frame }) => shared.signal(virt, *frame),
-            // Nobody here can tell how a fresh socket is seen.
+            Some(PathEvent::Sample { virt }) if samples.len() < SAMPLES => {
+                let shared = Arc::clone(&shared);
+                samples.spawn(async move {
+                    let sampled = shared.nat.sample(&shared).await;
+                    shared.paths.sampled(virt, sampled);
+                });
+            }
             Some(PathEvent::Sample { virt }) => shared.paths.sampled(virt, None),
             Some(PathEvent::Outcome { virt, outcome }) => {
                 tracing::debug!(?virt, ?outcome, "search for a direct path");
