@@ -280,6 +280,7 @@ fn the_help_is_what_was_agreed() {
         "search",
         "peers",
         "status",
+        "doctor",
         "passphrase",
         "completions",
         "man",

@@ -7,8 +7,8 @@ use dchat_wire::frame::{Frame, FrameReader};
 
 /// Input: a byte of time between two frames (in units of 100 ms), then the stream.
 ///
-/// HELLO comes first and once, then IDENTIFY once, then pushes whose revisions grow; everything
-/// else is a violation, by the rules written again here.
+/// HELLO comes first and once, then IDENTIFY once, then pushes whose revisions grow,
+/// CANDIDATES and PUNCH; everything else is a violation, by the rules written again here.
 ///
 /// # Panics
 /// When the reader says otherwise.
@@ -24,7 +24,10 @@ pub fn handshake(data: &[u8]) {
         let in_turn = match (place, &frame) {
             (0, Frame::Hello(_)) | (1, Frame::Identify(_)) => true,
             (0 | 1, _) => false,
-            (_, frame) => matches!(frame, Frame::IdentifyPush(_)),
+            (_, frame) => matches!(
+                frame,
+                Frame::IdentifyPush(_) | Frame::Candidates(_) | Frame::Punch(_)
+            ),
         };
         match control.handle_input(frame, now) {
             Ok(Heard::Hello(_)) => assert!(in_turn && place == 0, "HELLO out of turn"),
@@ -35,6 +38,9 @@ pub fn handshake(data: &[u8]) {
                     "a revision that does not grow"
                 );
                 revision = identify.revision;
+            }
+            Ok(Heard::Candidates(_) | Heard::Punch(_)) => {
+                assert!(in_turn && place > 1, "CANDIDATES or PUNCH out of turn");
             }
             Ok(Heard::Stale) => assert!(in_turn && place > 0, "stale out of turn"),
             Err(violation) => {

@@ -257,8 +257,8 @@ impl Endpoint {
         self.shared.nat.sample(&self.shared).await
     }
 
-    /// The relays to hold reservations at from now on, as in [`EndpointConfig::relays`]. Reservations
-    /// at relays that are not among them end.
+    /// The relays to hold reservations at from now on, as in [`EndpointConfig::relays`].
+    /// Reservations at relays that are not among them end.
     pub fn set_relays(&self, relays: &[Address]) {
         relay::client::set_relays(&self.shared, relays);
     }

@@ -1,0 +1,344 @@
+//! Where we and others can be reached: what is told to whom, and what becomes of what others tell.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dchat_nat::agent;
+use dchat_wire::hello::capability;
+use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
+use dchat_wire::{Address, Frame, PeerId};
+
+use super::{Shared, State};
+use crate::connection::{Announcement, Connection};
+use crate::dial::{Input, usable};
+use crate::endpoint::candidates::OwnCandidates;
+use crate::endpoint::outbox::Identified;
+use crate::endpoint::registry::Live;
+use crate::limits::DIAL_CIRCUITS;
+use crate::path::PathKind;
+use crate::relay;
+use crate::socket::Traverse;
+use crate::sync::lock;
+
+impl Shared {
+    /// What `connection`'s peer may know of addresses now: a circuit tells a stranger no more than
+    /// which relay we use.
+    pub(crate) fn announcement(&self, peer: &PeerId, virt: SocketAddr) -> Announcement {
+        let path = self.paths.current(virt);
+        let observed = path.filter(|path| path.kind == PathKind::Direct);
+        let state = lock(&self.state);
+        let mut addresses = Vec::new();
+        if state.registry.is_trusted(peer) && !self.relay_only {
+            addresses = own(&state.direct, &state.circuits);
+        } else {
+            addresses.extend_from_slice(&state.circuits);
+        }
+        Announcement {
+            observed: observed
+                .and_then(|path| usable(&path.remote))
+                .map(Address::direct),
+            addresses,
+        }
+    }
+
+    /// Lets every connection look whether it has news for its peer.
+    pub(crate) fn announce(&self) {
+        self.announcements.send_replace(());
+    }
+
+    /// Where we can be reached, as far as anybody may know.
+    pub(crate) fn listen_addrs(&self) -> Vec<Address> {
+        let state = lock(&self.state);
+        if self.relay_only {
+            state.circuits.clone()
+        } else {
+            own(&state.direct, &state.circuits)
+        }
+    }
+
+    /// Our interfaces may have changed: their addresses make ours.
+    pub(crate) fn interfaces_changed(self: &Arc<Self>, addrs: Vec<Address>) {
+        // Searches begin anew with it, and wait for candidates.
+        self.paths.interfaces_changed();
+        self.readdress(|state| state.direct = addrs);
+        self.interfaces.send_replace(());
+        relay::client::network_changed(self);
+        self.keeper_input(Input::NetworkChanged);
+    }
+
+    /// The relays that pass on connections to us are others now.
+    pub(crate) fn circuits_changed(&self, circuits: Vec<Address>) {
+        self.readdress(|state| state.circuits = circuits);
+    }
+
+    pub(super) fn readdress(&self, change: impl FnOnce(&mut State)) {
+        {
+            let mut state = lock(&self.state);
+            let before = (state.direct.clone(), state.circuits.clone());
+            change(&mut state);
+            let State {
+                direct,
+                circuits,
+                candidates,
+                ..
+            } = &mut *state;
+            candidates.set_addresses(CandidateKind::Host, direct);
+            candidates.set_addresses(CandidateKind::Relayed, circuits);
+            if (&before.0, &before.1) != (&state.direct, &state.circuits) {
+                let listen = if self.relay_only {
+                    state.circuits.clone()
+                } else {
+                    own(&state.direct, &state.circuits)
+                };
+                state.outbox.listening(listen);
+            }
+        }
+        self.news.notify_one();
+        self.announce();
+        self.offer_candidates();
+    }
+
+    /// Others have found out at which addresses we are seen, or will be.
+    pub(crate) fn set_local_candidates(
+        &self,
+        class: NatClass,
+        kind: CandidateKind,
+        candidates: Vec<Candidate>,
+    ) {
+        {
+            let mut state = lock(&self.state);
+            state.candidates.set_class(class);
+            state.candidates.set(kind, candidates);
+        }
+        self.offer_candidates();
+    }
+
+    /// Tells the path switch what trusted peers may probe now.
+    pub(super) fn offer_candidates(&self) {
+        if self.relay_only {
+            return;
+        }
+        let state = lock(&self.state);
+        let local = state.candidates.local();
+        for (peer, live) in state.registry.iter() {
+            if state.registry.is_trusted(peer) {
+                self.paths.set_local(live.connection.virt(), local.clone());
+            }
+        }
+    }
+
+    /// The machine slept: as if the interfaces had changed, which nobody may have noticed.
+    pub(crate) fn woke(self: &Arc<Self>) {
+        self.interfaces.send_replace(());
+        self.paths.interfaces_changed();
+        // Searches began anew with it, and wait for candidates.
+        self.offer_candidates();
+        relay::client::network_changed(self);
+        self.keeper_input(Input::NetworkChanged);
+    }
+
+    /// Our own sockets' addresses, as [`listen_addrs`](Self::listen_addrs).
+    pub(crate) fn own_sockets(&self) -> Vec<SocketAddr> {
+        direct(&lock(&self.state).direct)
+    }
+
+    /// Something is about to be sent to these.
+    pub(crate) fn contacting(&self, addrs: &[SocketAddr]) {
+        let now = Instant::now();
+        for addr in addrs {
+            self.nat.contacts.note(addr.ip(), now);
+        }
+    }
+
+    /// Whether anything was sent to `ip` lately.
+    pub(crate) fn has_contacted(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let connected = |connection: Connection| {
+            let addr = connection.path().addr.socket();
+            addr.ip().to_canonical() == ip
+        };
+        self.nat.contacts.contains(ip, Instant::now())
+            || self.connections().into_iter().any(connected)
+    }
+
+    /// The peer told where it is. Only a trusted peer's addresses are tried: anybody could name a
+    /// third party's.
+    pub(crate) fn identified(self: &Arc<Self>, connection: &Connection, identified: Identified) {
+        let peer = connection.peer_id();
+        let addrs = identified.addresses.clone();
+        {
+            let mut state = lock(&self.state);
+            let trusted = state.registry.is_trusted(&peer);
+            let Some(live) = state.registry.live_mut(&peer) else {
+                return;
+            };
+            if live.number != connection.number() {
+                return;
+            }
+            live.addrs.clone_from(&addrs);
+            state.outbox.identified(peer, identified);
+            if trusted {
+                let hint = Input::Hint(peer, addrs.clone());
+                state.keeper.handle_input(hint, Instant::now());
+                self.offer(connection, &addrs);
+            }
+        }
+        self.news.notify_one();
+        relay::keep_warm(self, connection);
+    }
+
+    /// Lets direct paths to `addrs` be tried, unless that would show ours.
+    pub(super) fn offer(&self, connection: &Connection, addrs: &[Address]) {
+        if !self.relay_only {
+            let addrs = direct(addrs);
+            self.contacting(&addrs);
+            self.paths.offer(connection.virt(), &addrs);
+        }
+    }
+
+    /// Circuits that a trusted peer has told lead to it, where `connection` is the one with it.
+    pub(crate) fn circuits_of(&self, connection: &Connection) -> Vec<Address> {
+        let peer = connection.peer_id();
+        let state = lock(&self.state);
+        let live = state.registry.live(&peer);
+        let live = live.filter(|live| live.number == connection.number());
+        let Some(live) = live.filter(|_| state.registry.is_trusted(&peer)) else {
+            return Vec::new();
+        };
+        let circuits = live.addrs.iter();
+        circuits
+            .filter(|addr| matches!(addr, Address::Circuit { .. }))
+            .copied()
+            .collect()
+    }
+
+    /// A dial succeeded: a trusted peer may be at the other addresses as well.
+    pub(crate) fn dialed_at(&self, connection: &Connection, addrs: &[Address]) {
+        let peer = connection.peer_id();
+        let state = lock(&self.state);
+        let fresh = |live: &Live<Connection>| {
+            live.number == connection.number() && direct(&live.addrs).is_empty()
+        };
+        if state.registry.is_trusted(&peer) && state.registry.live(&peer).is_some_and(fresh) {
+            self.offer(connection, addrs);
+        }
+    }
+
+    pub(crate) fn trust(self: &Arc<Self>, peer: PeerId, trusted: bool) {
+        let live = {
+            let mut state = lock(&self.state);
+            if !state.registry.trust(peer, trusted) {
+                return;
+            }
+            let live = state.registry.live(&peer).filter(|_| trusted);
+            live.map(|live| {
+                self.offer(&live.connection, &live.addrs);
+                self.traverse(&live.connection, &state.candidates);
+                // They may have come before we trusted whom they are from.
+                if let Some(candidates) = live.candidates.clone().filter(|_| !self.relay_only) {
+                    self.paths.candidates(live.connection.virt(), candidates);
+                }
+                live.connection.clone()
+            })
+        };
+        self.announce();
+        relay::client::consent_changed(self);
+        if let Some(connection) = live {
+            relay::keep_warm(self, &connection);
+        }
+    }
+
+    pub(crate) fn trusted(&self) -> BTreeSet<PeerId> {
+        lock(&self.state).registry.trusted().clone()
+    }
+
+    /// Whether the application cares about `peer`.
+    pub(crate) fn matters(&self, peer: &PeerId) -> bool {
+        let state = lock(&self.state);
+        state.registry.is_trusted(peer) || state.keeper.contains(peer)
+    }
+
+    /// Has the path switch look for direct paths with a trusted peer that can be asked for them. The
+    /// lock of the state is held, or not.
+    pub(super) fn traverse(&self, connection: &Connection, candidates: &OwnCandidates) {
+        if self.relay_only || !can_punch(connection) {
+            return;
+        }
+        let traverse = Traverse {
+            config: agent::Config::default(),
+            seed: self.entropy.draw(),
+            local: Some(candidates.local()),
+        };
+        let ends = (self.us, connection.peer_id());
+        self.paths.traverse(connection.virt(), ends, traverse);
+    }
+
+    /// A frame of the control stream that is for the path switch. Only a trusted peer's is of
+    /// interest: anybody could have us probe a third party.
+    pub(crate) fn signalled(&self, connection: &Connection, frame: Frame) {
+        if self.relay_only {
+            return;
+        }
+        {
+            let mut state = lock(&self.state);
+            let peer = connection.peer_id();
+            let trusted = state.registry.is_trusted(&peer);
+            let Some(live) = state.registry.live_mut(&peer) else {
+                return;
+            };
+            if live.number != connection.number() {
+                return;
+            }
+            if let Frame::Candidates(candidates) = &frame {
+                live.candidates = Some(candidates.clone());
+            }
+            if !trusted {
+                return;
+            }
+        }
+        match frame {
+            Frame::Candidates(candidates) => {
+                let theirs = candidates.candidates.iter();
+                let addrs: Vec<Address> = theirs.map(|candidate| candidate.address).collect();
+                self.contacting(&direct(&addrs));
+                self.paths.candidates(connection.virt(), candidates);
+            }
+            Frame::Punch(punch) => self.paths.punch(connection.virt(), punch),
+            _ => {}
+        }
+    }
+
+    /// The path switch has something to tell the peer of the connection at `virt`.
+    pub(crate) fn signal(&self, virt: SocketAddr, frame: Frame) {
+        if let Some(connection) = self.at(virt) {
+            connection.inner().signals.push(frame);
+        }
+    }
+}
+
+/// Whether the peer knows CANDIDATES and PUNCH.
+fn can_punch(connection: &Connection) -> bool {
+    let capabilities = &connection.hello().capabilities;
+    capabilities.contains(capability::PUNCH)
+}
+
+/// The first that a peer may be told of, circuits keeping their places.
+fn own(direct: &[Address], circuits: &[Address]) -> Vec<Address> {
+    let most = dchat_wire::limits::ADDRESSES;
+    let circuits = circuits.get(..DIAL_CIRCUITS).unwrap_or(circuits);
+    let direct = direct.get(..most - circuits.len()).unwrap_or(direct);
+    [direct, circuits].concat()
+}
+
+/// The sockets of the direct addresses.
+pub(super) fn direct(addresses: &[Address]) -> Vec<SocketAddr> {
+    addresses
+        .iter()
+        .filter_map(|address| match address {
+            Address::Direct { socket, .. } => Some(*socket),
+            Address::Circuit { .. } => None,
+        })
+        .collect()
+}
