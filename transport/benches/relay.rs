@@ -207,6 +207,8 @@ fn roomy_config(seed: u8) -> EndpointConfig {
 fn sink(mut node: Node) -> tokio::sync::mpsc::Receiver<usize> {
     let (done, ended) = tokio::sync::mpsc::channel(8);
     tokio::spawn(async move {
+        // The block would take the events alone, and the endpoint would close.
+        let _open = node.endpoint.clone();
         while let Some(event) = node.events.next().await {
             let Event::Stream { mut recv, .. } = event else {
                 continue;

@@ -458,3 +458,26 @@ async fn a_relay_without_a_name_is_asked_for_it() {
     let b = start(config_of_b);
     until(|| circuits(&b).iter().any(is_over(relay.peer()))).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_transfer_over_a_relay_arrives_whole() {
+    const SIZE: usize = 64 << 20;
+    let relay = relay(1);
+    let mut b = reserved(config(2), &[&relay]).await;
+    let a = start(config(3));
+    let out = dial(&a, b.peer(), &[circuit(&relay, b.peer())]).await;
+    let mut send = within(out.open_uni()).await.unwrap();
+    within(send.write_all(&chat_open(1).to_bytes()))
+        .await
+        .unwrap();
+    let writing = tokio::spawn(async move {
+        for at in (0..SIZE).step_by(1 << 16) {
+            send.write_all(&pattern(at, 1 << 16)).await.unwrap();
+        }
+        send.finish().unwrap();
+        send
+    });
+    assert_eq!(read_all(&mut b).await, SIZE);
+    drop(within(writing).await.unwrap());
+    assert_eq!(out.path().kind, PathKind::Relayed);
+}
