@@ -5,10 +5,13 @@
 //! events, and [`Trace::digest`] shows it. Time moves from event to event.
 //!
 //! From below: [`Time`] and the event [`Queue`]; the [`net`]work with its links, realms and hosts;
-//! [`nat`], the boxes between realms.
+//! [`nat`], the boxes between realms; [`quic`], a model of the one thing that is not real.
 
 pub mod nat;
 pub mod net;
+pub mod quic;
+
+pub mod site;
 
 mod queue;
 mod rng;

@@ -9,5 +9,6 @@
 
 mod determinism;
 mod network;
+mod profiles;
 mod reference;
 mod translator;
