@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-/// Legs of one node: a few interfaces in two families and some relays.
+/// UDP sockets every connection may use: a few interfaces in two families.
 pub const LEGS: usize = 16;
-/// Paths kept per connection: two families on two interfaces of either side, and as much again for
+/// Connections to relays that carry channels: reservations at a few, and those of the peers.
+pub const RELAY_LEGS: usize = 64;
+/// Sockets that belong to one connection each, which only a scatter could reach: such a pair of NATs
+/// is rare, and each costs a descriptor.
+pub const ADOPTED_LEGS: usize = 64;
+/// Relayed paths kept per connection, beside [`PATHS`]: two relays of either side.
+pub const RELAYED: usize = 4;
+/// Direct paths kept per connection: two families on two interfaces of either side, and as much again for
 /// addresses the peer leaves behind while it roams.
 pub const PATHS: usize = 8;
 /// Addresses of one offer that are looked at: what a peer may announce at all.
@@ -42,6 +49,12 @@ pub const DOUBT_UNKNOWN: Duration = Duration::from_secs(1);
 pub const ANSWER_UNKNOWN: Duration = Duration::from_millis(333);
 /// Allowance over the measured round trip for the peer's scheduling.
 pub const ANSWER_SLACK: Duration = Duration::from_millis(10);
+/// For how long a path that was heard may be sent copies of what the active one may be losing: the
+/// life of a consent (RFC 7675 §5.1), and twice [`REFRESH`].
+pub const CONSENT: Duration = Duration::from_secs(30);
+/// Bytes of such copies for one doubt: what a fast connection has in flight. Beyond it the copies
+/// would only be congestion on a slower path.
+pub const COPIES: usize = 1 << 20;
 /// First interval between rounds of probes while in doubt; it doubles.
 pub const ROUND: Duration = Duration::from_millis(200);
 /// Rounds until the peer counts as lost: 0.2 · (2⁶ − 1) = 12.6 s, under QUIC's usual idle timeout.
@@ -57,6 +70,8 @@ pub const FOLLOW_MIN: Duration = Duration::from_millis(50);
 /// another path than we do, which is its right.
 pub const FOLLOW_PAUSE: Duration = Duration::from_secs(5);
 
+/// Padded probes of one size until a path counts as too small for it: one may be lost, and two more.
+pub const FIT_TRIES: u32 = 3;
 /// Between probes to offered addresses (RFC 8445 §14.2: at least 5 ms).
 pub const PACE: Duration = Duration::from_millis(5);
 /// How long an offered address may take to answer before the next gets its place.

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::{Leg, LegId, Route};
+use super::address::Route;
 use super::attached::Attached;
+use super::leg::{LegId, Legs};
 use super::packet::Cid;
 use super::path::{Path, PathInfo};
 
@@ -106,7 +107,7 @@ impl Connection {
     }
 
     /// Its path, for the layers above.
-    pub(super) fn info(&self, legs: &[Leg], now: Instant) -> Option<PathInfo> {
+    pub(super) fn info(&self, legs: &Legs, now: Instant) -> Option<PathInfo> {
         match &self.stage {
             Stage::Attached(attached) => Some(attached.active().info(legs)),
             Stage::Provisional { .. } | Stage::Dialed { .. } | Stage::Lingering { .. } => {

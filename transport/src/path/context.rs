@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::{Leg, Route, VirtualAddress};
+use super::address::{Route, VirtualAddress};
 use super::bounds;
+use super::leg::{Leg, Legs};
 use super::limit::Bucket;
 use super::path::PathInfo;
 use super::stats::Stats;
@@ -46,10 +47,10 @@ pub enum Output {
 
 /// Outputs not drained yet.
 #[derive(Debug, Default)]
-pub(super) struct Outputs(VecDeque<Output>);
+struct Outputs(VecDeque<Output>);
 
 impl Outputs {
-    pub(super) fn push(&mut self, output: Output, stats: &mut Stats) {
+    fn push(&mut self, output: Output, stats: &mut Stats) {
         if self.0.len() < bounds::OUTPUTS {
             self.0.push_back(output);
         } else {
@@ -57,11 +58,11 @@ impl Outputs {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Output> {
+    fn pop(&mut self) -> Option<Output> {
         self.0.pop_front()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -90,19 +91,53 @@ impl Transactions {
     }
 }
 
+/// What all connections of a switch share.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) legs: Legs,
+    pub(super) transactions: Transactions,
+    pub(super) all_probes: Bucket,
+    pub(super) stats: Stats,
+    outputs: Outputs,
+}
+
+impl Common {
+    pub(super) fn new(own: Vec<Leg>, seed: [u8; 32]) -> Self {
+        let mut legs = Legs::default();
+        for leg in own {
+            legs.add(leg);
+        }
+        Self {
+            legs,
+            transactions: Transactions::new(seed),
+            all_probes: Bucket::new(bounds::ALL_PROBES_PER_SECOND, bounds::ALL_PROBE_BURST),
+            stats: Stats::default(),
+            outputs: Outputs::default(),
+        }
+    }
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push(output, &mut self.stats);
+    }
+
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+}
+
 /// Handed to a connection for the length of one call.
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) virt: VirtualAddress,
-    pub(super) legs: &'a [Leg],
-    pub(super) outputs: &'a mut Outputs,
-    pub(super) transactions: &'a mut Transactions,
-    pub(super) all_probes: &'a mut Bucket,
-    pub(super) stats: &'a mut Stats,
+    pub(super) common: &'a mut Common,
 }
 
 impl Context<'_> {
     pub(super) fn output(&mut self, output: Output) {
-        self.outputs.push(output, self.stats);
+        self.common.output(output);
     }
 }

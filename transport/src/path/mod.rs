@@ -42,6 +42,7 @@ pub mod bounds;
 mod check;
 mod connection;
 mod context;
+mod leg;
 mod limit;
 mod measure;
 mod packet;
@@ -54,16 +55,18 @@ mod replies;
 mod rtt;
 mod selection;
 mod set;
+mod sizes;
 mod stats;
 mod switch;
 
-pub use address::{Leg, LegId, PathId, PathKind, Route, VirtualAddress, canonical};
+pub use address::{ChannelAddress, PathId, Route, VirtualAddress, canonical};
 pub use attached::{Arrival, ProbePair};
 pub use context::Output;
+pub use leg::{Leg, LegId, PathKind};
 pub use packet::{Cid, Packet};
 pub use path::PathInfo;
 pub use stats::Stats;
-pub use switch::{Config, Input, Switch, Verdict};
+pub use switch::{Config, Input, Outbound, Switch, Verdict};
 
 #[cfg(test)]
 mod tests;

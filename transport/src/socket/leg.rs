@@ -27,6 +27,8 @@ pub(super) struct Leg {
     bound: SocketAddr,
     /// Whether an IPv6 wildcard carries IPv4 as well.
     dual: bool,
+    /// Whether it serves one connection only.
+    adopted: bool,
     /// Set once a batch was refused for being one.
     unsegmented: AtomicBool,
 }
@@ -57,8 +59,20 @@ impl Leg {
             naming,
             bound,
             dual,
+            adopted: false,
             unsegmented: AtomicBool::new(false),
         })
+    }
+
+    /// The same socket, for one connection only.
+    pub(super) fn adopted(mut self) -> Self {
+        self.adopted = true;
+        self
+    }
+
+    /// Whether it serves one connection only.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.adopted
     }
 
     /// Where it is bound, with the real port.

@@ -21,22 +21,28 @@
 //! to be 8 bytes long, as quinn makes them by default.
 
 mod bind;
+mod carrier;
 mod demux;
 mod driver;
+mod ends;
 mod events;
+mod inner;
 mod leg;
 mod paths;
 mod shared;
+mod side;
 mod virtual_socket;
 mod writable;
 
 pub use bind::{BindCause, BindError, bind, bind_with};
+pub use carrier::{Carried, Carrier, TooManyLegs};
 pub use events::{EVENTS, PathEvent, PathEvents};
 pub use paths::Paths;
 pub use shared::SwitchHook;
+pub use side::{SIDE_DATAGRAMS, SideChannel, SideDatagram};
 pub use virtual_socket::VirtualSocket;
 
-pub use crate::path::{Config, PathId, PathInfo, PathKind, ProbePair, Stats};
+pub use crate::path::{Config, LegId, PathId, PathInfo, PathKind, ProbePair, Stats};
 
 #[cfg(test)]
 mod tests;

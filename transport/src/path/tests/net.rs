@@ -76,6 +76,8 @@ pub(super) struct Node {
     pub(super) sent: BTreeMap<SocketAddr, usize>,
     pub(super) received: BTreeMap<SocketAddr, usize>,
     pub(super) probes: BTreeMap<SocketAddr, usize>,
+    /// Datagrams sent a second time.
+    pub(super) copies: usize,
 }
 
 #[derive(Debug)]
@@ -119,6 +121,7 @@ impl Net {
             sent: BTreeMap::new(),
             received: BTreeMap::new(),
             probes: BTreeMap::new(),
+            copies: 0,
         };
         Self {
             now,
@@ -193,11 +196,15 @@ impl Net {
     /// Sends a datagram of quinn's.
     pub(super) fn quic(&mut self, node: usize, datagram: &[u8]) {
         let virt = self.nodes[node].virt;
-        let route = self.nodes[node]
+        let ways = self.nodes[node]
             .switch
             .outbound(virt, datagram, datagram.len(), self.now);
-        if let Some(route) = route {
-            self.transmit(node, &route, datagram.to_vec());
+        if let Some(ways) = ways {
+            self.transmit(node, &ways.route, datagram.to_vec());
+            if let Some(copy) = ways.copy {
+                self.nodes[node].copies += 1;
+                self.transmit(node, &copy, datagram.to_vec());
+            }
         }
         self.drain(node);
     }
@@ -278,7 +285,7 @@ impl Net {
     }
 
     fn transmit(&mut self, node: usize, route: &Route, bytes: Vec<u8>) {
-        let from = self.nodes[node].addrs[usize::from(route.leg.0)];
+        let from = self.nodes[node].addrs[route.leg.0 as usize];
         *self.nodes[node].sent.entry(route.remote).or_default() += bytes.len();
         let from = self.shown_as(from);
         self.inject(from, route.remote, bytes);
@@ -287,7 +294,7 @@ impl Net {
     fn deliver(&mut self, flying: Flying) {
         let node = &mut self.nodes[flying.node];
         let arrival = Arrival {
-            leg: LegId(flying.leg as u8),
+            leg: LegId(flying.leg as u32),
             local: None,
             from: canonical(flying.from),
         };

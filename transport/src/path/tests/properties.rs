@@ -124,8 +124,9 @@ proptest! {
                 }
                 Op::Data { len } => {
                     let packet = short(b"theirs00", b"", len);
-                    if let Some(route) = switch.outbound(virt, &packet, len, now) {
-                        prop_assert_eq!(route.remote, addr(PEER));
+                    if let Some(ways) = switch.outbound(virt, &packet, len, now) {
+                        prop_assert_eq!(ways.route.remote, addr(PEER));
+                        prop_assert_eq!(ways.copy, None);
                     }
                 }
                 Op::Offer { ports } => {
