@@ -9,8 +9,10 @@
 
 pub mod nat;
 pub mod net;
+pub mod node;
 pub mod quic;
 
+pub mod scenario;
 pub mod site;
 
 mod queue;

@@ -177,6 +177,14 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// The streams it carries something of.
+    pub fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.frames.iter().filter_map(|frame| match frame {
+            Frame::Stream { id, .. } => Some(*id),
+            _ => None,
+        })
+    }
+
     /// Its bytes.
     pub(super) fn seal(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(SIZE);

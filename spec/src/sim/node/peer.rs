@@ -1,0 +1,534 @@
+//! A peer: what a person's node does, from its start to a conversation.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use dchat_nat::agent::{Local, Outcome};
+use dchat_nat::classify::{Report, Server, Setup};
+use dchat_nat::stun;
+use dchat_transport::path::{Input as PathInput, VirtualAddress};
+use dchat_transport::relay::proto::client::reservations::Candidate as RelayCandidate;
+use dchat_wire::hello::{Capabilities, Hello, Versions, capability};
+use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
+use dchat_wire::probe::Probe;
+use dchat_wire::{Address, Frame, List, PeerId};
+
+use super::chat::Chat;
+use super::classification::Classification;
+use super::endpoint::{CHAT, Endpoint, Event, PORT};
+use super::relaying::{Opened, Relaying};
+use super::steering::Steering;
+use super::streams::Streams;
+use crate::sim::net::{HostId, Net, Packet};
+use crate::sim::quic::{self, Role};
+use crate::sim::rng::Rng;
+use crate::sim::time::{Clock, Time};
+
+/// What a peer is given.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// Its name.
+    pub peer_id: PeerId,
+    /// Whom it asks about its NAT.
+    pub servers: Vec<Server>,
+    /// Relays it may hold reservations at.
+    pub relays: Vec<RelayCandidate>,
+}
+
+/// A connection with another peer.
+#[derive(Debug)]
+pub struct Session {
+    /// With whom.
+    pub peer: PeerId,
+    /// When HELLO had come.
+    pub up: Option<Time>,
+    /// The messages.
+    pub chat: Chat,
+    /// Times its packets took another path.
+    pub switches: u64,
+    role: Role,
+    steering: Option<Steering>,
+    announced: bool,
+}
+
+/// How far a peer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// It knows its NAT.
+    pub classified: bool,
+    /// Reservations it holds.
+    pub reservations: usize,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its endpoint.
+    pub endpoint: Endpoint,
+    config: PeerConfig,
+    seed: u64,
+    classifications: u16,
+    classification: Classification,
+    report: Option<Report>,
+    relaying: Relaying,
+    streams: Streams,
+    sessions: BTreeMap<VirtualAddress, Session>,
+    closed: u64,
+}
+
+impl Peer {
+    /// Starts: it classifies its NAT and connects to its relays.
+    #[must_use]
+    pub fn new(net: &Net, host: HostId, config: PeerConfig, clock: Clock, seed: u64) -> Self {
+        let index = host.index() as u64;
+        let name = *config.peer_id.public_key();
+        let mut endpoint = Endpoint::new(host, name, clock, seed);
+        endpoint.advance(net.now());
+        let now = endpoint.instant();
+        let secret = Rng::secret(seed, "reservations", index);
+        let relaying = Relaying::new(config.peer_id, config.relays.clone(), secret, now);
+        let setup = setup(net, host, &config);
+        let secret = Rng::secret(seed, "classification", index);
+        Self {
+            endpoint,
+            config,
+            seed,
+            classifications: 0,
+            classification: Classification::new(host, &setup, secret, 0, now),
+            report: None,
+            relaying,
+            streams: Streams::default(),
+            sessions: BTreeMap::new(),
+            closed: 0,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.config.peer_id
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress {
+            classified: self.report.is_some(),
+            reservations: self.relaying.held(),
+        }
+    }
+
+    /// What it found its NAT to do.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    /// Its connections with other peers.
+    #[must_use]
+    pub fn sessions(&self) -> &BTreeMap<VirtualAddress, Session> {
+        &self.sessions
+    }
+
+    /// Sessions that ended.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.closed
+    }
+
+    /// How its agent judges a session.
+    #[must_use]
+    pub fn outcome(&self, virt: VirtualAddress) -> Option<Outcome> {
+        Some(self.sessions.get(&virt)?.steering.as_ref()?.outcome())
+    }
+
+    /// Dials a peer at a relay where both hold a reservation.
+    pub fn dial(&mut self, net: &mut Net, relay: PeerId, peer: PeerId) {
+        self.endpoint.advance(net.now());
+        self.relaying.ask(relay, peer, self.endpoint.instant());
+        self.settle(net);
+    }
+
+    /// Writes one message to every session that is up.
+    pub fn say(&mut self, net: &mut Net) {
+        self.endpoint.advance(net.now());
+        let all: Vec<VirtualAddress> = self.sessions.keys().copied().collect();
+        for virt in all {
+            self.write(virt);
+        }
+        self.settle(net);
+    }
+
+    /// The operating system says that interfaces or addresses are others now.
+    pub fn interfaces_changed(&mut self, net: &mut Net) {
+        self.endpoint.advance(net.now());
+        let now = self.endpoint.instant();
+        self.endpoint
+            .switch
+            .handle_input(PathInput::InterfacesChanged, now);
+        self.relaying.network_changed(now);
+        for steering in self
+            .sessions
+            .values_mut()
+            .filter_map(|session| session.steering.as_mut())
+        {
+            steering.network_changed(now);
+        }
+        self.classify(net);
+        self.settle(net);
+    }
+
+    fn classify(&mut self, net: &Net) {
+        self.classifications += 1;
+        let host = self.endpoint.host();
+        let index = (host.index() as u64) << 32 | u64::from(self.classifications);
+        let secret = Rng::secret(self.seed, "classification", index);
+        let setup = setup(net, host, &self.config);
+        let now = self.endpoint.instant();
+        let serial = self.classifications;
+        self.classification = Classification::new(host, &setup, secret, serial, now);
+        self.report = None;
+    }
+
+    pub(super) fn datagram(&mut self, net: &mut Net, packet: Packet) {
+        self.endpoint.advance(net.now());
+        let now = self.endpoint.instant();
+        let Packet { src, dst, payload } = packet;
+        let port = dst.port();
+        if stun::is_stun(&payload) {
+            let sampler = self
+                .sessions
+                .values_mut()
+                .filter_map(|session| session.steering.as_mut());
+            if let Some(steering) = sampler
+                .into_iter()
+                .find(|steering| steering.is_sample(port))
+            {
+                steering.sampled(port, src, &payload, now);
+            } else if let Some(socket) = self.classification.socket(port) {
+                self.classification.datagram(socket, src, &payload, now);
+            }
+            self.settle(net);
+            return;
+        }
+        let mut pass = true;
+        if Probe::is_probe(&payload) {
+            for session in self.sessions.values_mut() {
+                if let Some(steering) = &mut session.steering {
+                    pass &= steering.probe(&mut self.endpoint, port, src, &payload);
+                }
+            }
+        }
+        if let Some(leg) = self.endpoint.leg(port).filter(|_| pass) {
+            self.endpoint.datagram(leg, dst.ip(), src, payload);
+        }
+        self.settle(net);
+    }
+
+    pub(super) fn wake(&mut self, net: &mut Net) {
+        self.endpoint.advance(net.now());
+        let now = self.endpoint.instant();
+        self.endpoint.handle_timeout();
+        self.classification.handle_timeout(now);
+        self.relaying.handle_timeout(now);
+        for session in self.sessions.values_mut() {
+            if let Some(steering) = &mut session.steering {
+                steering.handle_timeout(now);
+            }
+        }
+        self.settle(net);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let steering = self
+            .sessions
+            .values()
+            .filter_map(|session| session.steering.as_ref());
+        steering
+            .filter_map(Steering::poll_timeout)
+            .chain(self.endpoint.poll_timeout())
+            .chain(self.classification.poll_timeout())
+            .chain(self.relaying.poll_timeout())
+            .min()
+    }
+
+    /// Works until nothing is left to do now.
+    pub(super) fn settle(&mut self, net: &mut Net) {
+        let now = self.endpoint.instant();
+        loop {
+            let mut busy = self.classification.act(net, now);
+            if self.report.is_none()
+                && let Some(report) = self.classification.report()
+            {
+                self.report = Some(report.clone());
+                self.announce_all(net);
+            }
+            busy |= self.relaying.act(&mut self.endpoint);
+            for opened in self.relaying.opened() {
+                self.opened(opened);
+            }
+            busy |= self.steer(net);
+            self.endpoint.flush(net);
+            while let Some(event) = self.endpoint.poll_event() {
+                busy = true;
+                self.event(net, event);
+            }
+            if !busy {
+                break;
+            }
+        }
+    }
+
+    fn steer(&mut self, net: &mut Net) -> bool {
+        let mut busy = false;
+        for (virt, session) in &mut self.sessions {
+            let Some(steering) = &mut session.steering else {
+                continue;
+            };
+            busy |= steering.act(&mut self.endpoint, net);
+            let control = control(session.role);
+            for frame in steering.frames() {
+                if let Some(connection) = self.endpoint.connection(*virt) {
+                    connection.write(control, &frame.to_bytes(), false);
+                }
+            }
+        }
+        busy
+    }
+
+    fn opened(&mut self, opened: Opened) {
+        let Opened::Channel {
+            peer,
+            leg,
+            channel,
+            asked,
+        } = opened;
+        let now = self.endpoint.instant();
+        let known = self
+            .sessions
+            .iter()
+            .find(|(_, session)| session.peer == peer);
+        match known {
+            Some((virt, _)) => {
+                let further = PathInput::OfferRelayed {
+                    virt: *virt,
+                    leg,
+                    channel,
+                };
+                self.endpoint.switch.handle_input(further, now);
+            }
+            None if asked => {
+                self.endpoint.dial_channel(leg, channel);
+            }
+            None => {}
+        }
+    }
+
+    fn event(&mut self, net: &mut Net, event: Event) {
+        match event {
+            Event::Quic { virt, event } => self.quic(net, virt, event),
+            Event::Switched { virt, .. } => {
+                if let Some(session) = self.sessions.get_mut(&virt) {
+                    session.switches += 1;
+                    // Somebody always has something to say; it is what shows that the path works.
+                    self.write(virt);
+                }
+            }
+            Event::Lost { virt } => {
+                let now = self.endpoint.instant();
+                if let Some(session) = self.sessions.get_mut(&virt)
+                    && let Some(steering) = &mut session.steering
+                {
+                    steering.lost(now);
+                }
+            }
+        }
+    }
+
+    fn quic(&mut self, net: &mut Net, virt: VirtualAddress, event: quic::Event) {
+        let relay = self.relaying.is_relay(virt);
+        match event {
+            quic::Event::Connected { peer } => {
+                let Ok(peer) = PeerId::from_public_key(peer) else {
+                    return;
+                };
+                if relay {
+                    let rtt = self
+                        .endpoint
+                        .connection(virt)
+                        .map(|connection| connection.rtt());
+                    self.relaying
+                        .connected(&mut self.endpoint, virt, rtt.unwrap_or_default());
+                } else {
+                    self.connected(virt, peer);
+                }
+            }
+            quic::Event::Stream { id, bytes, fin } => {
+                if relay {
+                    let frames = self.streams.read(virt, id, &bytes, fin);
+                    self.relaying
+                        .stream(&mut self.endpoint, virt, id, frames, fin);
+                } else if CHAT.contains(&id) {
+                    let now = net.now();
+                    if let Some(session) = self.sessions.get_mut(&virt) {
+                        session.chat.read(&bytes, now);
+                    }
+                } else {
+                    for frame in self.streams.read(virt, id, &bytes, fin) {
+                        self.control(net, virt, frame);
+                    }
+                }
+            }
+            quic::Event::Datagram(datagram) => {
+                if let Some(leg) = self.relaying.datagram(virt) {
+                    self.endpoint.relayed(leg, &datagram);
+                }
+            }
+            quic::Event::Closed => {
+                self.streams.forget(virt);
+                if relay {
+                    self.relaying.closed(&mut self.endpoint, virt);
+                }
+                self.closed += u64::from(self.sessions.remove(&virt).is_some());
+            }
+        }
+    }
+
+    /// TLS with another peer is done: HELLO on the control stream, and the first message.
+    fn connected(&mut self, virt: VirtualAddress, peer: PeerId) {
+        let Some(connection) = self.endpoint.connection(virt) else {
+            return;
+        };
+        let role = connection.role();
+        let (control, chat) = (connection.open(), connection.open());
+        debug_assert!(control == self::control(role) && CHAT.contains(&chat));
+        let capabilities = [capability::CHAT, capability::PUNCH];
+        let hello = Frame::Hello(Hello {
+            versions: Versions::OURS,
+            instance: [0; 16],
+            roles: 0,
+            capabilities: Capabilities::new(List::first_of(capabilities)).unwrap_or_default(),
+            extensions: Default::default(),
+        });
+        connection.write(control, &hello.to_bytes(), false);
+        let session = Session {
+            peer,
+            up: None,
+            chat: Chat::default(),
+            switches: 0,
+            role,
+            steering: None,
+            announced: false,
+        };
+        self.sessions.insert(virt, session);
+        self.write(virt);
+    }
+
+    fn control(&mut self, net: &mut Net, virt: VirtualAddress, frame: Frame) {
+        let now = self.endpoint.instant();
+        let Some(session) = self.sessions.get_mut(&virt) else {
+            return;
+        };
+        if let Frame::Hello(_) = frame {
+            let Some(keys) = self.endpoint.attach(virt) else {
+                return;
+            };
+            session.up = Some(net.now());
+            let names = (self.config.peer_id, session.peer);
+            let index = (self.endpoint.host().index() as u64) << 32 | self.closed;
+            let rng = Rng::new(self.seed, "agent", index);
+            let reflector = self.reflector();
+            let session = self.sessions.get_mut(&virt);
+            if let Some(session) = session {
+                session.steering = Some(Steering::new(names, (virt, keys), reflector, rng, now));
+            }
+            self.announce(net, virt);
+        } else if let Some(steering) = &mut session.steering {
+            steering.frame(frame, now);
+        }
+    }
+
+    fn announce_all(&mut self, net: &Net) {
+        let all: Vec<VirtualAddress> = self.sessions.keys().copied().collect();
+        for virt in all {
+            self.announce(net, virt);
+        }
+    }
+
+    fn announce(&mut self, net: &Net, virt: VirtualAddress) {
+        let local = self.local(net);
+        let now = self.endpoint.instant();
+        if let Some(session) = self.sessions.get_mut(&virt)
+            && let Some(steering) = &mut session.steering
+        {
+            session.announced = true;
+            steering.local(local, now);
+        }
+    }
+
+    /// What we tell others of ourselves.
+    fn local(&self, net: &Net) -> Local {
+        let host = net.addresses(self.endpoint.host());
+        let own = host
+            .into_iter()
+            .map(|ip| (CandidateKind::Host, SocketAddr::new(ip, PORT)));
+        let public = self
+            .report
+            .iter()
+            .flat_map(|report| [report.v4.public, report.v6.public]);
+        let seen = public
+            .flatten()
+            .map(|socket| (CandidateKind::Reflexive, socket));
+        let candidate = |(kind, socket)| Candidate {
+            kind,
+            address: Address::direct(socket),
+        };
+        Local {
+            class: self
+                .report
+                .as_ref()
+                .map_or(NatClass::UNKNOWN, |report| report.v4.class.clone()),
+            candidates: own.chain(seen).map(candidate).collect(),
+        }
+    }
+
+    fn reflector(&self) -> Option<SocketAddr> {
+        let mut servers = self.config.servers.iter().map(|server| server.address);
+        servers.find(SocketAddr::is_ipv4)
+    }
+
+    fn write(&mut self, virt: VirtualAddress) {
+        let now = self.endpoint.clock().time(self.endpoint.instant());
+        let Some(session) = self.sessions.get_mut(&virt) else {
+            return;
+        };
+        let message = session.chat.write(now);
+        let chat = match session.role {
+            Role::Client => CHAT[0],
+            Role::Server => CHAT[1],
+        };
+        if let Some(connection) = self.endpoint.connection(virt) {
+            connection.write(chat, &message, false);
+        }
+    }
+}
+
+fn control(role: Role) -> quic::StreamId {
+    match role {
+        Role::Client => quic::StreamId(0),
+        Role::Server => quic::StreamId(1),
+    }
+}
+
+fn setup(net: &Net, host: HostId, config: &PeerConfig) -> Setup {
+    let locals = net
+        .addresses(host)
+        .into_iter()
+        .map(|ip| SocketAddr::new(ip, PORT));
+    Setup {
+        servers: config.servers.clone(),
+        locals: locals.collect(),
+        gateway: None,
+    }
+}
