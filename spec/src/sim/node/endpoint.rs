@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dchat_transport::path::{
-    Arrival, ChannelAddress, Config, Input, Leg, LegId, Output, PathInfo, PathKind, ProbePair,
-    Route, Switch, Verdict, VirtualAddress, canonical,
+    Arrival, ChannelAddress, Config, ExtraArrival, Input, Leg, LegId, Output, PathInfo, PathKind,
+    ProbePair, Route, Switch, Verdict, VirtualAddress, canonical,
 };
 use dchat_transport::relay::proto::parts::{Numbers, Reassembly, cut};
+use dchat_wire::Frame;
 use dchat_wire::probe::{self, ProbeKeys};
 use dchat_wire::relay::datagram::Datagram;
 
-use crate::sim::net::{HostId, Net};
-use crate::sim::quic::{self, Connection, Packet, Role, StreamId};
+use crate::sim::net::{HostId, Net, Packet};
+use crate::sim::quic::{self, Connection, Packet as QuicPacket, Role, StreamId};
 use crate::sim::rng::Rng;
 use crate::sim::time::{Clock, Time};
 
@@ -48,12 +49,28 @@ pub enum Event {
         /// The path now active.
         path: PathInfo,
     },
+    /// A frame is to be written on its control stream.
+    Signal {
+        /// Which.
+        virt: VirtualAddress,
+        /// CANDIDATES or PUNCH.
+        frame: Box<Frame>,
+    },
+    /// A new mapping is to be made and told.
+    Sample {
+        /// For which.
+        virt: VirtualAddress,
+    },
     /// No path leads to its peer.
     Lost {
         /// Which.
         virt: VirtualAddress,
     },
 }
+
+/// First port of extra sockets, and how many are used in turn.
+const EXTRA: u16 = 40_000;
+const EXTRAS: u16 = 20_000;
 
 /// A connection to a relay, as a leg.
 #[derive(Debug)]
@@ -84,6 +101,9 @@ pub struct Endpoint {
     carriers: BTreeMap<LegId, Carrier>,
     /// Extra sockets that became legs, by port.
     adopted: BTreeMap<u16, LegId>,
+    /// Extra sockets that did not: whose, and which.
+    extra: BTreeMap<u16, (VirtualAddress, u16)>,
+    next_extra: u16,
     direct: BTreeMap<VirtualAddress, Direct>,
     events: VecDeque<Event>,
     probes: u64,
@@ -110,6 +130,8 @@ impl Endpoint {
             connections: BTreeMap::new(),
             carriers: BTreeMap::new(),
             adopted: BTreeMap::new(),
+            extra: BTreeMap::new(),
+            next_extra: 0,
             direct: BTreeMap::new(),
             events: VecDeque::new(),
             probes: 0,
@@ -197,30 +219,15 @@ impl Endpoint {
         self.switch.handle_input(Input::LegGone { leg }, now);
     }
 
-    /// Makes an extra socket a leg; `None` when there are too many.
-    pub fn adopt(&mut self, port: u16) -> Option<LegId> {
-        if let Some(leg) = self.adopted.get(&port) {
-            return Some(*leg);
-        }
-        let bound = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
-        let leg = self.switch.add_leg(Leg::Adopted { bound })?;
-        self.adopted.insert(port, leg);
-        Some(leg)
-    }
-
-    /// The leg of a port of ours.
-    #[must_use]
-    pub fn leg(&self, port: u16) -> Option<LegId> {
-        if port == PORT {
-            return Some(self.udp);
-        }
-        self.adopted.get(&port).copied()
-    }
-
-    /// Attaches the probe keys of a connection that is up; gives them.
-    pub fn attach(&mut self, virt: VirtualAddress) -> Option<ProbePair> {
-        let connection = self.connections.get(&virt)?;
-        let (client, server) = ProbeKeys::from_exporter(&connection.exported()?);
+    /// Attaches the probe keys of a connection that is up.
+    pub fn attach(&mut self, virt: VirtualAddress) {
+        let Some(connection) = self.connections.get(&virt) else {
+            return;
+        };
+        let Some(exported) = connection.exported() else {
+            return;
+        };
+        let (client, server) = ProbeKeys::from_exporter(&exported);
         let keys = match connection.role() {
             Role::Client => ProbePair {
                 ours: client,
@@ -231,10 +238,8 @@ impl Endpoint {
                 theirs: client,
             },
         };
-        let given = keys.clone();
         let now = self.instant();
         self.switch.handle_input(Input::Attach { virt, keys }, now);
-        Some(given)
     }
 
     /// Time is `now`.
@@ -248,11 +253,30 @@ impl Endpoint {
         self.clock.instant(self.now)
     }
 
-    /// A datagram came to a port that is a leg.
-    pub fn datagram(&mut self, leg: LegId, local: IpAddr, from: SocketAddr, bytes: Bytes) {
-        let from = canonical(from);
-        let local = Some(local.to_canonical());
-        self.inbound(Arrival { leg, local, from }, bytes);
+    /// A datagram came to a port; to one that is none of the endpoint's it is ignored.
+    pub fn datagram(&mut self, packet: Packet) {
+        let Packet { src, dst, payload } = packet;
+        let (from, port) = (canonical(src), dst.port());
+        if let Some((virt, socket)) = self.extra.get(&port).copied() {
+            let bound = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+            let arrival = ExtraArrival {
+                virt,
+                socket,
+                bound,
+                from,
+            };
+            let now = self.instant();
+            self.switch.inbound_extra(arrival, &payload, now);
+            return;
+        }
+        let leg = match port {
+            PORT => Some(self.udp),
+            _ => self.adopted.get(&port).copied(),
+        };
+        if let Some(leg) = leg {
+            let local = Some(dst.ip().to_canonical());
+            self.inbound(Arrival { leg, local, from }, payload);
+        }
     }
 
     /// A datagram came over a relay.
@@ -303,7 +327,7 @@ impl Endpoint {
     }
 
     fn deliver(&mut self, virt: VirtualAddress, arrival: &Arrival, bytes: Bytes) {
-        let Some(packet) = Packet::open(bytes) else {
+        let Some(packet) = QuicPacket::open(bytes) else {
             return;
         };
         let now = self.instant();
@@ -385,7 +409,43 @@ impl Endpoint {
                 self.events.push_back(Event::Switched { virt, path });
             }
             Output::Lost { virt } => self.events.push_back(Event::Lost { virt }),
-            Output::Observed { .. } => {}
+            Output::Signal { virt, frame } => {
+                self.events.push_back(Event::Signal { virt, frame });
+            }
+            Output::Sample { virt } => self.events.push_back(Event::Sample { virt }),
+            Output::Scatter { virt, sockets } => {
+                self.extra.retain(|_, (of, _)| *of != virt);
+                for socket in 0..sockets {
+                    let port = EXTRA + self.next_extra;
+                    self.next_extra = (self.next_extra + 1) % EXTRAS;
+                    self.extra.insert(port, (virt, socket));
+                }
+            }
+            Output::TransmitExtra {
+                virt,
+                socket,
+                remote,
+                datagram,
+            } => {
+                let mut extra = self.extra.iter();
+                let from = extra.find(|(_, extra)| **extra == (virt, socket));
+                if let Some((port, _)) = from {
+                    let source = (None, *port);
+                    // The agent repeats what matters.
+                    let _unroutable = self.send_datagram(net, source, remote, datagram.into());
+                }
+            }
+            Output::Adopt { virt, socket, leg } => {
+                let mut extra = self.extra.iter();
+                let port = extra.find(|(_, extra)| **extra == (virt, socket));
+                if let Some(port) = port.map(|(port, _)| *port) {
+                    self.extra.remove(&port);
+                    self.adopted.insert(port, leg);
+                }
+            }
+            Output::EndScatter { virt } => self.extra.retain(|_, (of, _)| *of != virt),
+            Output::CloseLeg { leg } => self.adopted.retain(|_, of| *of != leg),
+            Output::Observed { .. } | Output::Outcome { .. } => {}
         }
     }
 

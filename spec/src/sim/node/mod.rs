@@ -16,7 +16,7 @@ mod endpoint;
 mod peer;
 mod relay;
 mod relaying;
-mod steering;
+mod sampling;
 mod streams;
 mod stun;
 mod world;

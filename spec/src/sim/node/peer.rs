@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use dchat_nat::agent::{Local, Outcome};
+use dchat_nat::agent::{self, Local, Outcome};
 use dchat_nat::classify::{Report, Server, Setup};
 use dchat_nat::stun;
 use dchat_transport::path::{Input as PathInput, VirtualAddress};
 use dchat_transport::relay::proto::client::reservations::Candidate as RelayCandidate;
 use dchat_wire::hello::{Capabilities, Hello, Versions, capability};
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
-use dchat_wire::probe::Probe;
 use dchat_wire::{Address, Frame, List, PeerId};
 
 use super::chat::Chat;
 use super::classification::Classification;
 use super::endpoint::{CHAT, Endpoint, Event, PORT};
 use super::relaying::{Opened, Relaying};
-use super::steering::Steering;
+use super::sampling::Sampling;
 use super::streams::Streams;
 use crate::sim::net::{HostId, Net, Packet};
 use crate::sim::quic::{self, Role};
@@ -48,8 +47,6 @@ pub struct Session {
     /// Times its packets took another path.
     pub switches: u64,
     role: Role,
-    steering: Option<Steering>,
-    announced: bool,
 }
 
 /// How far a peer has come.
@@ -72,6 +69,7 @@ pub struct Peer {
     classification: Classification,
     report: Option<Report>,
     relaying: Relaying,
+    sampling: Sampling,
     streams: Streams,
     sessions: BTreeMap<VirtualAddress, Session>,
     closed: u64,
@@ -90,6 +88,8 @@ impl Peer {
         let relaying = Relaying::new(config.peer_id, config.relays.clone(), secret, now);
         let setup = setup(net, host, &config);
         let secret = Rng::secret(seed, "classification", index);
+        let mut servers = config.servers.iter().map(|server| server.address);
+        let reflector = servers.find(SocketAddr::is_ipv4);
         Self {
             endpoint,
             config,
@@ -98,6 +98,7 @@ impl Peer {
             classification: Classification::new(host, &setup, secret, 0, now),
             report: None,
             relaying,
+            sampling: Sampling::new(reflector, Rng::secret(seed, "sampling", index)),
             streams: Streams::default(),
             sessions: BTreeMap::new(),
             closed: 0,
@@ -140,7 +141,7 @@ impl Peer {
     /// How its agent judges a session.
     #[must_use]
     pub fn outcome(&self, virt: VirtualAddress) -> Option<Outcome> {
-        Some(self.sessions.get(&virt)?.steering.as_ref()?.outcome())
+        self.endpoint.switch.outcome(virt)
     }
 
     /// Dials a peer at a relay where both hold a reservation.
@@ -168,13 +169,6 @@ impl Peer {
             .switch
             .handle_input(PathInput::InterfacesChanged, now);
         self.relaying.network_changed(now);
-        for steering in self
-            .sessions
-            .values_mut()
-            .filter_map(|session| session.steering.as_mut())
-        {
-            steering.network_changed(now);
-        }
         self.classify(net);
         self.settle(net);
     }
@@ -194,34 +188,16 @@ impl Peer {
     pub(super) fn datagram(&mut self, net: &mut Net, packet: Packet) {
         self.endpoint.advance(net.now());
         let now = self.endpoint.instant();
-        let Packet { src, dst, payload } = packet;
-        let port = dst.port();
-        if stun::is_stun(&payload) {
-            let sampler = self
-                .sessions
-                .values_mut()
-                .filter_map(|session| session.steering.as_mut());
-            if let Some(steering) = sampler
-                .into_iter()
-                .find(|steering| steering.is_sample(port))
-            {
-                steering.sampled(port, src, &payload, now);
+        if stun::is_stun(&packet.payload) {
+            let Packet { src, dst, payload } = packet;
+            let port = dst.port();
+            if self.sampling.is_at(port) {
+                self.sampling.datagram(port, src, &payload, now);
             } else if let Some(socket) = self.classification.socket(port) {
                 self.classification.datagram(socket, src, &payload, now);
             }
-            self.settle(net);
-            return;
-        }
-        let mut pass = true;
-        if Probe::is_probe(&payload) {
-            for session in self.sessions.values_mut() {
-                if let Some(steering) = &mut session.steering {
-                    pass &= steering.probe(&mut self.endpoint, port, src, &payload);
-                }
-            }
-        }
-        if let Some(leg) = self.endpoint.leg(port).filter(|_| pass) {
-            self.endpoint.datagram(leg, dst.ip(), src, payload);
+        } else {
+            self.endpoint.datagram(packet);
         }
         self.settle(net);
     }
@@ -232,25 +208,18 @@ impl Peer {
         self.endpoint.handle_timeout();
         self.classification.handle_timeout(now);
         self.relaying.handle_timeout(now);
-        for session in self.sessions.values_mut() {
-            if let Some(steering) = &mut session.steering {
-                steering.handle_timeout(now);
-            }
-        }
+        self.sampling.handle_timeout(now);
         self.settle(net);
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let steering = self
-            .sessions
-            .values()
-            .filter_map(|session| session.steering.as_ref());
-        steering
-            .filter_map(Steering::poll_timeout)
-            .chain(self.endpoint.poll_timeout())
-            .chain(self.classification.poll_timeout())
-            .chain(self.relaying.poll_timeout())
-            .min()
+        let timers = [
+            self.endpoint.poll_timeout(),
+            self.classification.poll_timeout(),
+            self.relaying.poll_timeout(),
+            self.sampling.poll_timeout(),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     /// Works until nothing is left to do now.
@@ -268,7 +237,7 @@ impl Peer {
             for opened in self.relaying.opened() {
                 self.opened(opened);
             }
-            busy |= self.steer(net);
+            busy |= self.sampling.act(&mut self.endpoint, net);
             self.endpoint.flush(net);
             while let Some(event) = self.endpoint.poll_event() {
                 busy = true;
@@ -278,23 +247,6 @@ impl Peer {
                 break;
             }
         }
-    }
-
-    fn steer(&mut self, net: &mut Net) -> bool {
-        let mut busy = false;
-        for (virt, session) in &mut self.sessions {
-            let Some(steering) = &mut session.steering else {
-                continue;
-            };
-            busy |= steering.act(&mut self.endpoint, net);
-            let control = control(session.role);
-            for frame in steering.frames() {
-                if let Some(connection) = self.endpoint.connection(*virt) {
-                    connection.write(control, &frame.to_bytes(), false);
-                }
-            }
-        }
-        busy
     }
 
     fn opened(&mut self, opened: Opened) {
@@ -335,14 +287,14 @@ impl Peer {
                     self.write(virt);
                 }
             }
-            Event::Lost { virt } => {
-                let now = self.endpoint.instant();
-                if let Some(session) = self.sessions.get_mut(&virt)
-                    && let Some(steering) = &mut session.steering
-                {
-                    steering.lost(now);
+            Event::Signal { virt, frame } => {
+                let role = self.sessions.get(&virt).map(|session| session.role);
+                if let (Some(role), Some(connection)) = (role, self.endpoint.connection(virt)) {
+                    connection.write(control(role), &frame.to_bytes(), false);
                 }
             }
+            Event::Sample { virt } => self.sampling.begin(&mut self.endpoint, virt),
+            Event::Lost { .. } => {}
         }
     }
 
@@ -418,8 +370,6 @@ impl Peer {
             chat: Chat::default(),
             switches: 0,
             role,
-            steering: None,
-            announced: false,
         };
         self.sessions.insert(virt, session);
         self.write(virt);
@@ -430,23 +380,27 @@ impl Peer {
         let Some(session) = self.sessions.get_mut(&virt) else {
             return;
         };
-        if let Frame::Hello(_) = frame {
-            let Some(keys) = self.endpoint.attach(virt) else {
+        let input = match frame {
+            Frame::Hello(_) => {
+                session.up = Some(net.now());
+                self.endpoint.attach(virt);
+                let index = (self.endpoint.host().index() as u64) << 32 | self.closed;
+                let traverse = PathInput::Traverse {
+                    virt,
+                    config: agent::Config::default(),
+                    ours: self.config.peer_id,
+                    theirs: session.peer,
+                    seed: Rng::secret(self.seed, "agent", index),
+                };
+                self.endpoint.switch.handle_input(traverse, now);
+                self.announce(net, virt);
                 return;
-            };
-            session.up = Some(net.now());
-            let names = (self.config.peer_id, session.peer);
-            let index = (self.endpoint.host().index() as u64) << 32 | self.closed;
-            let rng = Rng::new(self.seed, "agent", index);
-            let reflector = self.reflector();
-            let session = self.sessions.get_mut(&virt);
-            if let Some(session) = session {
-                session.steering = Some(Steering::new(names, (virt, keys), reflector, rng, now));
             }
-            self.announce(net, virt);
-        } else if let Some(steering) = &mut session.steering {
-            steering.frame(frame, now);
-        }
+            Frame::Candidates(candidates) => PathInput::Candidates { virt, candidates },
+            Frame::Punch(punch) => PathInput::Punch { virt, punch },
+            _ => return,
+        };
+        self.endpoint.switch.handle_input(input, now);
     }
 
     fn announce_all(&mut self, net: &Net) {
@@ -459,12 +413,9 @@ impl Peer {
     fn announce(&mut self, net: &Net, virt: VirtualAddress) {
         let local = self.local(net);
         let now = self.endpoint.instant();
-        if let Some(session) = self.sessions.get_mut(&virt)
-            && let Some(steering) = &mut session.steering
-        {
-            session.announced = true;
-            steering.local(local, now);
-        }
+        self.endpoint
+            .switch
+            .handle_input(PathInput::Local { virt, local }, now);
     }
 
     /// What we tell others of ourselves.
@@ -491,11 +442,6 @@ impl Peer {
                 .map_or(NatClass::UNKNOWN, |report| report.v4.class.clone()),
             candidates: own.chain(seen).map(candidate).collect(),
         }
-    }
-
-    fn reflector(&self) -> Option<SocketAddr> {
-        let mut servers = self.config.servers.iter().map(|server| server.address);
-        servers.find(SocketAddr::is_ipv4)
     }
 
     fn write(&mut self, virt: VirtualAddress) {

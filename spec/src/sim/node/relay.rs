@@ -70,9 +70,8 @@ impl RelayNode {
                     self.endpoint
                         .send_datagram(net, source, packet.src, answer.into());
             }
-        } else if let Some(leg) = self.endpoint.leg(packet.dst.port()) {
-            let Packet { src, dst, payload } = packet;
-            self.endpoint.datagram(leg, dst.ip(), src, payload);
+        } else {
+            self.endpoint.datagram(packet);
         }
         self.settle(net);
     }
