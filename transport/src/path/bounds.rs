@@ -31,7 +31,7 @@ pub const OUTPUTS: usize = 4096;
 /// 32 buffers (quinn-udp), each from one sender.
 pub const REPLIES: usize = 64;
 /// Answered transactions remembered per connection, so that a captured probe is worth one answer.
-pub const ANSWERED: usize = 32;
+pub const ANSWERED: usize = 128;
 
 /// Bytes below which a datagram that follows a received one is taken for an acknowledgement, which
 /// nobody answers: header 13, tag 16, and an ACK frame of several ranges.
@@ -99,19 +99,26 @@ pub const IPV6_BONUS: Duration = Duration::from_millis(3);
 /// much. One is granted at first, one more each time a path is in doubt or interfaces change. All
 /// together are less than half of the Initial anybody may send anywhere.
 pub const UNPROVEN_PROBES: usize = 8;
-/// Probes per second to one connection's paths; a round of eight every half second.
-pub const PROBES_PER_SECOND: u32 = 16;
-/// Probes in one burst: a measurement of eight paths in three rounds, and a round in doubt.
-pub const PROBE_BURST: u32 = 32;
+/// Probes per second to one connection's paths; a round of all twelve every half second.
+pub const PROBES_PER_SECOND: u32 = 24;
+/// Probes in one burst: a measurement of twelve paths in three rounds, and a round in doubt.
+pub const PROBE_BURST: u32 = 48;
+/// Probes per second that the agent of a connection may have sent. It keeps to one in 5 ms itself,
+/// over each of our interfaces; this is the lid on all of them.
+pub const QUESTIONS_PER_SECOND: u32 = 400;
+/// Of these in one burst.
+pub const QUESTION_BURST: u32 = 64;
+/// Questions of an agent that may still be answered: those of 2.5 s.
+pub const QUESTIONS: usize = 512;
 /// Probes per second of the whole node: 128 KiB/s, so that a changed interface with thousands of
 /// connections does not flood its new network.
 pub const ALL_PROBES_PER_SECOND: u32 = 2048;
 /// Probes of the whole node in one burst.
 pub const ALL_PROBE_BURST: u32 = 4096;
-/// Answers per second to one connection, twice what its peer's own limit lets it ask.
-pub const ANSWERS_PER_SECOND: u32 = 32;
+/// Answers per second to one connection: what its peer's agent may ask over one interface, and more.
+pub const ANSWERS_PER_SECOND: u32 = 256;
 /// Answers in one burst.
-pub const ANSWER_BURST: u32 = 64;
+pub const ANSWER_BURST: u32 = 128;
 /// Answers to one address: no sooner after another. Rounds are 100 ms apart.
 pub const ANSWER_GAP: Duration = Duration::from_millis(5);
 /// New addresses per second that become candidates because the peer's packets came from them.

@@ -52,6 +52,8 @@ pub(super) struct Connection {
     pub(super) evictable: Option<(Class, u64)>,
     /// Earliest timer that is set for it.
     pub(super) armed: Option<Instant>,
+    /// Legs that only this connection uses: at most one of a scatter.
+    pub(super) adopted: Vec<LegId>,
     /// Address its short headers without a known id come from: the active path's.
     pub(super) home: (LegId, SocketAddr),
 }
@@ -75,6 +77,7 @@ impl Connection {
             cids: Cids::default(),
             evictable: None,
             armed: None,
+            adopted: Vec::new(),
             home: (only.leg, only.remote),
         }
     }

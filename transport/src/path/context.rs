@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use dchat_nat::agent::Outcome;
+use dchat_wire::Frame;
+
 use super::address::{Route, VirtualAddress};
 use super::bounds;
-use super::leg::{Leg, Legs};
+use super::leg::{Leg, LegId, Legs};
 use super::limit::Bucket;
 use super::path::PathInfo;
 use super::stats::Stats;
@@ -20,7 +23,7 @@ pub enum Output {
         virt: VirtualAddress,
         /// The way to take.
         route: Route,
-        /// At most 64 bytes.
+        /// 64 bytes; up to 1,472 to a path that has answered.
         datagram: Vec<u8>,
     },
     /// The connection's packets take another path from now on.
@@ -36,6 +39,65 @@ pub enum Output {
         virt: VirtualAddress,
         /// Our address as it arrives there.
         addr: SocketAddr,
+    },
+    /// Write this frame, CANDIDATES or PUNCH, on the control stream.
+    Signal {
+        /// Which connection's.
+        virt: VirtualAddress,
+        /// The frame.
+        frame: Box<Frame>,
+    },
+    /// Make a new mapping with a fresh socket, and say with [`Input::Sampled`](super::Input::Sampled)
+    /// which it was.
+    Sample {
+        /// For whom.
+        virt: VirtualAddress,
+    },
+    /// Bind this many sockets of IPv4, numbered from 0, in place of those bound for the connection
+    /// before. Fewer may be bound. What comes to them goes to
+    /// [`Switch::inbound_extra`](super::Switch::inbound_extra).
+    Scatter {
+        /// For whom.
+        virt: VirtualAddress,
+        /// How many.
+        sockets: u16,
+    },
+    /// Send this datagram from a socket of the scatter, if it was bound. Losing it is allowed.
+    TransmitExtra {
+        /// Whose scatter.
+        virt: VirtualAddress,
+        /// Which socket, from 0.
+        socket: u16,
+        /// Where to.
+        remote: SocketAddr,
+        /// 64 bytes.
+        datagram: Vec<u8>,
+    },
+    /// A socket of the scatter is a leg from now on.
+    Adopt {
+        /// Whose scatter.
+        virt: VirtualAddress,
+        /// Which socket, from 0.
+        socket: u16,
+        /// The leg's name.
+        leg: LegId,
+    },
+    /// Close the sockets of the scatter that were not adopted.
+    EndScatter {
+        /// Whose.
+        virt: VirtualAddress,
+    },
+    /// Close an adopted leg: its connection has no path there any more.
+    CloseLeg {
+        /// Which.
+        leg: LegId,
+    },
+    /// How the search for a direct path ended, or stands.
+    Outcome {
+        /// For which connection.
+        virt: VirtualAddress,
+        /// What came of it, or why not.
+        outcome: Outcome,
     },
     /// No path leads to the peer any more. Said once until something is heard again; paths are
     /// still tried when there is something to send.

@@ -51,6 +51,7 @@ mod packet;
     reason = "a path is what the module is about"
 )]
 mod path;
+mod questions;
 mod replies;
 mod rtt;
 mod selection;
@@ -66,7 +67,7 @@ pub use leg::{Leg, LegId, PathKind};
 pub use packet::{Cid, Packet};
 pub use path::PathInfo;
 pub use stats::Stats;
-pub use switch::{Config, Input, Outbound, Switch, Verdict};
+pub use switch::{Config, ExtraArrival, Input, Outbound, Switch, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -273,6 +273,15 @@ impl Path {
         Some(first)
     }
 
+    /// It answered a question that somebody else asked. Says whether it was the first.
+    pub(super) fn prove(&mut self, rtt: Duration, now: Instant) -> bool {
+        self.rtt.sample(rtt);
+        self.heard = Some(now);
+        let asked_at = now.checked_sub(rtt).unwrap_or(now);
+        self.answered = self.answered.max(Some(asked_at));
+        !std::mem::replace(&mut self.proven, true)
+    }
+
     /// Whether it answered a question sent at `since` or later.
     pub(super) fn answered_since(&self, since: Instant) -> bool {
         self.answered.is_some_and(|at| at >= since)

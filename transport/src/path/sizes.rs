@@ -5,6 +5,8 @@
 //! split, and every packet after them would travel in two parts. So they are dropped there, as a
 //! smaller path would; data never is.
 
+use dchat_wire::limits;
+
 /// Size every path has to carry (RFC 9000 §14.1).
 pub(super) const BASE: usize = 1200;
 
@@ -34,9 +36,9 @@ impl Sizes {
         }
     }
 
-    /// What a path has to carry for data to go over it.
+    /// What a path has to carry for data to go over it, as far as a probe can ask.
     pub(super) fn data(&self) -> usize {
-        self.data
+        self.data.min(limits::PROBE_PADDED)
     }
 
     /// The connection moves to a path that carries only this much: its data will shrink.

@@ -1,7 +1,7 @@
 //! Opening the legs.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -103,7 +103,7 @@ pub fn bind_with(
         legs.push((described, leg));
     }
     let (sender, receiver) = events::channel();
-    let shared = Arc::new(Shared::new(legs, seed, config, sender));
+    let shared = Shared::new(legs, seed, config, sender, runtime.clone());
     runtime.spawn(driver::drive(shared.clone()));
     let lease = Arc::new(Lease(shared));
     Ok((
@@ -135,6 +135,11 @@ fn open_as(addr: SocketAddr, dual: bool) -> io::Result<(Leg, bool)> {
     }
     socket.bind(&addr.into())?;
     Ok((Leg::new(socket.into(), dual)?, dual))
+}
+
+/// One more socket, for one connection.
+pub(super) fn open_extra(addr: SocketAddr) -> io::Result<Leg> {
+    Leg::extra(UdpSocket::bind(addr)?)
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {

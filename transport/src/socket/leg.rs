@@ -64,10 +64,12 @@ impl Leg {
         })
     }
 
-    /// The same socket, for one connection only.
-    pub(super) fn adopted(mut self) -> Self {
-        self.adopted = true;
-        self
+    /// A socket for one connection only.
+    pub(super) fn extra(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self {
+            adopted: true,
+            ..Self::new(socket, false)?
+        })
     }
 
     /// Whether it serves one connection only.

@@ -22,6 +22,7 @@
 
 mod bind;
 mod carrier;
+mod core;
 mod demux;
 mod driver;
 mod ends;
@@ -29,6 +30,7 @@ mod events;
 mod inner;
 mod leg;
 mod paths;
+mod scatter;
 mod shared;
 mod side;
 mod virtual_socket;
@@ -37,7 +39,7 @@ mod writable;
 pub use bind::{BindCause, BindError, bind, bind_with};
 pub use carrier::{Carried, Carrier, TooManyLegs};
 pub use events::{EVENTS, PathEvent, PathEvents};
-pub use paths::Paths;
+pub use paths::{Paths, Traverse};
 pub use shared::SwitchHook;
 pub use side::{SIDE_DATAGRAMS, SideChannel, SideDatagram};
 pub use virtual_socket::VirtualSocket;

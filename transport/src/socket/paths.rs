@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dchat_nat::agent;
 use dchat_wire::PeerId;
+use dchat_wire::nat::{Candidates, Punch};
 
 use super::carrier::{Carrier, RelayLeg, TooManyLegs};
 use super::ends::End;
@@ -141,6 +143,73 @@ impl Paths {
         }
     }
 
+    /// The peer is an accepted contact: a direct path is looked for with its help, over whatever path
+    /// the connection has. From now on [`Signal`](super::PathEvent::Signal),
+    /// [`Sample`](super::PathEvent::Sample) and [`Outcome`](super::PathEvent::Outcome) come for it,
+    /// and [`offer`](Self::offer)s are ignored. To be called after [`attach`](Self::attach); `seed`
+    /// is 32 random bytes. Loopback addresses are probed only where the path itself is a loopback's.
+    pub fn traverse(&self, virt: SocketAddr, ends: (PeerId, PeerId), traverse: Traverse) {
+        let Some(virt) = virtual_address(virt) else {
+            return;
+        };
+        let (ours, theirs) = ends;
+        let Traverse {
+            mut config,
+            seed,
+            local,
+        } = traverse;
+        self.0.0.act(|switch| {
+            let current = switch.current(virt, now());
+            config.loopback |= current.is_some_and(|path| path.remote.ip().is_loopback());
+            let traverse = Input::Traverse {
+                virt,
+                config,
+                ours,
+                theirs,
+                seed,
+            };
+            switch.handle_input(traverse, now());
+            if let Some(local) = local {
+                switch.handle_input(Input::Local { virt, local }, now());
+            }
+        });
+    }
+
+    /// Our own addresses and NAT are these now, for the search of one connection.
+    pub fn set_local(&self, virt: SocketAddr, local: agent::Local) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Local { virt, local });
+        }
+    }
+
+    /// CANDIDATES came on the control stream.
+    pub fn candidates(&self, virt: SocketAddr, candidates: Candidates) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Candidates { virt, candidates });
+        }
+    }
+
+    /// PUNCH came on the control stream.
+    pub fn punch(&self, virt: SocketAddr, punch: Punch) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Punch { virt, punch });
+        }
+    }
+
+    /// Answers a [`Sample`](super::PathEvent::Sample): where the fresh socket was seen, or `None`.
+    pub fn sampled(&self, virt: SocketAddr, address: Option<SocketAddr>) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Sampled { virt, address });
+        }
+    }
+
+    /// How the search for a direct path stands; `None` where there is none.
+    #[must_use]
+    pub fn outcome(&self, virt: SocketAddr) -> Option<agent::Outcome> {
+        let virt = virtual_address(virt)?;
+        self.0.0.look(|switch| switch.outcome(virt))
+    }
+
     /// STUN and REACH datagrams go there from now on; an earlier channel ends. Without one they are
     /// dropped.
     #[must_use]
@@ -207,6 +276,17 @@ impl Paths {
             .find(|id| source.is_some() && bound(id) == source)
             .unwrap_or(first)
     }
+}
+
+/// How a direct path is looked for.
+#[derive(Clone, Debug)]
+pub struct Traverse {
+    /// What the agent may do.
+    pub config: agent::Config,
+    /// Different for each connection.
+    pub seed: [u8; 32],
+    /// Our own addresses and NAT, where they are known already.
+    pub local: Option<agent::Local>,
 }
 
 /// Which address of ours the routing table picks: connecting a UDP socket asks it and sends

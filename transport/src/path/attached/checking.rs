@@ -156,6 +156,7 @@ impl Attached {
         if !std::mem::replace(&mut self.lost, true) {
             let virt = cx.virt;
             cx.output(Output::Lost { virt });
+            self.direct_path_lost(cx);
         }
     }
 
@@ -163,6 +164,7 @@ impl Attached {
         if self.check.is_some_and(|check| check.deadline <= cx.now) {
             self.paths.active.failed = Some(cx.now);
         }
+        let was_direct = self.is_direct();
         if !self.paths.activate(id) {
             return;
         }
@@ -174,6 +176,9 @@ impl Attached {
         cx.common.stats.switches += 1;
         let (virt, path) = (cx.virt, self.paths.active.info(&cx.common.legs));
         cx.output(Output::Switched { virt, path });
+        if was_direct && !self.is_direct() {
+            self.direct_path_lost(cx);
+        }
     }
 }
 

@@ -7,16 +7,17 @@ mod asking;
 mod checking;
 mod fitting;
 mod measuring;
+mod traversing;
 mod trials;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use dchat_wire::limits;
+use dchat_nat::agent::{self, Socket};
 use dchat_wire::probe::{Probe, ProbeKeys};
 
-use crate::path::address::{PathId, Route};
+use crate::path::address::{ChannelAddress, PathId, Route};
 use crate::path::answers::Answers;
 use crate::path::bounds;
 use crate::path::check::Check;
@@ -25,9 +26,12 @@ use crate::path::leg::{LegId, PathKind};
 use crate::path::limit::Bucket;
 use crate::path::measure::Measure;
 use crate::path::path::{Origin, Path};
+use crate::path::questions;
 use crate::path::set::PathSet;
 use crate::path::sizes::{self, Sizes};
 use crate::path::switch::Outbound;
+
+use traversing::Traversal;
 
 /// The two directions of a connection's probe keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +89,7 @@ pub(super) struct Attached {
     newcomers: Bucket,
     answers: Answers,
     sizes: Sizes,
+    traversal: Option<Traversal>,
 }
 
 impl Attached {
@@ -112,6 +117,7 @@ impl Attached {
             newcomers: Bucket::new(bounds::NEWCOMERS_PER_SECOND, bounds::NEWCOMER_BURST),
             answers: Answers::new(),
             sizes: Sizes::new(),
+            traversal: None,
         };
         attached.start_measure(cx);
         attached
@@ -136,7 +142,8 @@ impl Attached {
         let measure = self.measure.map(|measure| measure.next);
         let fit = self.paths.iter().filter_map(|path| path.fit);
         let fit = fit.map(|fit| fit.due).min();
-        [doubt, check, measure, fit, self.trial_at]
+        let agent = self.traversal.as_ref().and_then(Traversal::wake_at);
+        [doubt, check, measure, fit, agent, self.trial_at]
             .into_iter()
             .flatten()
             .min()
@@ -243,6 +250,10 @@ impl Attached {
 
     /// The addresses the peer says it has, each with the leg it would be reached over.
     pub(super) fn offer(&mut self, offered: Vec<(LegId, SocketAddr)>, cx: &mut Context<'_>) {
+        // The agent knows the peer's addresses, and more about them.
+        if self.traversal.is_some() {
+            return;
+        }
         self.offered = offered;
         let offered = &self.offered;
         self.paths.retain_others(|path| {
@@ -276,6 +287,7 @@ impl Attached {
         self.doubt_not_before = None;
         self.start_check(true, None, cx);
         self.queue_trials(cx.now);
+        self.tell_agent(agent::Input::NetworkChanged, cx);
     }
 
     /// Does what is due.
@@ -283,6 +295,10 @@ impl Attached {
         let now = cx.now;
         if self.trial_at.is_some_and(|at| at <= now) {
             self.next_trial(cx);
+        }
+        let agent = self.traversal.as_ref().and_then(Traversal::wake_at);
+        if agent.is_some_and(|at| at <= now) {
+            self.advance_agent(cx);
         }
         let silent_since = self
             .awaiting
@@ -311,20 +327,16 @@ impl Attached {
     }
 
     fn asked(&mut self, arrival: &Arrival, transaction: [u8; 8], len: usize, cx: &mut Context<'_>) {
-        if !self.answers.allow(arrival.from, transaction, cx.now) {
-            cx.common.stats.probe_refused += 1;
+        let (from, local) = (arrival.from, arrival.local);
+        if !self.answer(
+            questions::Origin::Leg(arrival.leg),
+            from,
+            local,
+            transaction,
+            cx,
+        ) {
             return;
         }
-        let answer = Probe::Answer {
-            transaction,
-            observed: arrival.from,
-        };
-        cx.common.stats.answers_sent += 1;
-        cx.output(Output::Transmit {
-            virt: cx.virt,
-            route: arrival.back(),
-            datagram: answer.seal(&self.keys.ours, limits::PROBE),
-        });
         if self.paths.active.is_at(arrival.leg, arrival.from) {
             self.hear(cx.now);
         }
@@ -338,6 +350,13 @@ impl Attached {
         if let Some((id, false)) = known {
             self.ask_path(id, cx);
         }
+        if ChannelAddress::from_socket_addr(from).is_none() {
+            let asked = agent::Input::Asked {
+                from: Socket::Main,
+                remote: from,
+            };
+            self.tell_agent(asked, cx);
+        }
     }
 
     fn answered(
@@ -348,7 +367,16 @@ impl Attached {
         cx: &mut Context<'_>,
     ) {
         let now = cx.now;
-        let of_active = self.paths.active.is_at(arrival.leg, arrival.from);
+        let leg = questions::Origin::Leg(arrival.leg);
+        if let Some(rtt) = self.answers_question(transaction, leg, arrival.from, now) {
+            cx.common.stats.answers_received += 1;
+            let route = Route {
+                local: None,
+                ..arrival.back()
+            };
+            self.found(route, observed, rtt, cx);
+            return;
+        }
         let Some(path) = self.paths.met_by(arrival) else {
             cx.common.stats.answer_unmatched += 1;
             return;
@@ -360,6 +388,15 @@ impl Attached {
         let id = path.id;
         cx.common.stats.answers_received += 1;
         path.hear(arrival.local, 0, now);
+        self.observed(id, observed, cx);
+        self.learned(id, first, cx);
+    }
+
+    /// The peer says how it sees us on a path.
+    fn observed(&mut self, id: PathId, observed: SocketAddr, cx: &mut Context<'_>) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
         if path.observed.replace(observed) != Some(observed) {
             let virt = cx.virt;
             cx.output(Output::Observed {
@@ -367,15 +404,31 @@ impl Attached {
                 addr: observed,
             });
         }
-        if of_active {
-            self.hear(now);
+    }
+
+    /// A path has answered; `first` says that it had not before.
+    fn learned(&mut self, id: PathId, first: bool, cx: &mut Context<'_>) {
+        if id == self.paths.active.id {
+            self.hear(cx.now);
             self.active_answered(cx);
-        } else {
-            if first {
-                self.begin_fit(id, cx);
-                self.compare_with_newly_proven(cx);
-            }
-            self.consider(id, cx);
+            return;
+        }
+        let found = self
+            .paths
+            .get_mut(id)
+            .map(|path| (path.leg, path.kind, path.remote, path.rtt.smoothed()));
+        if first {
+            self.begin_fit(id, cx);
+            self.compare_with_newly_proven(cx);
+        }
+        self.consider(id, cx);
+        if let Some((_, PathKind::Direct, remote, rtt)) = found.filter(|_| first) {
+            let answered = agent::Input::Answered {
+                from: Socket::Main,
+                remote,
+                rtt: rtt.unwrap_or_default(),
+            };
+            self.tell_agent(answered, cx);
         }
     }
 

@@ -122,6 +122,9 @@ impl Switch {
         act(attached, &mut cx);
         let home = (attached.active().leg, attached.active().remote);
         let wake_at = attached.wake_at();
+        if !connection.adopted.is_empty() {
+            Self::close_unused(&mut self.common, connection);
+        }
         if home != connection.home {
             let (leg, addr) = std::mem::replace(&mut connection.home, home);
             self.homes.remove(&(leg, addr, virt));

@@ -5,10 +5,15 @@ mod inbound;
 mod legs;
 mod life;
 mod table;
+mod traversal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
+
+use dchat_nat::agent::{self, Agent};
+use dchat_wire::PeerId;
+use dchat_wire::nat::{Candidates, Punch};
 
 use super::address::{ChannelAddress, Route, VirtualAddress, canonical};
 use super::attached::{Attached, ProbePair};
@@ -20,6 +25,8 @@ use super::path::PathInfo;
 use super::replies::Replies;
 use super::sizes;
 use super::stats::Stats;
+
+pub use traversal::ExtraArrival;
 
 /// How large the tables may grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +109,48 @@ pub enum Input {
     },
     /// Interfaces or routes of this host are others now.
     InterfacesChanged,
+    /// The peer is an accepted contact: look for direct paths with it. Replaces an agent from before,
+    /// and [`Offer`](Self::Offer)s. Ignored unless attached.
+    Traverse {
+        /// The connection.
+        virt: VirtualAddress,
+        /// What the agent may do.
+        config: agent::Config,
+        /// We.
+        ours: PeerId,
+        /// The peer.
+        theirs: PeerId,
+        /// Different for each connection.
+        seed: [u8; 32],
+    },
+    /// Our own addresses and NAT, for the agent of a connection.
+    Local {
+        /// The connection.
+        virt: VirtualAddress,
+        /// What is known.
+        local: agent::Local,
+    },
+    /// CANDIDATES came on the control stream.
+    Candidates {
+        /// The connection.
+        virt: VirtualAddress,
+        /// The frame.
+        candidates: Candidates,
+    },
+    /// PUNCH came on the control stream.
+    Punch {
+        /// The connection.
+        virt: VirtualAddress,
+        /// The frame.
+        punch: Punch,
+    },
+    /// What a new mapping of ours was, asked for by [`Output::Sample`].
+    Sampled {
+        /// The connection it was asked for.
+        virt: VirtualAddress,
+        /// Our address outside; `None` when nobody told.
+        address: Option<SocketAddr>,
+    },
     /// A leg is no more. Every connection on it takes another proven path at once, or is
     /// [`Lost`](Output::Lost).
     LegGone {
@@ -273,6 +322,25 @@ impl Switch {
                     self.attached(virt, now, Attached::interfaces_changed);
                 }
             }
+            Input::Traverse {
+                virt,
+                config,
+                ours,
+                theirs,
+                seed,
+            } => self.traverse(virt, Agent::new(config, ours, theirs, seed, now), now),
+            Input::Local { virt, local } => {
+                self.tell_agent(virt, agent::Input::Local(local), now);
+            }
+            Input::Candidates { virt, candidates } => {
+                self.tell_agent(virt, agent::Input::Candidates(candidates), now);
+            }
+            Input::Punch { virt, punch } => {
+                self.tell_agent(virt, agent::Input::Punch(punch), now);
+            }
+            Input::Sampled { virt, address } => {
+                self.tell_agent(virt, agent::Input::Sampled(address), now);
+            }
             Input::LegGone { leg } => self.leg_gone(leg, now),
             Input::ChannelClosed { leg, channel } => self.channel_closed(leg, channel, now),
             Input::OfferRelayed { virt, leg, channel } => {
@@ -282,6 +350,10 @@ impl Switch {
                 });
             }
         }
+    }
+
+    fn tell_agent(&mut self, virt: VirtualAddress, input: agent::Input, now: Instant) {
+        self.attached(virt, now, |attached, cx| attached.tell_agent(input, cx));
     }
 
     /// Does what is due at `now`.

@@ -43,6 +43,7 @@ impl Switch {
         let Some(connection) = self.connections.remove(&virt) else {
             return;
         };
+        Self::close_adopted(&mut self.common, &connection);
         let (leg, addr) = connection.home;
         self.homes.remove(&(leg, addr, virt));
         if let Some(at) = connection.armed {

@@ -157,6 +157,7 @@ proptest! {
                     }
                     Output::Switched { .. } => prop_assert!(false, "to where?"),
                     Output::Observed { .. } | Output::Lost { .. } => {}
+                    other => prop_assert!(false, "without an agent: {other:?}"),
                 }
             }
             prop_assert!(switch.poll_timeout().is_none_or(|at| at > now), "busy loop");
