@@ -70,3 +70,50 @@ fn v6(ip: Ipv6Addr) -> Scope {
         Scope::Global
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Option<Scope> {
+        text.parse().ok().map(scope)
+    }
+
+    #[test]
+    fn addresses_have_the_scope_of_their_registry() {
+        for (text, expected) in [
+            ("0.0.0.0", Scope::Nobody),
+            ("224.0.0.1", Scope::Nobody),
+            ("255.255.255.255", Scope::Nobody),
+            ("127.0.0.1", Scope::Host),
+            ("169.254.1.1", Scope::Link),
+            ("10.0.0.1", Scope::Site),
+            ("172.31.255.255", Scope::Site),
+            ("172.32.0.0", Scope::Global),
+            ("100.64.0.0", Scope::Site),
+            ("100.127.255.255", Scope::Site),
+            ("100.128.0.0", Scope::Global),
+            ("8.8.8.8", Scope::Global),
+            ("::", Scope::Nobody),
+            ("ff02::1", Scope::Nobody),
+            ("::1", Scope::Host),
+            ("fe80::1", Scope::Link),
+            ("fd00::1", Scope::Site),
+            ("2001:db8::1", Scope::Global),
+            ("::ffff:10.0.0.1", Scope::Site),
+        ] {
+            assert_eq!(of(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn subnets_are_24_and_48_bits() {
+        let same =
+            |one: &str, other: &str| one.parse().ok().map(subnet) == other.parse().ok().map(subnet);
+        assert!(same("192.0.2.1", "192.0.2.254"));
+        assert!(!same("192.0.2.1", "192.0.3.1"));
+        assert!(same("2001:db8:1::1", "2001:db8:1:ffff::1"));
+        assert!(!same("2001:db8:1::1", "2001:db8:2::1"));
+        assert!(same("::ffff:192.0.2.1", "192.0.2.9"));
+    }
+}

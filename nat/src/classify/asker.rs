@@ -190,6 +190,13 @@ impl Asker {
         self.events.pop_front()
     }
 
+    /// Takes back what was not picked up.
+    pub(super) fn discard(&mut self) {
+        for output in self.outputs.drain(..) {
+            self.sent -= u32::from(matches!(output, Output::Send { .. }));
+        }
+    }
+
     pub(super) fn has_events(&self) -> bool {
         !self.events.is_empty()
     }

@@ -158,6 +158,8 @@ impl Classifier {
 
     fn finish(&mut self, now: Instant) {
         self.finished = true;
+        // What was still to be asked is pointless now.
+        self.asker.discard();
         let [v4, v6] = [0, 1].map(|index| {
             self.families
                 .get(index)
@@ -190,8 +192,6 @@ impl Classifier {
             received: self.asker.received,
             took: now.saturating_duration_since(self.began),
         };
-        // What was still to be asked is pointless now.
-        self.asker.outputs.clear();
         let last = Output::Finished(Box::new(report));
         self.asker.outputs.push_back(last);
     }

@@ -13,9 +13,11 @@ use super::ports::{self, Law, Sample};
 use super::report::{FamilyReport, FaultKind, Lacking};
 use super::witness::{Means, Witness};
 use super::{filtering, plausible};
+use crate::scope::scope;
 use crate::stun::{Change, Retry, TransactionId, Why};
 
-/// Asked at first: a majority of three outvotes one. Further ones take the place of those that fail.
+/// Asked at first: a majority of three outvotes one. Further ones take the place of those that fail, and
+/// are asked when answers differ.
 const FIRST: usize = 3;
 
 /// Witnesses: two that contradict each other show which one lies.
@@ -243,8 +245,12 @@ impl Family {
                     asker.fault(target.address, FaultKind::Implausible);
                 }
                 let other = answer.other.filter(|_| !target.is_other);
-                target.other = other
-                    .filter(|other| plausible(*other, own) && other.ip() != target.address.ip());
+                target.other = other.filter(|other| {
+                    plausible(*other, own)
+                        && other.ip() != target.address.ip()
+                        // A server outside sends us nowhere inside.
+                        && scope(other.ip()) == scope(target.address.ip())
+                });
                 if other.is_some() && target.other.is_none() {
                     asker.fault(target.address, FaultKind::NoOther);
                 }
@@ -343,6 +349,10 @@ impl Family {
     /// their other ports too.
     fn ask_others(&mut self, asker: &mut Asker, now: Instant) {
         let depends = mapping::depends(&self.testimonies());
+        // Either someone lies or the mapping depends on who looks: every further voice helps.
+        while depends && !self.reserves.is_empty() {
+            self.call_reserve(asker, now);
+        }
         let wanted: Vec<(usize, SocketAddr, ServerKind)> = self
             .targets
             .iter()
@@ -464,10 +474,12 @@ impl Family {
         if let Some(main) = seen.public
             && seen.mapping != Mapping::None
             && (settled || seen.mapping == Mapping::EndpointIndependent)
+            && mapping::vouched(&self.testimonies(), main.ip())
             && let Some((fresh, mapped)) = self
                 .samples
                 .iter()
-                .find_map(|sample| Some((sample.socket, sample.mapped?)))
+                .filter_map(|sample| Some((sample.socket, sample.mapped?)))
+                .find(|(_, mapped)| mapped.ip() == main.ip())
         {
             self.hairpin.begin(main, fresh, mapped, now);
         }
@@ -503,14 +515,14 @@ impl Family {
                 ..Law::default()
             };
         }
-        let main = self.targets.iter().find_map(|target| {
-            Some(Sample {
-                internal: self.locals.first().map(SocketAddr::port),
-                external: target.mapped?.port(),
-                // It may have been mapped long ago.
-                in_turn: false,
-            })
-        });
+        // The main socket's may have been mapped long ago, and only the first may keep its port.
+        let mut own = self.mappings();
+        for sample in &mut own {
+            sample.in_turn = false;
+        }
+        if let Some(first) = own.first_mut() {
+            first.internal = self.locals.first().map(SocketAddr::port);
+        }
         let fresh = self.samples.iter().filter_map(|sample| {
             Some(Sample {
                 internal: asker.port_of(sample.socket),
@@ -518,17 +530,20 @@ impl Family {
                 in_turn: sample.in_turn,
             })
         });
-        ports::law(&main.into_iter().chain(fresh).collect::<Vec<_>>())
+        ports::law(&own.into_iter().chain(fresh).collect::<Vec<_>>())
     }
 
-    /// The main socket's mappings to one server after another.
     fn law_again(&self, mapping: Mapping) -> Law {
-        if !matches!(
-            mapping,
-            Mapping::AddressDependent | Mapping::AddressAndPortDependent
-        ) {
-            return Law::default();
+        match mapping {
+            Mapping::AddressDependent | Mapping::AddressAndPortDependent => {
+                ports::law(&self.mappings())
+            }
+            Mapping::Unknown | Mapping::None | Mapping::EndpointIndependent => Law::default(),
         }
+    }
+
+    /// The main socket's mappings to one server after another, each once.
+    fn mappings(&self) -> Vec<Sample> {
         let mut seen: Vec<Sample> = Vec::new();
         for target in &self.targets {
             let Some(mapped) = target.mapped else {
@@ -542,7 +557,7 @@ impl Family {
                 });
             }
         }
-        ports::law(&seen)
+        seen
     }
 
     /// Silence counts where a NAT that sends it back would have let it in.

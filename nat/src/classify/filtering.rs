@@ -68,3 +68,79 @@ pub(super) fn contradicted(witnesses: &[Witness]) -> Vec<usize> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Heard::{Arrived, Silence, Void};
+    use super::*;
+
+    const NAT: Mapping = Mapping::EndpointIndependent;
+
+    fn judge(witnesses: &[(Heard, Heard)]) -> Filtering {
+        let witnesses: Vec<Witness> = witnesses
+            .iter()
+            .map(|(near, far)| Witness {
+                near: *near,
+                far: *far,
+            })
+            .collect();
+        verdict(&witnesses, NAT).0
+    }
+
+    #[test]
+    fn one_witness_follows_the_table() {
+        let table = [
+            ((Arrived, Arrived), Filtering::EndpointIndependent),
+            ((Silence, Arrived), Filtering::EndpointIndependent),
+            ((Void, Arrived), Filtering::EndpointIndependent),
+            ((Arrived, Silence), Filtering::AddressDependent),
+            ((Arrived, Void), Filtering::Unknown),
+            ((Silence, Silence), Filtering::AddressAndPortDependent),
+            ((Silence, Void), Filtering::AddressAndPortDependent),
+            ((Void, Silence), Filtering::Unknown),
+            ((Void, Void), Filtering::Unknown),
+        ];
+        for (heard, expected) in table {
+            assert_eq!(judge(&[heard]), expected, "{heard:?}");
+        }
+        assert_eq!(judge(&[]), Filtering::Unknown);
+    }
+
+    #[test]
+    fn an_arrival_outweighs_any_silence() {
+        let lie = (Silence, Silence);
+        assert_eq!(
+            judge(&[lie, (Arrived, Arrived)]),
+            Filtering::EndpointIndependent
+        );
+        assert_eq!(
+            judge(&[lie, (Arrived, Silence)]),
+            Filtering::AddressDependent
+        );
+    }
+
+    #[test]
+    fn without_a_nat_nothing_is_filtered() {
+        let open = Witness {
+            near: Arrived,
+            far: Arrived,
+        };
+        assert_eq!(verdict(&[open], Mapping::None).0, Filtering::None);
+    }
+
+    #[test]
+    fn the_contradicted_are_named() {
+        let witness = |near, far| Witness { near, far };
+        let all = [
+            witness(Silence, Silence),
+            witness(Arrived, Silence),
+            witness(Void, Void),
+        ];
+        assert_eq!(contradicted(&all), [0]);
+        assert_eq!(
+            contradicted(&[witness(Arrived, Silence), witness(Arrived, Arrived)]),
+            [0]
+        );
+        assert_eq!(contradicted(&[witness(Silence, Silence)]), [0_usize; 0]);
+    }
+}

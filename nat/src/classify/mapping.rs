@@ -1,6 +1,6 @@
 //! What the public address depends on: the vote over what servers say.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dchat_wire::nat::Mapping;
 
@@ -93,6 +93,19 @@ pub(super) fn depends(testimonies: &[Testimony]) -> bool {
             .iter()
             .any(|other| one.server.ip() != other.server.ip() && one.mapped != other.mapped)
     })
+}
+
+/// Whether two operators see us at `ip`: only then is anything sent there, as a single one could name
+/// a victim's.
+pub(super) fn vouched(testimonies: &[Testimony], ip: IpAddr) -> bool {
+    let mut operators: Vec<usize> = testimonies
+        .iter()
+        .filter(|testimony| testimony.mapped.ip() == ip)
+        .map(|testimony| testimony.operator)
+        .collect();
+    operators.sort_unstable();
+    operators.dedup();
+    operators.len() >= 2
 }
 
 fn independent(address: SocketAddr, locals: &[SocketAddr]) -> Verdict {
@@ -188,4 +201,121 @@ fn hosts<'a>(testimonies: impl Iterator<Item = &'a Testimony>) -> usize {
     hosts.sort_unstable();
     hosts.dedup();
     hosts.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: &str = "203.0.113.5:4001";
+    const Y: &str = "203.0.113.5:4002";
+    const Z: &str = "203.0.113.5:4003";
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap_or(SocketAddr::from(([0; 4], 0)))
+    }
+
+    /// Operator, its host and port, what it sees.
+    fn judge(said: &[(usize, &str, &str)], local: &str) -> Verdict {
+        let testimonies: Vec<Testimony> = said
+            .iter()
+            .map(|(operator, server, mapped)| Testimony {
+                operator: *operator,
+                server: address(server),
+                mapped: address(mapped),
+            })
+            .collect();
+        verdict(&testimonies, &[address(local)])
+    }
+
+    const INSIDE: &str = "192.168.1.10:4001";
+    const A: &str = "198.51.100.1:3478";
+    const A_OTHER_PORT: &str = "198.51.100.1:3479";
+    const A_OTHER: &str = "192.0.2.1:3479";
+    const B: &str = "198.51.100.20:3478";
+    const C: &str = "192.0.2.30:3478";
+    const D: &str = "192.0.2.40:3478";
+
+    #[test]
+    fn nobody_says_nothing() {
+        let verdict = judge(&[], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::Unknown);
+        assert_eq!(verdict.lacking, Some(Lacking::Answer));
+    }
+
+    #[test]
+    fn one_voice_suffices_only_for_an_address_of_ours() {
+        assert_eq!(judge(&[(0, A, X)], X).mapping, Mapping::None);
+        let verdict = judge(&[(0, A, X)], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::Unknown);
+        assert_eq!(verdict.public, Some(address(X)));
+        assert_eq!(verdict.lacking, Some(Lacking::SecondServer));
+    }
+
+    #[test]
+    fn one_operator_with_two_hosts_suffices() {
+        let verdict = judge(&[(0, A, X), (0, A_OTHER, X)], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::EndpointIndependent);
+    }
+
+    #[test]
+    fn two_ports_of_one_host_are_no_second_voice() {
+        let verdict = judge(&[(0, A, X), (0, A_OTHER_PORT, X)], INSIDE);
+        assert_eq!(verdict.lacking, Some(Lacking::SecondServer));
+    }
+
+    #[test]
+    fn a_majority_wins_and_names_the_rest() {
+        let verdict = judge(&[(0, A, Y), (1, B, X), (2, C, X)], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::EndpointIndependent);
+        assert_eq!(verdict.public, Some(address(X)));
+        assert_eq!(verdict.outvoted, [0]);
+    }
+
+    #[test]
+    fn two_against_two_is_no_majority() {
+        let verdict = judge(&[(0, A, X), (1, B, X), (2, C, Y), (3, D, Y)], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::Unknown);
+        assert_eq!(verdict.lacking, Some(Lacking::Majority));
+        assert_eq!(verdict.outvoted, [0_usize; 0]);
+    }
+
+    #[test]
+    fn a_liars_second_host_gives_it_no_second_vote() {
+        let verdict = judge(&[(0, A, X), (0, A_OTHER, X), (1, B, Y)], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::Unknown);
+        assert_eq!(verdict.lacking, Some(Lacking::Majority));
+    }
+
+    #[test]
+    fn two_ports_of_one_host_tell_on_what_it_depends() {
+        let same = judge(
+            &[(0, A, X), (1, B, Y), (0, A_OTHER, Z), (0, A_OTHER_PORT, X)],
+            INSIDE,
+        );
+        assert_eq!(same.mapping, Mapping::AddressDependent);
+        let differ = judge(&[(0, A, X), (1, B, Y), (0, A_OTHER_PORT, Z)], INSIDE);
+        assert_eq!(differ.mapping, Mapping::AddressAndPortDependent);
+    }
+
+    #[test]
+    fn without_two_ports_the_stricter_one_is_told_with_what_is_lacking() {
+        let verdict = judge(&[(0, A, X), (1, B, Y)], INSIDE);
+        assert_eq!(verdict.mapping, Mapping::AddressAndPortDependent);
+        assert_eq!(verdict.lacking, Some(Lacking::MappingByPort));
+        assert_eq!(verdict.public, Some(address(X)));
+    }
+
+    #[test]
+    fn only_what_two_operators_see_is_vouched_for() {
+        let of = |operator, mapped| Testimony {
+            operator,
+            server: address(A),
+            mapped: address(mapped),
+        };
+        let ip = address(X).ip();
+        assert!(!vouched(&[of(0, X), of(0, Y)], ip));
+        assert!(vouched(&[of(0, X), of(1, Y)], ip));
+        assert!(!vouched(&[of(0, X), of(1, "192.0.2.66:4001")], ip));
+    }
 }

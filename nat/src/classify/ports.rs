@@ -148,3 +148,143 @@ fn extent(low: u32, high: u32, count: u32) -> (u32, u32) {
         (first, likely.min(65_536 - first))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn samples(ports: &[u16]) -> Vec<Sample> {
+        let sample = |external: &u16| Sample {
+            internal: None,
+            external: *external,
+            in_turn: true,
+        };
+        ports.iter().map(sample).collect()
+    }
+
+    fn found(ports: &[u16]) -> Law {
+        law(&samples(ports))
+    }
+
+    #[test]
+    fn strides_are_found_in_both_directions() {
+        for stride in [1_i16, -1, 2, -2, 4, 16] {
+            let ports: Vec<u16> = (0..5)
+                .map(|n| 30_000_u16.wrapping_add_signed(n * stride))
+                .collect();
+            let law = found(&ports);
+            assert_eq!(law.allocation, Allocation::Sequential, "{stride}");
+            assert_eq!(law.stride.cast_signed(), stride);
+        }
+    }
+
+    #[test]
+    fn a_stride_survives_an_old_first_mapping_and_others_in_between() {
+        let law = found(&[9_000, 30_000, 30_002, 30_004, 30_008, 30_010, 30_012]);
+        assert_eq!((law.allocation, law.stride), (Allocation::Sequential, 2));
+    }
+
+    #[test]
+    fn three_ports_in_a_row_are_too_few_for_a_law() {
+        assert_eq!(found(&[30_000, 30_001, 30_002]), Law::default());
+    }
+
+    #[test]
+    fn what_was_not_in_turn_does_not_count_for_a_stride() {
+        let mut samples = samples(&[30_000, 30_005, 30_001, 30_002, 30_003, 30_004]);
+        samples[1].in_turn = false;
+        assert_eq!(law(&samples).stride, 1);
+    }
+
+    #[test]
+    fn kept_ports_are_told_even_if_one_was_taken() {
+        let mut samples = samples(&[4001, 40_001, 40_002, 7_777]);
+        for (sample, port) in samples.iter_mut().zip([4001, 40_001, 40_002, 40_003]) {
+            sample.internal = Some(port);
+        }
+        assert_eq!(law(&samples).allocation, Allocation::Preserving);
+        samples[0].external = 5_000;
+        assert_eq!(law(&samples), Law::default());
+    }
+
+    #[test]
+    fn an_aligned_block_is_found_whole() {
+        let law = found(&[10_241, 10_400, 10_300, 10_455, 10_377, 10_290, 10_490]);
+        assert_eq!(law.allocation, Allocation::Block);
+        assert_eq!((law.block_first, law.block_len), (10_240, 256));
+    }
+
+    #[test]
+    fn a_block_across_a_power_of_two_is_estimated_by_its_spread() {
+        let law = found(&[8_150, 8_230, 8_180, 8_260, 8_200, 8_170, 8_245]);
+        assert_eq!(law.allocation, Allocation::Block);
+        assert!(law.block_len <= 256, "{law:?}");
+        assert!(law.block_first <= 8_150 && law.block_first + law.block_len > 8_260);
+    }
+
+    #[test]
+    fn one_lie_in_eight_does_not_hide_a_block() {
+        let law = found(&[
+            10_241, 10_400, 55_555, 10_300, 10_455, 10_377, 10_290, 10_490,
+        ]);
+        assert_eq!((law.block_first, law.block_len), (10_240, 256));
+    }
+
+    #[test]
+    fn few_samples_are_neither_a_block_nor_random() {
+        assert_eq!(
+            found(&[10_241, 10_400, 10_300, 10_455, 10_377, 10_290]),
+            Law::default()
+        );
+        assert_eq!(
+            found(&[1_241, 60_400, 30_300, 20_455, 5_377, 45_290]),
+            Law::default()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_law_always_fits_what_it_was_made_from(
+            ports in prop::collection::vec(any::<u16>(), 0..20)
+        ) {
+            let law = found(&ports);
+            let last = u32::from(law.block_first) + u32::from(law.block_len);
+            prop_assert!(last <= 65_536);
+            if law.allocation == Allocation::Block {
+                let inside = ports
+                    .iter()
+                    .filter(|port| (u32::from(law.block_first)..last).contains(&u32::from(**port)))
+                    .count();
+                prop_assert!(inside + 1 >= ports.len() && inside >= TO_SPREAD);
+            } else {
+                prop_assert_eq!((law.block_first, law.block_len), (0, 0));
+            }
+            prop_assert_eq!(law.stride != 0, law.allocation == Allocation::Sequential);
+        }
+
+        #[test]
+        fn ports_in_a_block_anywhere_are_never_taken_for_random(
+            first in 1_024_u16..60_000,
+            offsets in prop::collection::vec(0_u16..512, 8..12),
+        ) {
+            let ports: Vec<u16> = offsets.iter().map(|offset| first + offset).collect();
+            prop_assert_ne!(found(&ports).allocation, Allocation::Random);
+        }
+
+        #[test]
+        fn random_ports_are_never_taken_for_a_stride_or_kept(
+            ports in prop::collection::vec(1_024_u16..65_000, 9)
+        ) {
+            let spread = ports.iter().max().unwrap_or(&0) - ports.iter().min().unwrap_or(&0);
+            prop_assume!(spread > 20_000);
+            let mut sorted = ports.clone();
+            sorted.sort_unstable();
+            // Not all but one by accident near each other.
+            prop_assume!(sorted[7] - sorted[0] > 2_048 && sorted[8] - sorted[1] > 2_048);
+            let near = ports.windows(2).filter(|w| w[0].abs_diff(w[1]) <= 128).count();
+            prop_assume!(near < 4);
+            prop_assert_eq!(found(&ports).allocation, Allocation::Random);
+        }
+    }
+}

@@ -209,6 +209,21 @@ fn fingerprint(scanned: &Scanned<'_>) -> Result<bool, DecodeError> {
     }
 }
 
+/// Bytes of an address attribute's value, by family (RFC 8489 §14.1).
+const IPV4: usize = 8;
+const IPV6: usize = 20;
+
+fn is_address(kind: u16) -> bool {
+    matches!(
+        kind,
+        kind::MAPPED_ADDRESS
+            | kind::XOR_MAPPED_ADDRESS
+            | kind::CHANGED_ADDRESS
+            | kind::RESPONSE_ORIGIN
+            | kind::OTHER_ADDRESS
+    )
+}
+
 /// The message with nothing but the first attribute of each of `kinds`, read by the codec.
 fn read(scanned: &Scanned<'_>, kinds: &[u16]) -> Result<StunMessage, DecodeError> {
     let mut bytes = scanned
@@ -218,6 +233,9 @@ fn read(scanned: &Scanned<'_>, kinds: &[u16]) -> Result<StunMessage, DecodeError
         .to_vec();
     for attribute in kinds.iter().filter_map(|kind| scanned.first(*kind)) {
         let value = scanned.value(attribute);
+        if is_address(attribute.kind) && !matches!(value.len(), IPV4 | IPV6) {
+            return Err(DecodeError::Attribute);
+        }
         // RFC 3489 named it otherwise, and `stun-rs` does not know that name.
         let kind = match attribute.kind {
             kind::CHANGED_ADDRESS => kind::OTHER_ADDRESS,
