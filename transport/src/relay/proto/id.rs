@@ -9,7 +9,7 @@ pub struct ConnId(pub u64);
 /// Streams the other side opened are named by the caller with [`StreamId::theirs`]; those a state
 /// machine asks the caller to open are named by the state machine. The two never collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(u64);
+pub struct StreamId(pub(super) u64);
 
 impl StreamId {
     const OURS: u64 = 1 << 63;

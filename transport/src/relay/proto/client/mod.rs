@@ -10,3 +10,6 @@ mod voucher;
 pub use channels::{Channels, Consent};
 pub use reservations::{Candidate, Reservations};
 pub use voucher::VoucherError;
+
+#[cfg(test)]
+mod tests;

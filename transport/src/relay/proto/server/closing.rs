@@ -8,7 +8,7 @@ use super::config::Policy;
 use super::event::{Event, Output, Release};
 use super::relay::Relay;
 use super::requests::{RETRY_SHUTDOWN, Refused};
-use super::tables::{Place, Side, Stage, Timer};
+use super::tables::{Side, Stage, Timer};
 use crate::relay::proto::{ConnId, StreamId};
 
 /// Seconds after which a peer that did not answer or left may be asked again.
@@ -17,7 +17,7 @@ const RETRY_GONE: u32 = 5;
 const ENDED: Option<Refused> = Some((Refusal::Ended, RETRY_GONE));
 
 impl Relay {
-    pub(super) fn stream_ended(&mut self, conn: ConnId, stream: StreamId, _now: Instant) {
+    pub(super) fn stream_ended(&mut self, conn: ConnId, stream: StreamId) {
         let link = self.links.get(&conn);
         if let Some(place) = link.and_then(|link| link.by_stream(stream)) {
             self.end_by(place.channel, place.side);
@@ -38,9 +38,9 @@ impl Relay {
         }
     }
 
-    /// The connection of one side is gone and forgotten already.
-    pub(super) fn end_gone(&mut self, place: Place, _now: Instant) {
-        self.end_by(place.channel, place.side);
+    /// The relay ends an open channel, or one that was never answered, on its own.
+    pub(super) fn end_both(&mut self, id: u32) {
+        self.end(id, ENDED, ENDED);
     }
 
     pub(super) fn channel_due(&mut self, id: u32, now: Instant) {
@@ -50,7 +50,7 @@ impl Relay {
         };
         match channel.stage {
             Stage::Asked => self.end(id, Some((Refusal::NoAnswer, RETRY_GONE)), ENDED),
-            Stage::Open if channel.used + idle <= now => self.end(id, ENDED, ENDED),
+            Stage::Open if channel.used + idle <= now => self.end_both(id),
             Stage::Open => {
                 channel.timer = channel.used + idle;
                 self.timers.insert((channel.timer, Timer::Channel(id)));
@@ -102,7 +102,7 @@ impl Relay {
     }
 
     /// Takes a policy over and ends what it excludes.
-    pub(super) fn adopt(&mut self, policy: Policy, _now: Instant) {
+    pub(super) fn adopt(&mut self, policy: Policy) {
         self.policy = policy;
         let excluded: Vec<_> = self
             .channels
@@ -126,7 +126,7 @@ impl Relay {
         }
     }
 
-    pub(super) fn shut_down(&mut self, _now: Instant) {
+    pub(super) fn shut_down(&mut self) {
         self.shutting_down = true;
         let channels: Vec<_> = self.channels.iter().map(|(id, _)| id).collect();
         let word = Some((Refusal::ShuttingDown, RETRY_SHUTDOWN));

@@ -99,7 +99,7 @@ pub struct Limits {
     /// with a reservation takes less than 1 KiB.
     pub connections: usize,
     /// Connections of one peer, default 4: a peer keeps one; a restarted or roaming one has two
-    /// for a moment.
+    /// for a moment. A further one takes the place of the oldest, whose channels end.
     pub connections_per_peer: usize,
     /// Reservations, default 10,000: with their connections well below 256 MiB.
     pub reservations: usize,

@@ -114,6 +114,11 @@ impl Relay {
         };
         let before = queue.charged();
         while let Some(datagram) = queue.pop(link.room) {
+            // It fitted when it came.
+            if datagram.len() > link.largest {
+                self.stats.drops.too_large += 1;
+                continue;
+            }
             link.room -= datagram.len();
             transmit(&mut self.outputs, &mut self.stats, conn, datagram);
         }

@@ -41,3 +41,6 @@ pub use event::{Event, Input, Output, Release};
 pub use queue::CHARGE;
 pub use relay::Relay;
 pub use stats::{Drops, Refusals, Stats};
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ impl Relay {
                 frame,
                 unix_ms,
             } => self.frame(conn, stream, frame, unix_ms, now),
-            Input::Ended { conn, stream } => self.stream_ended(conn, stream, now),
+            Input::Ended { conn, stream } => self.stream_ended(conn, stream),
             Input::Up {
                 conn,
                 peer,
@@ -92,8 +92,8 @@ impl Relay {
                     link.largest = bytes;
                 }
             }
-            Input::Policy(policy) => self.adopt(policy, now),
-            Input::Shutdown => self.shut_down(now),
+            Input::Policy(policy) => self.adopt(policy),
+            Input::Shutdown => self.shut_down(),
         }
     }
 
@@ -144,11 +144,11 @@ impl Relay {
     }
 
     fn up(&mut self, conn: ConnId, peer: PeerId, ip: IpAddr, largest: usize, now: Instant) {
-        let of_peer = self.peers.get(&peer).map_or(0, |peer| peer.links.len());
-        if self.links.contains_key(&conn)
-            || self.links.len() >= self.limits.connections
-            || of_peer >= self.limits.connections_per_peer
-        {
+        if self.links.contains_key(&conn) {
+            return;
+        }
+        self.make_way(&peer, now);
+        if self.links.len() >= self.limits.connections {
             return;
         }
         let subnet = counted(ip, self.policy.private_exempt);
@@ -195,6 +195,26 @@ impl Relay {
         self.arm_peer(peer);
     }
 
+    /// With as many connections as one may have, a peer's oldest gives way to its newest: it is
+    /// probably dead and not known to be so yet.
+    fn make_way(&mut self, peer: &PeerId, now: Instant) {
+        let Some(peer) = self.peers.get(peer) else {
+            return;
+        };
+        let Some(&oldest) = peer.links.first() else {
+            return;
+        };
+        if peer.links.len() < self.limits.connections_per_peer {
+            return;
+        }
+        let link = self.links.get(&oldest);
+        let places = link.map(|link| link.places.clone()).unwrap_or_default();
+        for place in places {
+            self.end_both(place.channel);
+        }
+        self.gone(oldest, now);
+    }
+
     fn gone(&mut self, conn: ConnId, now: Instant) {
         let Some(link) = self.links.remove(&conn) else {
             return;
@@ -204,7 +224,7 @@ impl Relay {
             self.stats.drops.ended += queue.len() as u64;
         }
         for place in link.places {
-            self.end_gone(place, now);
+            self.end_by(place.channel, place.side);
         }
         self.leave_subnet(link.subnet);
         let grace = now + self.limits.grace;

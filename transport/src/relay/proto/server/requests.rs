@@ -81,7 +81,7 @@ impl Relay {
             return Err((Refusal::Full, RETRY_FULL));
         };
         let holder = peer.subnet.and_then(|subnet| self.subnets.get_mut(&subnet));
-        // Both are asked before either pays: a peer over its own rate costs its neighbours nothing.
+        // The peer's own first: one that is over its rate costs its neighbours nothing.
         if !peer.requests.take(1, now) || !holder.is_none_or(|holder| holder.requests.take(1, now))
         {
             return Err((Refusal::Limited, RETRY_RATE));

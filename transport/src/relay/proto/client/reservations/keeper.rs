@@ -1,23 +1,4 @@
-//! At which relays to be reachable.
-//!
-//! **State.** The relays that could be used, in the order of preference: those the user named
-//! before those found, then by round trip where that is known. For each whether it is at rest after
-//! a failure, being connected to, being asked, or held.
-//!
-//! **In.** [`Input`]: the list, connections to relays that come and go, and answers to RESERVE.
-//! **Out.** [`Output`]: connections wanted, frames to send, the addresses under which we can be
-//! reached. After each input and each timeout the caller drains [`Reservations::poll_output`].
-//!
-//! **Rules.** [`Config::wanted`] relays are held when there are as many. A connection that is slow
-//! to come up does not keep the next relay waiting; a reservation too many is given up, the least
-//! preferred first. When a relay is lost the next is asked at once, and the lost one rests. A relay
-//! that is clearly better than the worst that is held takes its place, once it is held itself.
-//! A reservation is renewed at half its time, give or take a tenth, so that those who came together
-//! do not return together. A voucher that is not the relay's, not ours, or was seen before makes
-//! the relay [`Event::BadVoucher`] and unused for [`Config::never`].
-//!
-//! **Bounds.** [`Config::candidates`] relays with [`SOCKETS`] sockets each, one question to each at
-//! a time; waits after failures double up to [`Config::rest_max`].
+//! The keeper: which relay to use next, and what to do with its answers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -26,264 +7,15 @@ use std::time::{Duration, Instant};
 use dchat_wire::relay::{Refusal, RelayRefused, RelayReserve, RelayReserved};
 use dchat_wire::{Address, Frame, PeerId};
 
-use super::voucher::{self, VoucherError};
-
-/// Sockets of one relay that are used: two families, and a second of each.
-pub const SOCKETS: usize = 4;
+use super::config::{Candidate, Config, SOCKETS};
+use super::event::{Event, Held, Input, Output};
+use super::relay::{Relay, Renewal, State};
+use crate::relay::proto::client::voucher;
 
 /// The shortest reservation that is worth having: below it, renewals would be all the relay does.
 const LIFETIME_MIN: Duration = Duration::from_secs(30);
 
-/// Numbers of the keeper of reservations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Relays to hold, default 2: when one dies the other carries on.
-    pub wanted: usize,
-    /// Relays to choose from, default 32; of a longer list the first.
-    pub candidates: usize,
-    /// For how long to ask, default 1 h: relays commonly give no more.
-    pub lifetime: Duration,
-    /// When a connection is called slow and the next relay is tried beside it, default 2 s.
-    pub slow: Duration,
-    /// When a connection or an answer is given up, default 10 s: as long as a handshake takes.
-    pub give_up: Duration,
-    /// Rest after the first failure, default 1 s.
-    pub rest_min: Duration,
-    /// Longest rest after failures, default 5 min.
-    pub rest_max: Duration,
-    /// Rest of a relay that refused for good, or lied, default 1 h: policies change.
-    pub never: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            wanted: 2,
-            candidates: 32,
-            lifetime: Duration::from_secs(60 * 60),
-            slow: Duration::from_secs(2),
-            give_up: Duration::from_secs(10),
-            rest_min: Duration::from_secs(1),
-            rest_max: Duration::from_secs(5 * 60),
-            never: Duration::from_secs(60 * 60),
-        }
-    }
-}
-
-/// A relay that could be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Who it is.
-    pub relay: PeerId,
-    /// Where it listens; the first [`SOCKETS`] are used.
-    pub sockets: Vec<SocketAddr>,
-    /// Named by the user rather than found.
-    pub configured: bool,
-}
-
-/// What is told to the keeper.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The relays that could be used, in order of preference, replacing earlier ones.
-    Candidates(Vec<Candidate>),
-    /// A connection to a relay is up, whoever wanted it.
-    Up {
-        /// The relay.
-        relay: PeerId,
-        /// The address it has.
-        socket: SocketAddr,
-        /// Its round trip.
-        rtt: Duration,
-    },
-    /// A relay's round trip was measured, over a connection or otherwise.
-    Rtt {
-        /// The relay.
-        relay: PeerId,
-        /// Its round trip.
-        rtt: Duration,
-    },
-    /// The connection to a relay is gone, or none could be made.
-    Gone {
-        /// The relay.
-        relay: PeerId,
-    },
-    /// How a RESERVE was answered.
-    Answer {
-        /// The relay.
-        relay: PeerId,
-        /// Of [`Output::Reserve`].
-        ask: u64,
-        /// RESERVED or REFUSED; `None` when the stream ended without a frame.
-        frame: Option<Frame>,
-        /// Milliseconds since 1970, to check vouchers with.
-        unix_ms: u64,
-    },
-    /// The node has other addresses or routes: those at rest are tried again.
-    NetworkChanged,
-}
-
-/// What the keeper wants done, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Connect to a relay and say [`Input::Up`] or [`Input::Gone`].
-    Connect {
-        /// The relay.
-        relay: PeerId,
-        /// Where it listens.
-        sockets: Vec<SocketAddr>,
-    },
-    /// The connection to a relay is not needed here any more.
-    Release {
-        /// The relay.
-        relay: PeerId,
-    },
-    /// Send RESERVE on a stream of its own and say [`Input::Answer`].
-    Reserve {
-        /// The relay.
-        relay: PeerId,
-        /// Which question it is.
-        ask: u64,
-        /// RESERVE.
-        frame: Box<Frame>,
-    },
-    /// The addresses under which we can be reached, all of them; said when they change.
-    Circuits(Vec<Address>),
-    /// Something happened that is worth a line in a log.
-    Event(Event),
-}
-
-/// What happened with a relay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A reservation is held, or held longer.
-    Held {
-        /// The relay.
-        relay: PeerId,
-        /// For how long from now.
-        lifetime: Duration,
-    },
-    /// The relay said no.
-    Refused {
-        /// The relay.
-        relay: PeerId,
-        /// Why.
-        reason: Refusal,
-    },
-    /// The relay's voucher is worth nothing; the relay is at fault.
-    BadVoucher {
-        /// The relay.
-        relay: PeerId,
-        /// What is wrong with it.
-        error: VoucherError,
-    },
-    /// The relay could not be reached, did not answer, or answered nonsense.
-    Failed {
-        /// The relay.
-        relay: PeerId,
-    },
-    /// A reservation that was held is not any more.
-    Lost {
-        /// The relay.
-        relay: PeerId,
-    },
-}
-
-/// A reservation that is held, for those who want to show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The relay.
-    pub relay: PeerId,
-    /// Its address.
-    pub socket: SocketAddr,
-    /// Its round trip, as measured last.
-    pub rtt: Option<Duration>,
-    /// When it ends unless it is renewed.
-    pub until: Instant,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// May be used.
-    Idle,
-    /// Failed lately.
-    Resting { until: Instant },
-    /// A connection is wanted.
-    Connecting { slow: Instant, until: Instant },
-    /// RESERVE is sent.
-    Asking { ask: u64, until: Instant },
-    /// Reserved.
-    Held { until: Instant, renewal: Renewal },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Renewal {
-    At(Instant),
-    Asking { ask: u64, until: Instant },
-}
-
-#[derive(Debug)]
-struct Relay {
-    relay: PeerId,
-    sockets: Vec<SocketAddr>,
-    configured: bool,
-    state: State,
-    /// Where the connection leads, while there is one.
-    socket: Option<SocketAddr>,
-    rtt: Option<Duration>,
-    failures: u32,
-    /// Of the last voucher.
-    sequence: Option<u64>,
-}
-
-impl Relay {
-    fn is_held(&self) -> bool {
-        matches!(self.state, State::Held { .. })
-    }
-
-    /// Whether it is on the way to be held and may be soon.
-    fn is_promising(&self, now: Instant) -> bool {
-        match self.state {
-            State::Connecting { slow, .. } => slow > now,
-            State::Asking { .. } => true,
-            State::Idle | State::Resting { .. } | State::Held { .. } => false,
-        }
-    }
-
-    fn is_begun(&self) -> bool {
-        matches!(self.state, State::Connecting { .. } | State::Asking { .. })
-    }
-
-    /// Less is better.
-    fn rank(&self) -> (bool, Duration) {
-        (!self.configured, self.rtt.unwrap_or(Duration::MAX))
-    }
-
-    /// Whether it is worth leaving `other` for this one: named by the user where that one is not,
-    /// or a third and 10 ms nearer, which is more than round trips wander.
-    fn clearly_beats(&self, other: &Self) -> bool {
-        if self.configured != other.configured {
-            return self.configured;
-        }
-        match (self.rtt, other.rtt) {
-            (Some(ours), Some(theirs)) => ours + ours / 3 + Duration::from_millis(10) < theirs,
-            (_, _) => false,
-        }
-    }
-
-    fn due(&self) -> Option<Instant> {
-        match self.state {
-            State::Idle => None,
-            State::Resting { until } | State::Asking { until, .. } => Some(until),
-            State::Connecting { slow, until } => Some(if slow < until { slow } else { until }),
-            State::Held {
-                until,
-                renewal: Renewal::At(at) | Renewal::Asking { until: at, .. },
-            } => Some(until.min(at)),
-        }
-    }
-}
-
-/// The keeper of reservations; see the [module](self) for the contract.
+/// The keeper of reservations; see the [module](super) for the contract.
 #[derive(Debug)]
 pub struct Reservations {
     config: Config,
@@ -572,9 +304,10 @@ impl Reservations {
             State::Connecting { until, .. } | State::Asking { until, .. } if until <= now => {
                 self.failed(id, now);
             }
-            State::Connecting { until, slow } if slow <= now => {
-                relay.state = State::Connecting { until, slow: until };
-            }
+            State::Connecting {
+                until,
+                slow: Some(slow),
+            } if slow <= now => relay.state = State::Connecting { until, slow: None },
             State::Held { until, .. } if until <= now => self.lost(id, None, now),
             State::Held {
                 renewal: Renewal::At(at),
@@ -669,7 +402,7 @@ impl Reservations {
             return self.ask(id, now);
         }
         relay.state = State::Connecting {
-            slow: now + self.config.slow,
+            slow: Some(now + self.config.slow),
             until: now + self.config.give_up,
         };
         let sockets = relay.sockets.clone();
