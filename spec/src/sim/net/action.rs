@@ -28,8 +28,12 @@ pub enum Action {
     Quality(HostId, InterfaceId, Quality),
     /// The same for the outside link of a box.
     BoxQuality(BoxId, Quality),
-    /// A host is gone: it neither receives nor wakes again.
+    /// A host is gone: it neither receives nor wakes again, until it is revived.
     Kill(HostId),
+    /// It is back, and knows nothing.
+    Revive(HostId),
+    /// The internet loses everything between two public addresses, or no longer does.
+    Part(IpAddr, IpAddr, bool),
 }
 
 impl Action {
@@ -46,6 +50,8 @@ impl Action {
             Self::Quality(host, ..) => (10, host.0),
             Self::BoxQuality(at, _) => (11, at.0),
             Self::Kill(host) => (12, host.0),
+            Self::Revive(host) => (13, host.0),
+            Self::Part(.., part) => (14, usize::from(*part)),
         };
         kind << 32 | who as u64
     }
@@ -104,6 +110,8 @@ impl Net {
                 }
             }
             Action::Kill(host) => self.kill(host),
+            Action::Revive(host) => self.revive(host),
+            Action::Part(one, other, part) => self.part([one, other], part),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Moving packets, and time with them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ pub struct Net {
     links: u64,
     trace: Trace,
     drops: Drops,
+    /// Pairs of public addresses between which nothing gets through, the lower one first.
+    parted: BTreeSet<[IpAddr; 2]>,
     pub(super) boxes: Vec<Middlebox>,
 }
 
@@ -112,6 +115,7 @@ impl Net {
             links: 0,
             trace: Trace::new(),
             drops: Drops::default(),
+            parted: BTreeSet::new(),
             boxes: Vec::new(),
         }
     }
@@ -339,6 +343,14 @@ impl Net {
     /// From a realm, one link further.
     fn route(&mut self, realm: RealmId, packet: Packet) {
         let to = packet.dst.ip();
+        if realm == Self::INTERNET && !self.parted.is_empty() {
+            let mut ends = [packet.src.ip(), to];
+            ends.sort_unstable();
+            if self.parted.contains(&ends) {
+                self.lost(Loss::Cut, &packet);
+                return;
+            }
+        }
         let Some(found) = self.realms.get(realm.0) else {
             return;
         };
@@ -492,6 +504,25 @@ impl Net {
         found.wake = None;
         for interface in 0..found.interfaces.len() {
             self.detach(host, InterfaceId(interface));
+        }
+    }
+
+    pub(super) fn revive(&mut self, host: HostId) {
+        let Some(found) = self.hosts.get_mut(host.0) else {
+            return;
+        };
+        found.dead = false;
+        for interface in 0..found.interfaces.len() {
+            self.attach(host, InterfaceId(interface));
+        }
+    }
+
+    pub(super) fn part(&mut self, mut ends: [IpAddr; 2], part: bool) {
+        ends.sort_unstable();
+        if part {
+            self.parted.insert(ends);
+        } else {
+            self.parted.remove(&ends);
         }
     }
 

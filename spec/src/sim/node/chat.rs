@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::sim::time::Time;
 
 /// Bytes of a message: number, time it was written, padding up to a short line of text.
-pub const MESSAGE: usize = 100;
+pub(super) const MESSAGE: usize = 100;
 
 /// Messages received.
 #[derive(Clone, Debug, Default)]

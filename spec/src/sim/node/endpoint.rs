@@ -106,6 +106,7 @@ pub struct Endpoint {
     next_extra: u16,
     direct: BTreeMap<VirtualAddress, Direct>,
     events: VecDeque<Event>,
+    resets: Vec<(VirtualAddress, Bytes)>,
     probes: u64,
     now: Time,
 }
@@ -134,6 +135,7 @@ impl Endpoint {
             next_extra: 0,
             direct: BTreeMap::new(),
             events: VecDeque::new(),
+            resets: Vec::new(),
             probes: 0,
             now: Time::ZERO,
         }
@@ -335,7 +337,12 @@ impl Endpoint {
             let ours = self.cid();
             match Connection::accept(QUIC, self.name, ours, &packet, now) {
                 Some(connection) => self.connections.insert(virt, connection),
-                None => return,
+                None => {
+                    let cid = self.cid();
+                    self.resets
+                        .extend(packet.reset(cid).map(|bytes| (virt, bytes)));
+                    return;
+                }
             };
         }
         let chat = packet.streams().any(|id| CHAT.contains(&id));
@@ -363,7 +370,7 @@ impl Endpoint {
     pub fn flush(&mut self, net: &mut Net) {
         let now = self.instant();
         loop {
-            let mut packets = Vec::new();
+            let mut packets = std::mem::take(&mut self.resets);
             for (virt, connection) in &mut self.connections {
                 while let Some(bytes) = connection.poll_transmit(now) {
                     packets.push((*virt, bytes));

@@ -44,8 +44,6 @@ pub struct Session {
     pub up: Option<Time>,
     /// The messages.
     pub chat: Chat,
-    /// Times its packets took another path.
-    pub switches: u64,
     role: Role,
 }
 
@@ -72,7 +70,9 @@ pub struct Peer {
     sampling: Sampling,
     streams: Streams,
     sessions: BTreeMap<VirtualAddress, Session>,
-    closed: u64,
+    /// What sessions that ended leave behind.
+    past: Vec<Chat>,
+    switches: u64,
 }
 
 impl Peer {
@@ -101,7 +101,8 @@ impl Peer {
             sampling: Sampling::new(reflector, Rng::secret(seed, "sampling", index)),
             streams: Streams::default(),
             sessions: BTreeMap::new(),
-            closed: 0,
+            past: Vec::new(),
+            switches: 0,
         }
     }
 
@@ -135,13 +136,37 @@ impl Peer {
     /// Sessions that ended.
     #[must_use]
     pub fn closed(&self) -> u64 {
-        self.closed
+        self.past.len() as u64
+    }
+
+    /// The messages of all sessions, those that ended included.
+    pub fn chats(&self) -> impl Iterator<Item = &Chat> {
+        let now = self.sessions.values().map(|session| &session.chat);
+        self.past.iter().chain(now)
+    }
+
+    /// Times the packets of any session took another path.
+    #[must_use]
+    pub fn switches(&self) -> u64 {
+        self.switches
     }
 
     /// How its agent judges a session.
     #[must_use]
     pub fn outcome(&self, virt: VirtualAddress) -> Option<Outcome> {
         self.endpoint.switch.outcome(virt)
+    }
+
+    /// The relays over which it has a channel to a peer.
+    #[must_use]
+    pub fn channels_to(&self, peer: PeerId) -> Vec<PeerId> {
+        self.relaying.channels_to(peer)
+    }
+
+    /// The relays at which it holds a reservation.
+    #[must_use]
+    pub fn reserved_at(&self) -> Vec<PeerId> {
+        self.relaying.held_at()
     }
 
     /// Dials a peer at a relay where both hold a reservation.
@@ -281,8 +306,8 @@ impl Peer {
         match event {
             Event::Quic { virt, event } => self.quic(net, virt, event),
             Event::Switched { virt, .. } => {
-                if let Some(session) = self.sessions.get_mut(&virt) {
-                    session.switches += 1;
+                if self.sessions.contains_key(&virt) {
+                    self.switches += 1;
                     // Somebody always has something to say; it is what shows that the path works.
                     self.write(virt);
                 }
@@ -342,7 +367,8 @@ impl Peer {
                 if relay {
                     self.relaying.closed(&mut self.endpoint, virt);
                 }
-                self.closed += u64::from(self.sessions.remove(&virt).is_some());
+                let session = self.sessions.remove(&virt);
+                self.past.extend(session.map(|session| session.chat));
             }
         }
     }
@@ -368,7 +394,6 @@ impl Peer {
             peer,
             up: None,
             chat: Chat::default(),
-            switches: 0,
             role,
         };
         self.sessions.insert(virt, session);
@@ -377,6 +402,7 @@ impl Peer {
 
     fn control(&mut self, net: &mut Net, virt: VirtualAddress, frame: Frame) {
         let now = self.endpoint.instant();
+        let ended = self.closed();
         let Some(session) = self.sessions.get_mut(&virt) else {
             return;
         };
@@ -384,7 +410,7 @@ impl Peer {
             Frame::Hello(_) => {
                 session.up = Some(net.now());
                 self.endpoint.attach(virt);
-                let index = (self.endpoint.host().index() as u64) << 32 | self.closed;
+                let index = (self.endpoint.host().index() as u64) << 32 | ended;
                 let traverse = PathInput::Traverse {
                     virt,
                     config: agent::Config::default(),

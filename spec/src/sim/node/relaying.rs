@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use dchat_transport::path::{ChannelAddress, Input as PathInput, Leg, LegId, VirtualAddress};
+use dchat_transport::path::{Input as PathInput, Leg, LegId, VirtualAddress};
 use dchat_transport::relay::proto::client::channels::{self, Channels, Consent};
 use dchat_transport::relay::proto::client::reservations::{self, Candidate, Reservations};
 use dchat_transport::relay::proto::{ConnId, StreamId};
@@ -48,6 +48,8 @@ pub(super) struct Relaying {
     asks: BTreeMap<(VirtualAddress, QuicStream), (PeerId, u64)>,
     serial: u64,
     opened: Vec<Opened>,
+    /// Channels that are there, and to whom.
+    open: BTreeMap<(ConnId, u32), PeerId>,
 }
 
 impl Relaying {
@@ -63,6 +65,7 @@ impl Relaying {
             asks: BTreeMap::new(),
             serial: 0,
             opened: Vec::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -76,8 +79,16 @@ impl Relaying {
         self.reservations.held().count()
     }
 
-    /// Relays at which a reservation is held, with whom a channel could be asked for.
-    pub(super) fn relays(&self) -> Vec<PeerId> {
+    /// The relays over which there is a channel to `peer`.
+    pub(super) fn channels_to(&self, peer: PeerId) -> Vec<PeerId> {
+        let open = self.open.iter().filter(|((..), of)| **of == peer);
+        let relay = |conn| self.links.iter().find(|link| link.conn == conn);
+        open.filter_map(|((conn, _), _)| Some(relay(*conn)?.relay))
+            .collect()
+    }
+
+    /// The relays at which a reservation is held.
+    pub(super) fn held_at(&self) -> Vec<PeerId> {
         self.reservations.held().map(|held| held.relay).collect()
     }
 
@@ -283,6 +294,7 @@ impl Relaying {
                 asked,
                 ..
             } => {
+                self.open.insert((conn, channel), peer);
                 let link = self.links.iter().find(|link| link.conn == conn);
                 if let Some(leg) = link.and_then(|link| link.leg) {
                     self.opened.push(Opened::Channel {
@@ -294,6 +306,7 @@ impl Relaying {
                 }
             }
             channels::Output::Closed { conn, channel, .. } => {
+                self.open.remove(&(conn, channel));
                 let link = self.links.iter().find(|link| link.conn == conn);
                 if let Some(leg) = link.and_then(|link| link.leg) {
                     let closed = PathInput::ChannelClosed { leg, channel };
@@ -325,9 +338,4 @@ impl Relaying {
         let link = self.links.iter().find(|link| link.conn == conn)?;
         endpoint.connection(link.virt)
     }
-}
-
-/// Whether a path runs over this channel.
-pub(super) fn over(remote: SocketAddr, channel: u32) -> bool {
-    remote == ChannelAddress(channel).socket_addr()
 }

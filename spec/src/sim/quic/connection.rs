@@ -249,6 +249,10 @@ impl Connection {
         if self.closed {
             return;
         }
+        if packet.form == Form::Reset {
+            self.over();
+            return;
+        }
         let Some(in_order) = self.received.insert(packet.number) else {
             return;
         };

@@ -20,6 +20,8 @@ const TAG: usize = 16;
 const INITIAL: u8 = 0xc0;
 const HANDSHAKE: u8 = 0xe0;
 const SHORT: u8 = 0x40;
+/// A short header too, for a receiver that does not know what it is.
+const RESET: u8 = 0x41;
 const VERSION: u32 = 1;
 
 /// Runs of packet numbers in one acknowledgement.
@@ -161,6 +163,9 @@ pub enum Form {
     Handshake,
     /// Short: the destination id is all there is.
     Short,
+    /// A stateless reset (RFC 9000 §10.3): whoever sends it knows nothing of the connection. The
+    /// model has no token; it takes the sender's word.
+    Reset,
 }
 
 /// One packet, which fills its datagram.
@@ -177,6 +182,20 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// What a node answers to a packet of a connection that it does not know; `None` where QUIC
+    /// answers otherwise, or not at all. `dcid` is random.
+    #[must_use]
+    pub fn reset(&self, dcid: Cid) -> Option<Bytes> {
+        let reset = Self {
+            form: Form::Reset,
+            dcid,
+            scid: Cid::default(),
+            number: 0,
+            frames: Vec::new(),
+        };
+        (self.form == Form::Short).then(|| reset.seal())
+    }
+
     /// The streams it carries something of.
     pub fn streams(&self) -> impl Iterator<Item = StreamId> {
         self.frames.iter().filter_map(|frame| match frame {
@@ -201,8 +220,12 @@ impl Packet {
                     out.put_slice(&cid);
                 }
             }
-            Form::Short => {
-                out.put_u8(SHORT);
+            Form::Short | Form::Reset => {
+                out.put_u8(if self.form == Form::Short {
+                    SHORT
+                } else {
+                    RESET
+                });
                 out.put_slice(&self.dcid);
             }
         }
@@ -224,6 +247,7 @@ impl Packet {
             INITIAL => Form::Initial,
             HANDSHAKE => Form::Handshake,
             SHORT => Form::Short,
+            RESET => Form::Reset,
             _ => return None,
         };
         let cid = |bytes: &mut Bytes| {
@@ -232,7 +256,7 @@ impl Packet {
             Some(cid)
         };
         let (mut dcid, mut scid) = (Cid::default(), Cid::default());
-        if form == Form::Short {
+        if matches!(form, Form::Short | Form::Reset) {
             dcid = cid(&mut bytes)?;
         } else {
             if bytes.try_get_u32().ok()? != VERSION {

@@ -8,10 +8,10 @@ use dchat_transport::relay::proto::client::reservations::Candidate;
 use dchat_wire::PeerId;
 use dchat_wire::sign::Identity;
 
-use crate::sim::net::{HostId, Net, Quality};
+use crate::sim::net::{Action, HostId, Net, Quality};
 use crate::sim::node::{Node, PORT, Peer, PeerConfig, RelayNode, StunServer, World};
 use crate::sim::rng::Rng;
-use crate::sim::site::{Place, Profile, Terrain};
+use crate::sim::site::{Home, Place, Profile, Terrain};
 use crate::sim::time::Clock;
 
 /// What links of a scenario do besides delaying.
@@ -43,6 +43,7 @@ pub struct Setting {
     weather: Weather,
     servers: Vec<Server>,
     relays: Vec<(Candidate, HostId, Duration)>,
+    keys: Vec<(Identity, HostId)>,
     nodes: u64,
 }
 
@@ -71,6 +72,7 @@ impl Setting {
             weather,
             servers: Vec::new(),
             relays: Vec::new(),
+            keys: Vec::new(),
             nodes: 0,
         };
         let mut stun = Vec::new();
@@ -106,6 +108,7 @@ impl Setting {
             sockets: sockets.collect(),
             configured: true,
         };
+        self.keys.push((identity.clone(), place.host));
         let relay = RelayNode::new(place.host, identity, self.clock, self.seed);
         self.world.start(place.host, Node::Relay(Box::new(relay)));
         self.relays.push((candidate, place.host, delay));
@@ -132,6 +135,22 @@ impl Setting {
             place,
             delay,
         }
+    }
+
+    /// Adds a network that a node could move to.
+    pub fn home(&mut self, profile: Profile) -> Home {
+        let (quality, _) = self.quality(NODE_MS);
+        self.terrain.home(&mut self.world.net, profile, quality)
+    }
+
+    /// Brings a relay that was killed back, with its key and nothing else.
+    pub fn revive(&mut self, host: HostId) {
+        let Some((identity, ..)) = self.keys.iter().find(|(_, of)| *of == host) else {
+            return;
+        };
+        let relay = RelayNode::new(host, identity.clone(), self.clock, self.seed);
+        self.world.net.apply(Action::Revive(host));
+        self.world.start(host, Node::Relay(Box::new(relay)));
     }
 
     /// The relays: who, where, and the one-way delay of each.

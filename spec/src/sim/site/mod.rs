@@ -7,4 +7,4 @@ mod terrain;
 
 pub use exchange::needs_guess;
 pub use profile::Profile;
-pub use terrain::{Place, Terrain};
+pub use terrain::{Home, Place, Terrain};

@@ -24,6 +24,19 @@ pub struct Place {
     pub addresses: Vec<IpAddr>,
 }
 
+/// A network that a node could be in.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// The realm a node would be in.
+    pub realm: RealmId,
+    /// The IPv4 boxes in front of it, from the inside outwards.
+    pub boxes: Vec<BoxId>,
+    /// The IPv6 firewall in front of it.
+    pub firewall: Option<BoxId>,
+    /// The addresses a node would have.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// Gives out addresses while a network is built. Public ones are taken from blocks that are
 /// assigned on the real internet, as code that tells scopes apart does not believe the blocks for
 /// documentation to be public.
@@ -55,6 +68,19 @@ impl Terrain {
 
     /// A node behind what its profile says; `quality` is that of the outermost link.
     pub fn node(&mut self, net: &mut Net, profile: Profile, quality: Quality) -> Place {
+        let home = self.home(net, profile, quality);
+        let own = if home.boxes.is_empty() {
+            quality
+        } else {
+            Quality::IDEAL
+        };
+        let mut place = self.inside(net, home.realm, home.addresses, own);
+        (place.boxes, place.firewall) = (home.boxes, home.firewall);
+        place
+    }
+
+    /// What a profile says, with addresses for a node in it, and no node.
+    pub fn home(&mut self, net: &mut Net, profile: Profile, quality: Quality) -> Home {
         let site = self.site();
         let mut realm = Net::INTERNET;
         let mut boxes = Vec::new();
@@ -87,14 +113,12 @@ impl Terrain {
                 firewall = Some(net.middlebox(ends, behaviour, Vec::new(), quality));
             }
         }
-        let own = if boxes.is_empty() {
-            quality
-        } else {
-            Quality::IDEAL
-        };
-        let mut place = self.inside(net, realm, addresses, own);
-        (place.boxes, place.firewall) = (boxes, firewall);
-        place
+        Home {
+            realm,
+            boxes,
+            firewall,
+            addresses,
+        }
     }
 
     fn inside(
