@@ -151,7 +151,11 @@ impl Path {
             failed: None,
             asks: [None; ASKS],
             next_ask: 0,
-            granted: 1,
+            // A channel is the consent of both ends.
+            granted: match leg.kind() {
+                PathKind::Direct => 1,
+                PathKind::Relayed => bounds::UNPROVEN_PROBES,
+            },
             received: 0,
             spent: 0,
         })
@@ -266,8 +270,8 @@ impl Path {
         self.answered = self.answered.max(Some(ask.at));
         if ask.size >= sizes::BASE {
             self.fits = self.fits.max(ask.size);
-            self.fit = self.fit.filter(|fit| fit.size > ask.size);
         }
+        self.fit = self.fit.filter(|fit| fit.size > ask.size);
         let first = !self.proven;
         self.proven = true;
         Some(first)

@@ -7,6 +7,7 @@ use super::Attached;
 use crate::path::address::PathId;
 use crate::path::bounds;
 use crate::path::context::{Context, Output};
+use crate::path::leg::PathKind;
 
 /// Probes of one round.
 const ROUND_OF_ALL: u32 = (bounds::PATHS + bounds::RELAYED) as u32;
@@ -25,6 +26,7 @@ impl Attached {
 
     /// Asks with a probe of this size, which only a proven path may be sent when it is padded.
     pub(super) fn ask_sized(&mut self, id: PathId, size: usize, cx: &mut Context<'_>) {
+        let gone = self.paths.active.gone;
         let Some(path) = self.paths.get_mut(id).filter(|path| path.may_ask()) else {
             return;
         };
@@ -32,8 +34,10 @@ impl Attached {
         if !path.proven && path.asked_within(bounds::MEASURE_GAP, cx.now) {
             return;
         }
-        // Measurements and trials leave a round for when the active path is in question.
-        let reserve = if self.check.is_some() {
+        // Measurements and trials leave a round for when the active path is in question, and for what
+        // may take its place.
+        let spare = path.kind == PathKind::Relayed && !path.proven;
+        let reserve = if self.check.is_some() || gone || spare {
             0
         } else {
             ROUND_OF_ALL

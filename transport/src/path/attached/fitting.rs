@@ -5,6 +5,8 @@
 //! larger packets are lost on it as on any smaller path, and quinn falls back to 1,200 within half a
 //! second. It is not taken from another direct path for a shorter round trip. One that answers only
 //! small probes carries no QUIC; it is the last resort when nothing else answers at all.
+//!
+//! A further relayed path is asked in the same way, with probes of the smallest size.
 
 use super::Attached;
 use crate::path::address::PathId;
@@ -52,6 +54,10 @@ impl Attached {
         let Some(mut fit) = path.fit else {
             return;
         };
+        if fit.tries >= bounds::FIT_TRIES && !path.proven {
+            path.fit = None;
+            return;
+        }
         if fit.tries >= bounds::FIT_TRIES {
             path.unfit = Some((fit.size, cx.now));
             path.fit = None;

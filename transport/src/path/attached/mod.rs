@@ -15,9 +15,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use dchat_nat::agent::{self, Socket};
+use dchat_wire::limits;
 use dchat_wire::probe::{Probe, ProbeKeys};
 
-use crate::path::address::{ChannelAddress, PathId, Route};
+use crate::path::address::{ChannelAddress, PathId, Route, is_reserved};
 use crate::path::answers::Answers;
 use crate::path::bounds;
 use crate::path::check::Check;
@@ -25,7 +26,7 @@ use crate::path::context::{Context, Output};
 use crate::path::leg::{LegId, PathKind};
 use crate::path::limit::Bucket;
 use crate::path::measure::Measure;
-use crate::path::path::{Origin, Path};
+use crate::path::path::{Fit, Origin, Path};
 use crate::path::questions;
 use crate::path::set::PathSet;
 use crate::path::sizes::{self, Sizes};
@@ -204,8 +205,13 @@ impl Attached {
         let id = self
             .paths
             .admit(route, Origin::Ours, &cx.common.legs, cx.now);
-        if let Some(id) = id {
-            self.ask_path(id, cx);
+        if let Some(path) = id.and_then(|id| self.paths.get_mut(id)) {
+            path.fit = Some(Fit {
+                size: limits::PROBE,
+                tries: 0,
+                due: cx.now,
+            });
+            self.advance_fits(cx);
         }
     }
 
@@ -394,9 +400,14 @@ impl Attached {
 
     /// The peer says how it sees us on a path.
     fn observed(&mut self, id: PathId, observed: SocketAddr, cx: &mut Context<'_>) {
-        let Some(path) = self.paths.get_mut(id) else {
+        // Over a relay the peer sees a channel, and says so in vain.
+        let path = self.paths.get_mut(id);
+        let Some(path) = path.filter(|path| path.kind == PathKind::Direct) else {
             return;
         };
+        if is_reserved(observed) {
+            return;
+        }
         if path.observed.replace(observed) != Some(observed) {
             let virt = cx.virt;
             cx.output(Output::Observed {

@@ -21,14 +21,17 @@ use crate::path::questions::{Origin, Questions};
 #[derive(Debug)]
 pub(super) struct Traversal {
     agent: Box<Agent>,
+    /// The peer's loopback is ours.
+    loopback: bool,
     questions: Questions,
     limit: Bucket,
 }
 
 impl Traversal {
-    pub(super) fn new(agent: Agent) -> Self {
+    fn new(agent: Agent, loopback: bool) -> Self {
         Self {
             agent: Box::new(agent),
+            loopback,
             questions: Questions::default(),
             limit: Bucket::new(bounds::QUESTIONS_PER_SECOND, bounds::QUESTION_BURST),
         }
@@ -41,8 +44,8 @@ impl Traversal {
 
 impl Attached {
     /// Begins to look for direct paths; offers are not looked at any more.
-    pub(in crate::path) fn traverse(&mut self, agent: Agent, cx: &mut Context<'_>) {
-        self.traversal = Some(Traversal::new(agent));
+    pub(in crate::path) fn traverse(&mut self, agent: Agent, loopback: bool, cx: &mut Context<'_>) {
+        self.traversal = Some(Traversal::new(agent, loopback));
         self.trials.clear();
         self.trial_at = None;
         self.follow_agent(cx);
@@ -94,10 +97,7 @@ impl Attached {
     /// Asks an address from a socket, as the agent wants it.
     fn question(&mut self, from: Socket, remote: SocketAddr, cx: &mut Context<'_>) {
         let remote = canonical(remote);
-        let loopback = self.paths.iter().any(|path| {
-            let there = path.info(&cx.common.legs).remote;
-            there.ip().is_loopback()
-        });
+        let loopback = self.traversal.as_ref().is_some_and(|of| of.loopback);
         if !may_be_offered(remote, loopback) {
             cx.common.stats.probes_withheld += 1;
             return;
@@ -210,7 +210,7 @@ impl Attached {
         transaction: [u8; 8],
         cx: &mut Context<'_>,
     ) -> bool {
-        if !self.answers.allow(remote, transaction, cx.now) {
+        if !self.answers.allow(from, remote, transaction, cx.now) {
             cx.common.stats.probe_refused += 1;
             return false;
         }

@@ -328,7 +328,13 @@ impl Switch {
                 ours,
                 theirs,
                 seed,
-            } => self.traverse(virt, Agent::new(config, ours, theirs, seed, now), now),
+            } => {
+                let loopback = config.loopback;
+                let agent = Agent::new(config, ours, theirs, seed, now);
+                self.attached(virt, now, |attached, cx| {
+                    attached.traverse(agent, loopback, cx);
+                });
+            }
             Input::Local { virt, local } => {
                 self.tell_agent(virt, agent::Input::Local(local), now);
             }

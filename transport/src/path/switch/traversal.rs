@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use dchat_nat::agent::{Agent, Outcome};
+use dchat_nat::agent::{self, Outcome, Socket};
 use dchat_wire::probe::Probe;
 
 use super::Switch;
@@ -70,8 +70,8 @@ impl Switch {
         };
         self.attached(virt, now, |attached, cx| {
             attached.found(route, observed, rtt, cx);
-            let answered = dchat_nat::agent::Input::Answered {
-                from: dchat_nat::agent::Socket::Extra(socket),
+            let answered = agent::Input::Answered {
+                from: Socket::Extra(socket),
                 remote: from,
                 rtt,
             };
@@ -86,10 +86,6 @@ impl Switch {
             Stage::Attached(attached) => attached.outcome(),
             Stage::Provisional { .. } | Stage::Dialed { .. } | Stage::Lingering { .. } => None,
         }
-    }
-
-    pub(super) fn traverse(&mut self, virt: VirtualAddress, agent: Agent, now: Instant) {
-        self.attached(virt, now, |attached, cx| attached.traverse(agent, cx));
     }
 
     /// Closes the legs a connection alone used and uses no more.
