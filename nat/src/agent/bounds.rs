@@ -45,12 +45,12 @@ pub const LEDGER_IPS: usize = 48;
 pub const LEDGER_WINDOW: Duration = Duration::from_secs(600);
 
 /// Extra sockets at once. With [`GUESSES`] ports tried against them one hits with
-/// 1 − (1 − 440/64512)^690 = 99.1 %, for 1,130 probes of both sides together.
-pub const SOCKETS: u16 = 440;
+/// 1 − (1 − 460/64512)^700 = 99.3 %, for 1,160 probes of both sides together.
+pub const SOCKETS: u16 = 460;
 /// Ports of a peer's NAT that are tried in one attempt.
-pub const GUESSES: u16 = 690;
-/// Probes of both sides together that a plan may take; 70 are left for ordinary probes.
-pub const PLANNED: u32 = 1130;
+pub const GUESSES: u16 = 700;
+/// Probes of both sides together that a plan may take; 40 are left for ordinary probes.
+pub const PLANNED: u32 = 1160;
 /// Guesses and scattered probes in [`GUESS_WINDOW`]: three attempts.
 pub const GUESSES_PER_WINDOW: u32 = 3600;
 /// IPs they may go to: the peer's, and the one it roamed to.
@@ -102,3 +102,6 @@ pub const ATTEMPT: Duration = Duration::from_secs(20);
 /// How long the last probes of a round may take to be answered before the next round begins: two
 /// round trips of 300 ms.
 pub const ROUND_SETTLE: Duration = Duration::from_millis(600);
+/// How long guessing rests when the peer's probe came in at a new address: three probes back to it,
+/// so that a hit ends the guessing even when one is lost.
+pub const HOLD: Duration = Duration::from_millis(250);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use dchat_wire::extension::Extensions;
-use dchat_wire::nat::{Mapping, Prediction, Punch};
+use dchat_wire::nat::{Mapping, NatClass, Prediction, Punch};
 use dchat_wire::{Address, Frame};
 
 use super::bounds;
@@ -13,7 +13,7 @@ use super::machine::Agent;
 use super::punching::{Failure, Step};
 use super::volley::{Mark, Volley};
 use crate::candidate::seen;
-use crate::plan::{Law, Plan, Shots, plan, predicted_ports};
+use crate::plan::{Law, Plan, Shots, lent, plan, predicted_ports};
 
 impl Agent {
     /// Does what is due in the rounds.
@@ -100,7 +100,7 @@ impl Agent {
         let local = self.local.as_ref()?;
         let seen = seen(&local.candidates, &self.permit)?;
         match Law::of(&local.class) {
-            Law::Among { first, len } if first != 0 && class_maps_by_destination(local) => {
+            Law::Among { first, len } if first != 0 && maps_by_destination(local) => {
                 Some(Prediction {
                     address: Address::direct(SocketAddr::new(seen.ip(), first)),
                     stride: 1,
@@ -119,6 +119,9 @@ impl Agent {
         };
         let takes = self.peer_takes();
         let scatter = self.scatter_mark();
+        // A sprayer whose own port differs each time is met by nothing the target sends: only a
+        // mapping that is there already can be hit.
+        let in_turn = self.local.as_ref().is_some_and(maps_by_destination);
         let Some(punching) = self
             .attempt
             .as_mut()
@@ -132,6 +135,9 @@ impl Agent {
             let mark = punching.mark.take();
             punching.volley =
                 mark.map(|mark| Volley::new(shots, open, &mark, takes, &mut self.rng, now));
+            if shots == Shots::Spray && in_turn {
+                punching.hold_until(now + takes);
+            }
             punching.step = Step::Firing {
                 until: now + takes + bounds::ROUND_SETTLE,
             };
@@ -216,7 +222,8 @@ impl Agent {
         match self.attempt.as_ref()?.punching.as_ref()?.part.shots {
             Shots::Scatter { .. } => None,
             Shots::Spray | Shots::Count { .. } | Shots::Grid { .. } => {
-                Mark::new(seen, law, punch.prediction.as_ref(), punch.sockets)
+                let spare = spare_ports(&self.local.as_ref()?.class);
+                Mark::new(seen, law, punch.prediction.as_ref(), punch.sockets, spare)
             }
         }
     }
@@ -234,6 +241,7 @@ impl Agent {
             law: Law::of(&theirs.class),
             prediction: None,
             sockets: 1,
+            spare: bounds::GUESSES,
         })
     }
 
@@ -251,11 +259,22 @@ impl Agent {
         let Plan::Guess(part) = peers else {
             return Duration::ZERO;
         };
+        let waits = part.shots == Shots::Spray
+            && matches!(
+                theirs.class.mapping,
+                Mapping::AddressDependent | Mapping::AddressAndPortDependent
+            );
         let open = self.attempt.as_ref().and_then(|attempt| {
             let punching = attempt.punching.as_ref()?;
             Some(punching.open)
         });
-        super::volley::takes(part, Law::of(&local.class), open.unwrap_or_default())
+        let open = open.unwrap_or_default();
+        let before = if waits {
+            bounds::PACE * u32::from(open)
+        } else {
+            Duration::ZERO
+        };
+        before + super::volley::takes(part, Law::of(&local.class), open)
     }
 
     fn punching(&mut self) -> Option<&mut super::punching::Punching> {
@@ -263,9 +282,18 @@ impl Agent {
     }
 }
 
-fn class_maps_by_destination(local: &super::io::Local) -> bool {
+fn maps_by_destination(local: &super::io::Local) -> bool {
     matches!(
         local.class.mapping,
         Mapping::AddressDependent | Mapping::AddressAndPortDependent
     )
+}
+
+/// Ports of our own NAT that guesses from one socket may take: each takes one where every
+/// destination has another, and a block has few.
+fn spare_ports(ours: &NatClass) -> u16 {
+    match (ours.mapping, Law::of(ours)) {
+        (Mapping::AddressAndPortDependent, Law::Among { len, .. }) => lent(len),
+        _ => bounds::GUESSES,
+    }
 }

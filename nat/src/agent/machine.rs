@@ -234,7 +234,11 @@ impl Agent {
             if from == Socket::Main && remote.is_ipv4() {
                 attempt.learned = Some(remote);
             }
-            attempt.pairs.asked(from, target, now);
+            if attempt.pairs.asked(from, target, now)
+                && let Some(punching) = &mut attempt.punching
+            {
+                punching.hold(now);
+            }
         }
     }
 
@@ -262,10 +266,10 @@ impl Agent {
         attempt.pairs.keep_better(rank);
         let probes = attempt.probes;
         let open = attempt.stop_guessing();
+        self.succeed(from, remote, rtt, probes, now);
         if open {
             self.push(Output::Close);
         }
-        self.succeed(from, remote, rtt, probes, now);
     }
 
     fn succeed(

@@ -99,6 +99,18 @@ impl Punching {
         };
     }
 
+    /// The peer got through: what is fired rests while it is asked back.
+    pub(super) fn hold(&mut self, now: Instant) {
+        self.hold_until(now + bounds::HOLD);
+    }
+
+    /// Nothing is fired before then.
+    pub(super) fn hold_until(&mut self, until: Instant) {
+        if let Some(volley) = &mut self.volley {
+            volley.hold(until);
+        }
+    }
+
     /// Nothing more is sent.
     pub(super) fn stop(&mut self) {
         self.volley = None;

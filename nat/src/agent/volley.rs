@@ -84,6 +84,8 @@ pub(super) struct Mark {
     pub(super) prediction: Option<(u16, u16, u16)>,
     /// Sockets it sends from.
     pub(super) sockets: u16,
+    /// Ports of our own NAT that guesses from one socket may take.
+    pub(super) spare: u16,
 }
 
 impl Mark {
@@ -93,6 +95,7 @@ impl Mark {
         law: Law,
         prediction: Option<&Prediction>,
         sockets: u16,
+        spare: u16,
     ) -> Option<Self> {
         let prediction = match (law, prediction) {
             (Law::Among { .. }, _) => None,
@@ -110,6 +113,7 @@ impl Mark {
             law,
             prediction,
             sockets,
+            spare,
         })
     }
 
@@ -150,6 +154,7 @@ impl Volley {
             Shots::Spray => {
                 let count = mark.prediction.map_or(0, |(_, _, count)| count);
                 let (shots, passes) = spray(mark.law, count, mark.sockets);
+                let shots = shots.min(mark.spare);
                 let ahead = shots.saturating_sub(BEHIND).max(1);
                 (Aim::Spray(ip, mark.ports(ahead, rng)), shots, passes)
             }
@@ -178,6 +183,11 @@ impl Volley {
     /// When the next probe is due; `None` when all were sent.
     pub(super) fn next(&self) -> Option<Instant> {
         self.due
+    }
+
+    /// Sends nothing before then.
+    pub(super) fn hold(&mut self, until: Instant) {
+        self.due = self.due.map(|due| due.max(until));
     }
 
     /// The next probe, if one is due. `None` beside it when there is no such port.

@@ -205,8 +205,8 @@ fn both_guess(ours: Law, theirs: Law, controlling: bool, sockets: u16) -> Plan {
             )
         }
         (Law::Sequence { .. }, Law::Among { len, .. }) => {
-            let many = odds::one_sided(len, bounds::PLANNED - u32::from(CROSSING));
-            if many < WORTH {
+            let all = u32::from(lent(len)).min(bounds::PLANNED - u32::from(CROSSING));
+            if odds::one_sided(len, all) < WORTH {
                 return hopeless;
             }
             let passes = 4;
@@ -218,7 +218,7 @@ fn both_guess(ours: Law, theirs: Law, controlling: bool, sockets: u16) -> Plan {
             )
         }
         (Law::Among { len, .. }, Law::Sequence { .. }) => {
-            let all = bounds::PLANNED - u32::from(CROSSING);
+            let all = u32::from(lent(len)).min(bounds::PLANNED - u32::from(CROSSING));
             if odds::one_sided(len, all) < WORTH {
                 return hopeless;
             }
@@ -232,7 +232,7 @@ fn both_guess(ours: Law, theirs: Law, controlling: bool, sockets: u16) -> Plan {
             )
         }
         (Law::Among { len: a, .. }, Law::Among { len: b, .. }) => {
-            let half = bounds::PLANNED / 2;
+            let half = u32::from(lent(a).min(lent(b))).min(bounds::PLANNED / 2);
             if odds::two_sided(a, b, half) < WORTH {
                 return hopeless;
             }
@@ -246,6 +246,11 @@ fn both_guess(ours: Law, theirs: Law, controlling: bool, sockets: u16) -> Plan {
             )
         }
     }
+}
+
+/// Mappings that may be opened in a block of `len` ports: the rest is for the host's other traffic.
+pub(crate) fn lent(len: u16) -> u16 {
+    len - len / 4
 }
 
 /// How many ports after a sample are told to the peer.

@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn odds_are_those_of_the_textbook() {
-        // 1 − (1 − 1/512)^1106 = 88.5 %, and 1 − exp(−565²/512²) = 70.4 %.
+        // 1 − (1 − 1/512)^1106 = 88.5 %, 1 − exp(−565²/512²) = 70.4 %.
         assert_eq!(one_sided(512, 1106), 88);
         assert_eq!(two_sided(512, 512, 565), 70);
         assert_eq!(two_sided(64512, 64512, 565), 0);
