@@ -155,6 +155,24 @@ fn what_was_sent_to_before_proves_nothing() {
 }
 
 #[test]
+fn nodes_that_only_know_acquaintances_of_ours_do_not_make_it_private() {
+    let mut lab = Lab::new();
+    let began = lab.now;
+    while lab.now < began + MINUTE {
+        for ask in lab.asks() {
+            lab.said(ask.token, ReachResult::Sent);
+            lab.arrives("198.18.50.1:4001", ask.token, true);
+        }
+        let next = lab.reachability.poll_timeout();
+        lab.now = next
+            .unwrap_or(began + MINUTE)
+            .max(lab.now + Duration::from_millis(1));
+        lab.reachability.handle_timeout(lab.now);
+    }
+    assert_eq!(lab.verdict(), Verdict::Unknown);
+}
+
+#[test]
 fn tokens_nobody_gave_out_prove_nothing() {
     let mut lab = Lab::new();
     lab.asks();

@@ -354,6 +354,53 @@ proptest! {
         }
     }
 
+    /// Messages as they are in use, with a few bytes changed, left out or repeated.
+    #[test]
+    fn mutated_messages_are_read_without_panic_and_never_amplified(
+        which in 0_usize..4,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 1..8),
+    ) {
+        let address = [0, 1, 0x12, 0x34, 192, 0, 2, 7].to_vec();
+        let mut bytes = match which {
+            0 => request(TransactionId([9; 12]), Change::AddressAndPort),
+            1 => answer(&request(TransactionId([9; 12]), Change::Nothing), v6()).unwrap(),
+            2 => message(0x0101, [1; 12], &[
+                (0x0020, address.clone()),
+                (0x0001, address.clone()),
+                (0x802b, address.clone()),
+                (0x802c, address),
+                (0x8022, b"software".to_vec()),
+                (0x0008, vec![7; 20]),
+                (0x001c, vec![7; 32]),
+            ]),
+            _ => message(0x0111, [1; 12], &[
+                (0x0009, vec![0, 0, 4, 20]),
+                (0x000a, vec![0, 3, 0, 39]),
+            ]),
+        };
+        for (at, value, how) in edits {
+            let at = at.index(bytes.len().max(1));
+            match how {
+                0 | 1 => if let Some(byte) = bytes.get_mut(at) { *byte = value },
+                2 => bytes.truncate(at.max(20)),
+                _ => bytes.extend_from_within(at.min(bytes.len())..),
+            }
+            // As often as not with the length it then has.
+            if value & 1 == 0 && bytes.len() >= 4 {
+                let length = u16::try_from(bytes.len().saturating_sub(20)).unwrap();
+                bytes[2..4].copy_from_slice(&length.to_be_bytes());
+            }
+            bytes.truncate(1_600);
+        }
+        let _ = decode(&bytes);
+        let _ = verify(&bytes, &Key::short_term("password").unwrap());
+        for from in [v4(), v6()] {
+            if let Some(answer) = answer(&bytes, from) {
+                prop_assert!(answer.len() <= bytes.len());
+            }
+        }
+    }
+
     #[test]
     fn a_damaged_answer_of_ours_never_tells_another_address(at in 0_usize..52, flip in 1_u8..=255) {
         let mut bytes = answer(&request(TransactionId([9; 12]), Change::Nothing), v6()).unwrap();

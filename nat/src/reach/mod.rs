@@ -15,6 +15,9 @@
 //! | 0 | ≥ 2 | `Private` |
 //! | 0 | < 2 | `Unknown` |
 //!
+//! A node whose datagram came from an address we had sent to is neither: it proves nothing, and was not
+//! silent.
+//!
 //! **[`Policy`]** decides for a node that is asked. *In:* the request, who asks and from where. *Out:*
 //! what to send, or the refusal. *Invariants:* a datagram goes to the asker's own IP address, or, for
 //! another node that asks on behalf of a third, to an address of the same scope; never more than the

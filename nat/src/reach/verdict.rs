@@ -87,7 +87,7 @@ pub enum Input {
         /// Its bytes.
         bytes: Vec<u8>,
         /// Whether anything went from the main socket to that IP address within the last minutes: it
-        /// then proves nothing.
+        /// then proves nothing, but has to be told all the same, or its sender counts as silent.
         contacted: bool,
     },
     /// Interfaces or routes have changed: what was known is void.
@@ -201,10 +201,8 @@ impl Reachability {
                 bytes,
                 contacted,
             } => {
-                if let Some(token) = reach_datagram::open(&bytes)
-                    && !contacted
-                {
-                    self.arrived(from, token);
+                if let Some(token) = reach_datagram::open(&bytes) {
+                    self.arrived(from, token, contacted);
                 }
             }
             Input::NetworkChanged => self.forget(now),
@@ -266,21 +264,22 @@ impl Reachability {
         }
     }
 
-    fn arrived(&mut self, from: SocketAddr, token: [u8; 16]) {
+    /// Of an address that was sent to, an arrival proves nothing; but who had it sent was not silent.
+    fn arrived(&mut self, from: SocketAddr, token: [u8; 16], contacted: bool) {
         let Some(test) = &mut self.test else {
             return;
         };
-        let Some(node) = test.tokens.get(&token) else {
+        let Some(asked) = test
+            .tokens
+            .get(&token)
+            .and_then(|node| test.asked.get_mut(node))
+        else {
             return;
         };
-        if let Some(asked) = test.asked.get_mut(node) {
-            // From itself it shows nothing: we have sent to it.
-            if asked.at.ip().to_canonical() == from.ip().to_canonical() {
-                return;
-            }
-            asked.heard = true;
+        asked.heard = true;
+        if !contacted && asked.at.ip().to_canonical() != from.ip().to_canonical() {
+            test.arrived.insert(subnet(from.ip()));
         }
-        test.arrived.insert(subnet(from.ip()));
     }
 
     fn advance(&mut self, now: Instant) {
