@@ -115,7 +115,7 @@ pub struct Limits {
     /// Channels of one peer in both roles, default 64: its contacts behind NATs.
     pub channels_per_peer: u16,
     /// Channels between two peers, default 4: both may ask at once, and again before the old ones
-    /// are seen to be dead.
+    /// are seen to be dead. It also bounds the shares one peer can have of another's connection.
     pub channels_per_pair: usize,
     /// Unanswered INCOMINGs at one peer, default 16: below `channels_per_peer`, so that askers
     /// cannot take all its places by asking alone.

@@ -153,8 +153,9 @@ impl Relay {
         })
     }
 
-    /// Each voucher has a higher sequence than all before, also after a restart and when the clock
-    /// was set back in between, so that an old one can be told from a new one.
+    /// Each voucher has a higher sequence than all before, so that an old one can be told from a
+    /// new one: also in one millisecond, when the clock is set back, and after a restart; only a
+    /// clock set back across a restart makes peers refuse vouchers until it has caught up.
     fn voucher(&mut self, peer: PeerId, lifetime: Duration, unix_ms: u64) -> SignedRecord {
         self.sequence = self.sequence.saturating_add(1).max(unix_ms);
         let voucher = Voucher {

@@ -30,7 +30,8 @@ pub enum Input {
         /// Its round trip.
         rtt: Duration,
     },
-    /// The connection to a relay is gone, or none could be made.
+    /// There is no connection to a relay any more, or none could be made. Not said of an old
+    /// connection that another has taken the place of.
     Gone {
         /// The relay.
         relay: PeerId,
