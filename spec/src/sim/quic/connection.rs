@@ -253,6 +253,10 @@ impl Connection {
             self.over();
             return;
         }
+        // The keys for it are not there yet.
+        if packet.form == Form::Short && !self.connected {
+            return;
+        }
         let Some(in_order) = self.received.insert(packet.number) else {
             return;
         };
