@@ -7,7 +7,7 @@ use std::time::Instant;
 use dchat_nat::agent::{self, Local, Outcome};
 use dchat_nat::classify::{Report, Server, Setup};
 use dchat_nat::stun;
-use dchat_transport::path::{Input as PathInput, VirtualAddress};
+use dchat_transport::path::{Input as PathInput, LegId, VirtualAddress};
 use dchat_transport::relay::proto::client::reservations::Candidate as RelayCandidate;
 use dchat_wire::hello::{Capabilities, Hello, Versions, capability};
 use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
@@ -70,6 +70,8 @@ pub struct Peer {
     sampling: Sampling,
     streams: Streams,
     sessions: BTreeMap<VirtualAddress, Session>,
+    /// Connections that are being made, and with whom.
+    dialing: BTreeMap<VirtualAddress, PeerId>,
     /// What sessions that ended leave behind.
     past: Vec<Chat>,
     switches: u64,
@@ -101,6 +103,7 @@ impl Peer {
             sampling: Sampling::new(reflector, Rng::secret(seed, "sampling", index)),
             streams: Streams::default(),
             sessions: BTreeMap::new(),
+            dialing: BTreeMap::new(),
             past: Vec::new(),
             switches: 0,
         }
@@ -281,24 +284,18 @@ impl Peer {
             channel,
             asked,
         } = opened;
-        let now = self.endpoint.instant();
-        let known = self
+        let attached = self
             .sessions
             .iter()
-            .find(|(_, session)| session.peer == peer);
-        match known {
-            Some((virt, _)) => {
-                let further = PathInput::OfferRelayed {
-                    virt: *virt,
-                    leg,
-                    channel,
-                };
-                self.endpoint.switch.handle_input(further, now);
-            }
-            None if asked => {
-                self.endpoint.dial_channel(leg, channel);
-            }
-            None => {}
+            .filter(|(_, session)| session.up.is_some());
+        for (virt, _) in attached.filter(|(_, session)| session.peer == peer) {
+            offer(&mut self.endpoint, *virt, (leg, channel));
+        }
+        let dialing = &self.dialing;
+        let connected = self.sessions.values().any(|session| session.peer == peer);
+        if asked && !connected && !dialing.values().any(|dialed| *dialed == peer) {
+            let virt = self.endpoint.dial_channel(leg, channel);
+            self.dialing.insert(virt, peer);
         }
     }
 
@@ -367,6 +364,7 @@ impl Peer {
                 if relay {
                     self.relaying.closed(&mut self.endpoint, virt);
                 }
+                self.dialing.remove(&virt);
                 let session = self.sessions.remove(&virt);
                 self.past.extend(session.map(|session| session.chat));
             }
@@ -378,6 +376,7 @@ impl Peer {
         let Some(connection) = self.endpoint.connection(virt) else {
             return;
         };
+        self.dialing.remove(&virt);
         let role = connection.role();
         let (control, chat) = (connection.open(), connection.open());
         debug_assert!(control == self::control(role) && CHAT.contains(&chat));
@@ -418,7 +417,11 @@ impl Peer {
                     theirs: session.peer,
                     seed: Rng::secret(self.seed, "agent", index),
                 };
+                let peer = session.peer;
                 self.endpoint.switch.handle_input(traverse, now);
+                for further in self.relaying.channels_of(peer) {
+                    offer(&mut self.endpoint, virt, further);
+                }
                 self.announce(net, virt);
                 return;
             }
@@ -484,6 +487,13 @@ impl Peer {
             connection.write(chat, &message, false);
         }
     }
+}
+
+/// A further way to a peer: the switch knows those that it has already.
+fn offer(endpoint: &mut Endpoint, virt: VirtualAddress, (leg, channel): (LegId, u32)) {
+    let now = endpoint.instant();
+    let further = PathInput::OfferRelayed { virt, leg, channel };
+    endpoint.switch.handle_input(further, now);
 }
 
 fn control(role: Role) -> quic::StreamId {

@@ -87,6 +87,14 @@ impl Relaying {
             .collect()
     }
 
+    /// The channels to `peer`.
+    pub(super) fn channels_of(&self, peer: PeerId) -> Vec<(LegId, u32)> {
+        let leg = |conn| self.links.iter().find(|link| link.conn == conn)?.leg;
+        let open = self.open.iter().filter(|(_, of)| **of == peer);
+        let ways = open.filter_map(|((conn, channel), _)| Some((leg(*conn)?, *channel)));
+        ways.collect()
+    }
+
     /// The relays at which a reservation is held.
     pub(super) fn held_at(&self) -> Vec<PeerId> {
         self.reservations.held().map(|held| held.relay).collect()

@@ -1,5 +1,6 @@
 //! A conversation whose paths come and go.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -49,8 +50,11 @@ pub struct PathRun {
     pub delay_max: Duration,
     /// Messages that took longer than a second.
     pub late: u64,
-    /// After which action the longest delay was seen to end.
-    pub worst: Option<String>,
+    /// The longest delay that was seen to end after each kind of action and before the next one.
+    pub by_action: BTreeMap<&'static str, Duration>,
+    /// The same over all actions, but only over those that hit a network in which for three seconds
+    /// everything else had worked: the direct path and both relays. Then one way is left at least.
+    pub delay_max_single: Duration,
     /// How long it was in the world.
     pub took: Duration,
     /// Hash of everything that happened.
@@ -66,6 +70,9 @@ const NOTICE: Duration = Duration::from_millis(200);
 const QUIET: Duration = Duration::from_secs(20);
 /// Actions at most for each switch that is wanted: some cause none.
 const PATIENCE: u64 = 20;
+
+/// How long everything must have worked for an action to count as the only trouble there is.
+const CALM: Duration = Duration::from_secs(3);
 
 const SAY: u64 = 1;
 const ACT: u64 = 2;
@@ -94,9 +101,14 @@ struct Conversation {
     actions: u64,
     moved: Option<usize>,
     turn: usize,
-    worst: (Duration, Option<String>),
+    by_action: BTreeMap<&'static str, Duration>,
+    single: Duration,
     counted: [usize; 2],
-    last: String,
+    last: &'static str,
+    /// Whether all was well for a while before the last action.
+    calm: bool,
+    /// When the last action was.
+    acted: Time,
 }
 
 impl Conversation {
@@ -128,9 +140,12 @@ impl Conversation {
             actions: 0,
             moved: None,
             turn: 0,
-            worst: (Duration::ZERO, None),
+            by_action: BTreeMap::new(),
+            single: Duration::ZERO,
             counted: [0; 2],
-            last: "dial".into(),
+            last: "dial",
+            calm: false,
+            acted: Time::ZERO,
         }
     }
 
@@ -315,10 +330,23 @@ impl Conversation {
         })
     }
 
-    fn say_last(&mut self, what: &str) {
+    /// Something is about to be done.
+    fn say_last(&mut self, what: &'static str) {
         self.note_worst();
-        let now = self.setting.world.net.now().since(Time::ZERO).as_secs_f64();
-        self.last = format!("{what} at {now:.3} s");
+        let now = self.setting.world.net.now();
+        let rested = now.since(self.acted) >= CALM;
+        let direct = [0, 1].into_iter().all(|side| self.is_direct(side));
+        self.calm = rested && direct && self.dead.is_none() && self.is_linked();
+        self.acted = now;
+        self.last = what;
+    }
+
+    fn is_direct(&self, side: usize) -> bool {
+        let direct = self.peer(side).and_then(|peer| {
+            let (virt, _) = peer.sessions().first_key_value()?;
+            Some(peer.endpoint.is_direct(*virt))
+        });
+        direct.unwrap_or(false)
     }
 
     fn note_worst(&mut self) {
@@ -332,8 +360,11 @@ impl Conversation {
                 continue;
             };
             self.counted[side] += new;
-            if longest.is_some_and(|longest| longest > self.worst.0) {
-                self.worst = (longest.unwrap_or_default(), Some(self.last.clone()));
+            let longest = longest.unwrap_or_default();
+            let worst = self.by_action.entry(self.last).or_default();
+            *worst = longest.max(*worst);
+            if self.calm {
+                self.single = longest.max(self.single);
             }
         }
     }
@@ -361,7 +392,8 @@ impl Conversation {
             delay_p99: Duration::ZERO,
             delay_max: Duration::ZERO,
             late: 0,
-            worst: self.worst.1.clone(),
+            by_action: self.by_action.clone(),
+            delay_max_single: self.single,
             took: self.setting.world.net.now().since(Time::ZERO),
             trace: self.setting.world.net.trace().digest(),
         };
