@@ -1,9 +1,9 @@
 //! Every bound and interval of the agent, with its reason.
 //!
-//! What a lying peer can make us send: to an IP that never answered at most [`PROBES_PER_IP`]
-//! probes of 64 bytes in [`LEDGER_WINDOW`], to at most [`LEDGER_IPS`] such IPs, and beside that
-//! [`GUESSES_PER_WINDOW`] guesses to [`GUESSED_IPS`] IPs in [`GUESS_WINDOW`], never faster than one
-//! in [`PACE`]: 100 kbit/s, and 230 KiB in an hour.
+//! What a lying peer can make us send, probes being 64 bytes: to an IP that never answered at most
+//! [`PROBES_PER_IP`] in [`LEDGER_WINDOW`] (12 KiB an hour), to at most [`LEDGER_IPS`] such IPs; and
+//! beside that [`GUESSES_PER_WINDOW`] guesses in [`GUESS_WINDOW`] to [`GUESSED_IPS`] IPs together
+//! (230 KiB an hour). Never faster than one in [`PACE`], which is 100 kbit/s.
 
 use std::time::Duration;
 

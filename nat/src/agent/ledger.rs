@@ -91,3 +91,73 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an origin for virtual time; only differences matter"
+    )]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn ip(host: u8) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(20, 0, 0, host))
+    }
+
+    fn granted(ledger: &mut Ledger, of: u8, now: Instant) -> usize {
+        (0..1000).filter(|_| ledger.probe(ip(of), now)).count()
+    }
+
+    #[test]
+    fn an_ip_that_never_answers_is_left_alone_until_the_window_is_over() {
+        let now = start();
+        let mut ledger = Ledger::new(now);
+        let limit = usize::from(bounds::PROBES_PER_IP);
+        assert_eq!(granted(&mut ledger, 1, now), limit);
+        let late = now + bounds::LEDGER_WINDOW - Duration::from_millis(1);
+        assert_eq!(granted(&mut ledger, 1, late), 0);
+        let later = now + bounds::LEDGER_WINDOW;
+        assert_eq!(granted(&mut ledger, 1, later), limit);
+    }
+
+    #[test]
+    fn an_answer_lifts_the_limit_of_its_ip_only() {
+        let now = start();
+        let mut ledger = Ledger::new(now);
+        granted(&mut ledger, 1, now);
+        granted(&mut ledger, 2, now);
+        ledger.answered(ip(1));
+        let more = usize::from(bounds::PROBES_PER_ANSWERING_IP);
+        assert_eq!(granted(&mut ledger, 1, now), more);
+        assert_eq!(granted(&mut ledger, 2, now), 0);
+    }
+
+    #[test]
+    fn only_so_many_silent_ips_are_probed() {
+        let now = start();
+        let mut ledger = Ledger::new(now);
+        let probed = (0..=255).filter(|host| ledger.probe(ip(*host), now));
+        assert_eq!(probed.count(), bounds::LEDGER_IPS);
+    }
+
+    #[test]
+    fn guesses_are_counted_over_all_ips() {
+        let now = start();
+        let mut ledger = Ledger::new(now);
+        let mut guessed = [0; 3];
+        for _ in 0..bounds::GUESSES_PER_WINDOW {
+            for (host, count) in guessed.iter_mut().enumerate() {
+                *count += u32::from(ledger.guess(ip(host as u8), now));
+            }
+        }
+        assert_eq!(guessed.iter().sum::<u32>(), bounds::GUESSES_PER_WINDOW);
+        assert_eq!(guessed[2], 0);
+    }
+}

@@ -1,11 +1,11 @@
-//! The agent itself: inputs, timers, and the life of attempts.
+//! The agent itself: inputs and timers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use dchat_wire::nat::{Candidate, CandidateKind, Candidates, NatClass};
-use dchat_wire::{Frame, PeerId};
+use dchat_wire::PeerId;
+use dchat_wire::nat::{Candidate, Candidates, NatClass};
 
 use super::attempt::Attempt;
 use super::bounds;
@@ -13,10 +13,8 @@ use super::config::Config;
 use super::io::{Input, Local, Output, Socket};
 use super::ledger::Ledger;
 use super::outcome::{Outcome, Reason};
-use super::punching::Punching;
 use super::rng::Rng;
-use crate::candidate::{Permit, Target, offer, seen, targets};
-use crate::plan::{Plan, plan};
+use crate::candidate::{Permit, Target};
 
 /// What the peer said of itself last.
 #[derive(Clone, Debug)]
@@ -27,10 +25,10 @@ pub(super) struct Theirs {
 
 /// An attempt that is due.
 #[derive(Clone, Copy, Debug)]
-struct Next {
-    at: Instant,
+pub(super) struct Next {
+    pub(super) at: Instant,
     /// Whether the peer is told, so that it begins one too.
-    announce: bool,
+    pub(super) announce: bool,
 }
 
 /// The agent of one connection.
@@ -43,25 +41,25 @@ pub struct Agent {
     pub(super) local: Option<Local>,
     pub(super) theirs: Option<Theirs>,
     /// Of the last CANDIDATES each way.
-    generation: u32,
+    pub(super) generation: u32,
     their_generation: u32,
     /// Of the last round each way.
     pub(super) round: u32,
     pub(super) their_round: u32,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     pub(super) attempt: Option<Attempt>,
-    last_began: Option<Instant>,
-    next: Option<Next>,
+    pub(super) last_began: Option<Instant>,
+    pub(super) next: Option<Next>,
     /// Until when the peer's CANDIDATES are waited for.
     patience: Option<Instant>,
     outcome: Outcome,
     /// Since when the peer is reached directly.
-    direct: Option<Instant>,
+    pub(super) direct: Option<Instant>,
     /// Attempts that failed in a row, and direct paths that were soon lost in a row.
-    failures: usize,
+    pub(super) failures: usize,
     losses: usize,
     /// No probe before then.
-    paced: Instant,
+    pub(super) paced: Instant,
     outputs: VecDeque<Output>,
 }
 
@@ -335,153 +333,7 @@ impl Agent {
         }
     }
 
-    /// Drops the attempt without an outcome.
-    fn abandon(&mut self) {
-        if self
-            .attempt
-            .take()
-            .is_some_and(|mut attempt| attempt.stop_guessing())
-        {
-            self.push(Output::Close);
-        }
-    }
-
-    /// Tells the peer our addresses, which has it begin an attempt.
-    fn announce(&mut self) {
-        let Some(local) = &self.local else {
-            return;
-        };
-        self.generation = self.generation.saturating_add(1);
-        let candidates = Candidates {
-            generation: self.generation,
-            class: local.class.clone(),
-            candidates: offer(&local.candidates, &self.permit),
-            extensions: dchat_wire::extension::Extensions::default(),
-        };
-        self.push(Output::Send(Frame::Candidates(candidates)));
-    }
-
-    fn begin(&mut self, announce: bool, now: Instant) {
-        self.abandon();
-        self.next = None;
-        if self.local.is_none() {
-            return;
-        }
-        if announce {
-            self.announce();
-        }
-        self.last_began = Some(now);
-        self.attempt = Some(Attempt::new(now));
-        self.set_up(false, now);
-    }
-
-    /// Brings the attempt up to both sides' candidates. `again` probes known addresses anew.
-    fn set_up(&mut self, again: bool, now: Instant) {
-        let (Some(attempt), Some(local), Some(theirs)) =
-            (&mut self.attempt, &self.local, &self.theirs)
-        else {
-            return;
-        };
-        let mut targets = targets(
-            &theirs.candidates,
-            &local.candidates,
-            &self.permit,
-            bounds::PRIVATE,
-        );
-        let family = |v6: bool| {
-            let mut ours = local.candidates.iter();
-            ours.any(|ours| {
-                ours.kind != CandidateKind::Relayed && ours.address.socket().is_ipv6() == v6
-            })
-        };
-        let families = [family(false), family(true)];
-        targets.retain(|target| families[usize::from(target.remote.is_ipv6())]);
-        attempt.pairs.announce(&targets, again, now);
-        attempt.until = attempt.until.max(now + bounds::SETTLE);
-        let sockets = self.config.sockets.min(bounds::SOCKETS);
-        attempt.plan = plan(&local.class, &theirs.class, self.controlling, sockets);
-        let seen = seen(&theirs.candidates, &self.permit).filter(|_| families[0]);
-        let part = match attempt.plan {
-            // Who is reached directly has no reason to begin guessing, but helps the peer.
-            Plan::Guess(part)
-                if self.config.guess
-                    && seen.is_some()
-                    && (part.sockets > 0) == part.needs_sockets()
-                    && !(part.starts && self.direct.is_some()) =>
-            {
-                Some(part)
-            }
-            _ => None,
-        };
-        let running = attempt.punching.as_ref().map(|punching| punching.part);
-        if running != part {
-            let open = attempt.stop_guessing();
-            attempt.punching = part.map(|part| Punching::new(part, now));
-            if open {
-                self.push(Output::Close);
-            }
-        }
-    }
-
-    /// Sends the next probe, if one is due and the pace allows.
-    fn fire(&mut self, now: Instant) {
-        let Some(attempt) = self.attempt.as_mut().filter(|_| self.paced <= now) else {
-            return;
-        };
-        let probe = loop {
-            if let Some((from, remote)) = attempt.pairs.take(now) {
-                if self.ledger.probe(remote.ip(), now) {
-                    break Some((from, remote));
-                }
-                attempt.limited = true;
-                continue;
-            }
-            let punching = attempt.punching.as_mut();
-            let Some(volley) = punching.and_then(|punching| punching.volley.as_mut()) else {
-                break None;
-            };
-            let Some((from, remote)) = volley.take(now) else {
-                break None;
-            };
-            if self.ledger.guess(remote.ip(), now) {
-                break Some((from, remote));
-            }
-            attempt.limited = true;
-        };
-        if let Some((from, remote)) = probe {
-            attempt.probes += 1;
-            self.paced = now + bounds::PACE;
-            self.push(Output::Probe { from, remote });
-        }
-    }
-
-    /// The attempt is over.
-    fn finish(&mut self, now: Instant) {
-        let Some(attempt) = &self.attempt else {
-            return;
-        };
-        let reason = self.verdict(attempt);
-        let settled = attempt.won.is_some() || self.direct.is_some();
-        self.abandon();
-        if settled {
-            return;
-        }
-        self.conclude(Outcome::Relayed(reason));
-        let last = bounds::BACKOFF.len() - 1;
-        let mut pause = bounds::BACKOFF[self.failures.min(last)];
-        if !self.controlling {
-            pause += pause / 4;
-        }
-        self.failures += 1;
-        if self.next.is_none() {
-            self.next = Some(Next {
-                at: now + pause,
-                announce: true,
-            });
-        }
-    }
-
-    fn conclude(&mut self, outcome: Outcome) {
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
         self.outcome = outcome;
         self.push(Output::Outcome(outcome));
     }

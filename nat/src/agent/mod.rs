@@ -34,6 +34,7 @@
 //! direct, nothing more is sent until the path is lost or the peer sends new candidates.
 
 mod attempt;
+mod attempting;
 pub mod bounds;
 mod config;
 mod guessing;
@@ -51,6 +52,3 @@ pub use config::Config;
 pub use io::{Input, Local, Output, Socket};
 pub use machine::Agent;
 pub use outcome::{Outcome, Reason, Side};
-
-#[cfg(test)]
-mod tests;

@@ -348,3 +348,46 @@ fn a_changed_network_is_told_and_tried_at_once() {
     });
     assert!(world.now - before <= Duration::from_millis(200));
 }
+
+#[test]
+fn a_peer_that_names_a_victim_gets_little_sent_there() {
+    let now = start();
+    let mut agent = lone(&["8.8.8.8:1"]);
+    let victim: SocketAddr = "3.3.3.3:3".parse().unwrap();
+    let class = profile("apdm/apdf").class();
+    let (mut at, mut probes, mut round) = (now, 0, 0);
+    while at < now + Duration::from_secs(3500) {
+        round += 1;
+        let mut told = Candidates {
+            generation: round,
+            class: class.clone(),
+            candidates: List::first_of([candidate(CandidateKind::Reflexive, victim)]),
+            extensions: Extensions::default(),
+        };
+        told.class.stride = 1;
+        agent.handle_input(Input::Candidates(told), at);
+        let punch = Punch {
+            round,
+            answers: false,
+            prediction: None,
+            sockets: 1,
+            extensions: Extensions::default(),
+        };
+        agent.handle_input(Input::Punch(punch), at);
+        let until = at + Duration::from_millis(1500);
+        while let Some(due) = agent.poll_timeout().filter(|due| *due < until) {
+            at = at.max(due);
+            agent.handle_timeout(at);
+            let sent = outputs(&mut agent);
+            probes += sent
+                .iter()
+                .filter(|output| matches!(output, Output::Probe { .. }))
+                .count();
+        }
+        at = until;
+    }
+    let windows = 3500 / bounds::LEDGER_WINDOW.as_secs() as usize + 1;
+    let most = bounds::GUESSES_PER_WINDOW as usize + windows * usize::from(bounds::PROBES_PER_IP);
+    assert!(probes <= most, "{probes} probes in an hour");
+    assert!(probes > 100, "the budget was not even tried: {probes}");
+}

@@ -172,7 +172,9 @@ fn judge(loss: f64) {
             (true, true) => {
                 assert!(free, "{what}");
                 let median = quantile(&cell.rtts, 0.5).unwrap_or(f64::MAX);
-                assert!(median <= 1.1, "{what}: {median} round trips");
+                // A start some milliseconds later than the peer's counts as well.
+                let limit = if loss == 0.0 { 1.1 } else { 1.5 };
+                assert!(median <= limit, "{what}: {median} round trips");
                 if cell.runs >= 100 {
                     let slow = quantile(&cell.rtts, 0.99).unwrap_or(f64::MAX);
                     assert!(slow <= 3.0, "{what}: {slow} round trips");

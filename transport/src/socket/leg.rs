@@ -148,6 +148,20 @@ impl Leg {
         }
     }
 
+    /// Sends one datagram from a socket that may be so new that tokio does not know yet that it can.
+    pub(super) fn send_at_once(&self, remote: SocketAddr, contents: &[u8]) {
+        let transmit = Transmit {
+            destination: self.addressed(remote),
+            ecn: None,
+            contents,
+            segment_size: None,
+            src_ip: None,
+        };
+        if let Err(error) = self.state.try_send((&self.io).into(), &transmit) {
+            tracing::debug!(%error, "a datagram of a scatter could not be sent");
+        }
+    }
+
     /// Receives a batch.
     pub(super) fn receive(
         &self,

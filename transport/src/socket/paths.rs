@@ -253,6 +253,11 @@ impl Paths {
         stats
     }
 
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<super::shared::Shared> {
+        &self.0.0
+    }
+
     fn tell(&self, input: Input) {
         self.0.0.act(|switch| switch.handle_input(input, now()));
     }

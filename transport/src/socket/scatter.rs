@@ -15,9 +15,9 @@ use dchat_nat::agent::bounds::SOCKETS;
 use tokio::task::AbortHandle;
 
 use super::bind::open_extra;
-use super::leg::{Leg, Sent};
+use super::leg::Leg;
 use super::shared::{Shared, now};
-use crate::path::{ExtraArrival, LegId, Route, VirtualAddress, canonical};
+use crate::path::{ExtraArrival, VirtualAddress, canonical};
 
 /// Connections that may have extra sockets at a time: such pairs of NATs are rare, and home routers
 /// keep a few thousand mappings.
@@ -80,17 +80,8 @@ impl Scatter {
 
     /// Sends a probe from one of them, if it was bound.
     pub(super) fn send(&self, socket: u16, remote: SocketAddr, datagram: &[u8]) {
-        let Some(extra) = self.sockets.get(usize::from(socket)) else {
-            return;
-        };
-        let route = Route {
-            leg: LegId(0),
-            local: None,
-            remote,
-        };
-        match extra.leg.send(&route, datagram, None, None) {
-            // The agent repeats what matters.
-            Sent::Done | Sent::Blocked | Sent::Failed => {}
+        if let Some(extra) = self.sockets.get(usize::from(socket)) {
+            extra.leg.send_at_once(remote, datagram);
         }
     }
 

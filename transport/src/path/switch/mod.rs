@@ -87,14 +87,14 @@ pub enum Input {
         /// What its probes are keyed with.
         keys: ProbePair,
     },
-    /// The peer's addresses, replacing earlier ones. The first [`bounds::OFFERED`] are looked at.
+    /// The peer's addresses, replacing earlier ones. The first [`bounds::OFFERED`](super::bounds::OFFERED) are looked at.
     Offer {
         /// The connection.
         virt: VirtualAddress,
         /// Real addresses.
         remotes: Vec<SocketAddr>,
     },
-    /// The connection was closed. Its packets are still routed for [`bounds::LINGER`].
+    /// The connection was closed. Its packets are still routed for [`bounds::LINGER`](super::bounds::LINGER).
     Release {
         /// The connection.
         virt: VirtualAddress,
@@ -194,7 +194,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// A switch over these legs, of which the first [`bounds::LEGS`] are used. `seed` keys virtual
+    /// A switch over these legs, of which the first [`bounds::LEGS`](super::bounds::LEGS) are used. `seed` keys virtual
     /// addresses and transaction ids and must be secret and fresh.
     #[must_use]
     pub fn new(config: Config, legs: Vec<Leg>, seed: [u8; 32]) -> Self {
@@ -252,7 +252,7 @@ impl Switch {
         outbound
     }
 
-    /// Adds one of our ends. `None` when there are as many of its kind as [`bounds`] allow.
+    /// Adds one of our ends. `None` when there are as many of its kind as [`bounds`](super::bounds) allow.
     pub fn add_leg(&mut self, leg: Leg) -> Option<LegId> {
         self.common.legs.add(leg)
     }
