@@ -8,7 +8,10 @@
 )]
 
 mod determinism;
+mod matrix;
 mod network;
 mod profiles;
+mod quic;
 mod reference;
+mod switching;
 mod translator;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dchat_wire::nat;
+use dchat_wire::nat::{self, NatClass};
 
 use super::setting::{Setting, Weather};
 use crate::sim::nat::{Allocation, Filtering, Mapping};
@@ -10,8 +10,10 @@ use crate::sim::site::Profile;
 use crate::sim::time::Time;
 
 /// What came of one classification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassifyRun {
+    /// What it found.
+    pub class: NatClass,
     /// Mapping, as it is.
     pub mapping: bool,
     /// Filtering, as it is.
@@ -69,6 +71,7 @@ pub fn classify(
         Allocation::Block { .. } => class.allocation == nat::Allocation::Block,
     });
     Some(ClassifyRun {
+        class: class.clone(),
         mapping: class.mapping == mapping,
         filtering: class.filtering == filtering,
         allocation,
