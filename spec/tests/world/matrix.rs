@@ -122,3 +122,13 @@ fn every_profile_is_classified_rightly_in_two_seconds_and_forty_packets() {
 fn classified(profile: Profile, seed: u64) -> ClassifyRun {
     classify(profile, seed, CALM, Instant::now()).expect("it ends")
 }
+
+#[test]
+fn both_sides_take_the_direct_path_though_it_is_asked_thrice_at_once() {
+    // Found by dchat-sim: the probe of full size came with others, and was not answered.
+    let ei_ei = Profile::named("ei-ei").expect("a profile");
+    for seed in [104, 330, 343] {
+        let run = run((Profile::Public, ei_ei), seed, CALM);
+        assert!(run.direct.is_some(), "{seed} {run:?}");
+    }
+}
