@@ -32,10 +32,12 @@ impl Answers {
         transaction: [u8; 8],
         now: Instant,
     ) -> bool {
-        let spent = self.recent.iter().any(|(answered, at_ours, addr, at)| {
-            let here = *at_ours == to && *addr == from;
-            *answered == transaction || (here && now < *at + bounds::ANSWER_GAP)
+        let mut recent = self.recent.iter();
+        let repeated = recent.any(|(answered, ..)| *answered == transaction);
+        let lately = self.recent.iter().filter(|(_, at_ours, addr, at)| {
+            *at_ours == to && *addr == from && now < *at + bounds::ANSWER_GAP
         });
+        let spent = repeated || lately.count() >= bounds::ANSWERS_IN_GAP;
         if spent || !self.bucket.take(now) {
             return false;
         }

@@ -119,8 +119,11 @@ pub const ALL_PROBE_BURST: u32 = 4096;
 pub const ANSWERS_PER_SECOND: u32 = 256;
 /// Answers in one burst.
 pub const ANSWER_BURST: u32 = 128;
-/// Answers to one address: no sooner after another. Rounds are 100 ms apart.
+/// Span over which answers to one address are counted. Rounds are 100 ms apart.
 pub const ANSWER_GAP: Duration = Duration::from_millis(5);
+/// Answers to one address in that span: a path that was just found is asked by the agent, by a
+/// measurement, and with a probe of full size, all at about the same time.
+pub const ANSWERS_IN_GAP: usize = 3;
 /// New addresses per second that become candidates because the peer's packets came from them.
 pub const NEWCOMERS_PER_SECOND: u32 = 4;
 /// Newcomers in one burst.

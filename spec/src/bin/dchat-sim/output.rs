@@ -1,0 +1,26 @@
+//! Numbers as they are printed.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// Rounded to so many digits after the point, so that lines stay readable.
+pub(crate) fn rounded(value: f64, digits: i32) -> Value {
+    let scale = 10_f64.powi(digits);
+    json!((value * scale).round() / scale)
+}
+
+/// In milliseconds.
+pub(crate) fn ms(span: Duration) -> Value {
+    rounded(span.as_secs_f64() * 1000.0, 3)
+}
+
+/// `part` of `whole`, 0 of none.
+pub(crate) fn fraction(part: usize, whole: u64) -> Value {
+    rounded(part as f64 / whole.max(1) as f64, 6)
+}
+
+/// As hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
