@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::daemon::{object, output};
+use support::command::{object, output};
 use support::history;
 use support::namespace::Host;
 use support::node::Node;

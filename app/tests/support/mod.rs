@@ -12,11 +12,10 @@
 )]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod command;
 pub mod daemon;
 pub mod history;
 pub mod home;
 pub mod namespace;
 pub mod node;
 pub mod pair;
-
-pub(crate) use home::{Ended, Home, bare, ended};

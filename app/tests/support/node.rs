@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::daemon::{Daemon, clean, dchat as dchat_here, object, output};
+use super::command::clean;
+use super::daemon::Daemon;
+use super::home::Home;
 use super::namespace::Host;
 
 /// A home and the host it lives on.
 pub struct Node {
     /// The host.
     pub host: Host,
-    home: tempfile::TempDir,
+    home: Home,
     /// Its PeerId.
     pub peer: String,
 }
@@ -18,14 +20,8 @@ pub struct Node {
 impl Node {
     /// A fresh home called `name` on `host`.
     pub fn new(host: Host, name: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        output(dchat_here(home.path()).args(["init", "--name", name]));
-        let id = object(dchat_here(home.path()).args(["id", "--json"]));
-        Self {
-            host,
-            home,
-            peer: id["peer_id"].as_str().unwrap().to_owned(),
-        }
+        let (home, peer) = Home::of(name);
+        Self { host, home, peer }
     }
 
     /// A command on the home, run on its host.
