@@ -1,12 +1,13 @@
 //! A home router: a LAN on one side, an uplink on the other, and a NAT or firewall between.
 //!
 //! The NAT is the kernel's (nftables) or the emulated one (a [`Middlebox`] between the router and
-//! its upstream). IPv6 is never translated; from outside only answers come in. The router itself
+//! its upstream), and so is the firewall. IPv6 is never translated; from outside only answers come in. The router itself
 //! answers nothing from outside, so that an unsolicited packet leaves no trace in its tables.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use super::firewall::Firewall;
 use super::link::{Conditions, Link};
 use super::router::{NEXT_HOP_V6, Router};
 use super::translator::{Behaviour, Translator};
@@ -98,6 +99,11 @@ impl Gateway {
                 None
             }
         };
+        if let Some(prefix) = prefix {
+            router
+                .host
+                .ip(&["route", "add", &format!("{prefix}/64"), "dev", "lan"]);
+        }
         router.host.nft(&ruleset(nat));
         Some(Self {
             middlebox,
@@ -188,7 +194,7 @@ fn emulate(upstream: &Router, router: &Router, behaviour: Behaviour, uplink: Upl
     let seed = u64::from(u32::from(address));
     let core = Core {
         nat: Some(Translator::new(behaviour, address, seed)),
-        firewall: None,
+        firewall: Some(Firewall::new(behaviour.lifetime)),
         up: Link::new(line, seed),
         down: Link::new(line, !seed),
     };
@@ -232,9 +238,9 @@ fn ruleset(nat: Nat) -> String {
             }}
         }}
         ",
-        // The emulated NAT filters IPv4 itself.
+        // The emulated NAT has its own filter.
         from_outside = match nat {
-            Nat::Emulated(_) => "meta nfproto ipv6 drop",
+            Nat::Emulated(_) => "accept",
             _ => "drop",
         },
         rule = match nat {

@@ -27,6 +27,8 @@ impl Internet {
     pub fn host(&self, addresses: &[IpAddr]) -> Option<Host> {
         let host = Host::new()?;
         self.router.attach(&host, "eth0", addresses);
+        host.wait_until_up();
+        self.router.host.wait_until_up();
         Some(host)
     }
 }

@@ -23,5 +23,7 @@ pub mod packet;
 pub mod prober;
 pub mod profile;
 pub mod router;
+pub mod service;
+pub mod stun;
 pub mod translator;
 pub mod tun;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::gateway::{Gateway, KERNEL_LIFETIME, Nat, Uplink};
 use super::internet::Internet;
 use super::link::Conditions;
+use super::service::Service;
 use super::translator::{Allocation, Behaviour, Dependence};
 use crate::support::namespace::Host;
 
@@ -39,6 +40,8 @@ pub enum Profile {
     },
     /// Behind a NAT that lets no UDP through.
     UdpCut,
+    /// Behind a NAT that keeps ports and opens them on request, by UPnP, NAT-PMP and PCP.
+    PortMapping,
 }
 
 const fn emulated(mapping: Dependence, filtering: Dependence) -> Profile {
@@ -51,7 +54,7 @@ const fn symmetric(allocation: Allocation) -> Profile {
 }
 
 /// Every place that has a name.
-pub const PROFILES: [(&str, Profile); 19] = [
+pub const PROFILES: [(&str, Profile); 20] = [
     ("public", Profile::Public),
     ("v6-firewall", Profile::V6Firewall(Nat::Random)),
     ("ei-ei", emulated(Endpoint, Endpoint)),
@@ -83,6 +86,7 @@ pub const PROFILES: [(&str, Profile); 19] = [
         },
     ),
     ("udp-cut", Profile::UdpCut),
+    ("port-mapping", Profile::PortMapping),
 ];
 
 impl Profile {
@@ -100,7 +104,7 @@ impl Profile {
             Self::Public => None,
             Self::V6Firewall(nat) | Self::Nat(nat) => Some(behaviour(nat)),
             Self::Double { outer, inner } => Some(chained(behaviour(outer), behaviour(inner))),
-            Self::UdpCut => Some(behaviour(Nat::Masquerade)),
+            Self::UdpCut | Self::PortMapping => Some(behaviour(Nat::Masquerade)),
         }
     }
 }
@@ -139,6 +143,8 @@ pub fn behaviour(nat: Nat) -> Behaviour {
 /// The routers of a place, the outermost first.
 #[derive(Debug)]
 pub struct Site {
+    /// What opens ports here.
+    port_mapper: Option<Service>,
     /// Empty on the internet itself.
     pub gateways: Vec<Gateway>,
     /// Its address on the internet.
@@ -161,7 +167,12 @@ impl Site {
         line: Conditions,
     ) -> Option<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let public = Ipv4Addr::new(203, 0, 113, number);
+        let public = match profile {
+            // miniupnpd works behind no address that is reserved. This one leads nowhere else
+            // from inside the laboratory.
+            Profile::PortMapping => Ipv4Addr::new(45, 0, 113, number),
+            _ => Ipv4Addr::new(203, 0, 113, number),
+        };
         let prefix = Ipv6Addr::new(0x2001, 0xdb8, 0x100 + u16::from(number), 0, 0, 0, 0, 0);
         let uplink = |nat: Nat, address, prefix| Uplink {
             address,
@@ -190,14 +201,16 @@ impl Site {
                     uplink(nat, public, None),
                 )?);
             }
-            Profile::UdpCut => {
+            Profile::UdpCut | Profile::PortMapping => {
                 let nat = Nat::Masquerade;
                 gateways.push(Gateway::new(
                     &internet.router,
                     nat,
                     uplink(nat, public, None),
                 )?);
-                gateways[0].cut_udp();
+                if profile == Profile::UdpCut {
+                    gateways[0].cut_udp();
+                }
             }
             Profile::Double { outer, inner } => {
                 let provider = Gateway::new(&internet.router, outer, uplink(outer, public, None))?;
@@ -207,8 +220,14 @@ impl Site {
                 gateways.extend([provider, home]);
             }
         }
-        let site = Self { gateways, public };
+        let mapping = profile == Profile::PortMapping;
+        let site = Self {
+            port_mapper: mapping.then(|| Service::port_mapper(&gateways[0])),
+            gateways,
+            public,
+        };
         site.plug(host);
+        internet.router.host.wait_until_up();
         Some(site)
     }
 
@@ -216,6 +235,10 @@ impl Site {
     pub fn plug(&self, host: &Host) {
         if let Some(home) = self.gateways.last() {
             home.plug(host, PEER);
+        }
+        host.wait_until_up();
+        for gateway in &self.gateways {
+            gateway.router.host.wait_until_up();
         }
     }
 

@@ -49,14 +49,12 @@ impl Router {
     pub fn attach(&self, host: &Host, interface: &str, addresses: &[IpAddr]) {
         let ours = self.cable(host, interface);
         for address in addresses {
-            let bits = if address.is_ipv4() { 32 } else { 128 };
-            host.ip(&[
-                "addr",
-                "add",
-                &format!("{address}/{bits}"),
-                "dev",
-                interface,
-            ]);
+            let (bits, more) = if address.is_ipv4() {
+                (32, "")
+            } else {
+                (128, "nodad")
+            };
+            host.batch(&format!("addr add {address}/{bits} dev {interface} {more}"));
             let route = format!("{address}/{bits}");
             self.host.ip(&["route", "add", &route, "dev", &ours]);
         }

@@ -54,7 +54,7 @@ impl Core {
         }
     }
 
-    fn from_inside(&mut self, mut packet: Vec<u8>, now: Instant) {
+    fn take_inside(&mut self, mut packet: Vec<u8>, now: Instant) {
         let verdict = match (&mut self.nat, &mut self.firewall) {
             (Some(nat), _) if is_v4(&packet) => nat.outbound(&mut packet, now),
             (_, Some(firewall)) => firewall.outbound(&packet, now),
@@ -63,7 +63,7 @@ impl Core {
         self.send(verdict, packet, now);
     }
 
-    fn from_outside(&mut self, mut packet: Vec<u8>, now: Instant) {
+    fn take_outside(&mut self, mut packet: Vec<u8>, now: Instant) {
         let verdict = match (&mut self.nat, &self.firewall) {
             (Some(nat), _) if is_v4(&packet) => nat.inbound(&mut packet, now),
             (_, Some(firewall)) => firewall.inbound(&packet, now),
@@ -158,13 +158,13 @@ fn run(near: &SyncDevice, far: &SyncDevice, stopped: &PipeReader, core: &Mutex<C
                 let Some(packet) = receive(near, &mut buffer) else {
                     break;
                 };
-                core.from_inside(packet, now);
+                core.take_inside(packet, now);
             }
             for _ in 0..BATCH {
                 let Some(packet) = receive(far, &mut buffer) else {
                     break;
                 };
-                core.from_outside(packet, now);
+                core.take_outside(packet, now);
             }
             deliver(far, &mut core.up, now);
             deliver(near, &mut core.down, now);

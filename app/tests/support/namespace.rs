@@ -107,15 +107,17 @@ impl Host {
         })
     }
 
-    /// The kernel tells of a cable that was plugged in at most once a second.
-    pub fn wait_until_up(&self, interface: &str) {
+    /// Waits until every cable that is plugged in at both ends carries packets: the kernel takes
+    /// notice at most once a second.
+    pub fn wait_until_up(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let show = ["-n", &self.name, "link", "show", "dev", interface];
-            if run("ip", &show, "").unwrap().contains("state UP") {
-                return;
+            let shown = run("ip", &["-n", &self.name, "link", "show", "up"], "").unwrap();
+            let down = |line: &str| line.contains("state DOWN") || line.contains("state LOWER");
+            match shown.lines().find(|line| down(line)) {
+                None => return,
+                Some(line) => assert!(Instant::now() < deadline, "does not come up: {line}"),
             }
-            assert!(Instant::now() < deadline, "{interface} does not come up");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -136,9 +138,8 @@ impl Host {
                 "addr add {address} dev {interface} nodad\nlink set {interface} up"
             ));
         }
-        for (host, (interface, _)) in [(self, ours), (other, theirs)] {
-            host.wait_until_up(interface);
-        }
+        self.wait_until_up();
+        other.wait_until_up();
     }
 
     /// Joins `self` and `other` with a cable whose ends are down and have no address.
