@@ -323,6 +323,23 @@ def u16():
     return 2, lambda reader: reader.integer(2)
 
 
+def u32():
+    return 4, lambda reader: reader.integer(4)
+
+
+def boolean():
+    def read(reader):
+        value = reader.integer(1)
+        if value > 1:
+            raise Refused("not-boolean")
+        return bool(value)
+    return 1, read
+
+
+def code(inner, first, last):
+    return checked(inner, lambda value: value if first <= value <= last else None)
+
+
 def u64():
     return 8, lambda reader: str(reader.integer(8))
 
@@ -427,6 +444,11 @@ Content = structure("Content", sent_at=u64(), expires_at=option(u64()), heads=se
                     kind=u16(), body=octets(66560), extensions=extensions)
 Entry = structure("Entry", incarnation=fixed(16), seq=u64(), prev=fixed(32), hash=fixed(32),
                   content=option(Content))
+NatClass = structure("NatClass", mapping=code(u8(), 0, 4), filtering=code(u8(), 0, 4),
+                     allocation=code(u8(), 0, 4), stride=u16(), block_first=u16(),
+                     block_len=u16())
+Candidate = structure("Candidate", kind=code(u8(), 0, 3), address=address)
+Prediction = structure("Prediction", address=address, stride=u16(), count=u16())
 TYPES = {
     "Ping": structure("Ping", nonce=u64(), extensions=extensions),
     "Hello": structure("Hello", versions=versions, instance=fixed(16), roles=u64(),
@@ -453,6 +475,25 @@ TYPES = {
     "Parcel": structure("Parcel", frontiers=sequence(Frontier, 16), entries=sequence(Entry, 64),
                         extensions=extensions, padding=padding),
     "Content": Content,
+    "Candidates": structure("Candidates", generation=u32(), **{"class": NatClass},
+                            candidates=sequence(Candidate, 24), extensions=extensions),
+    "Punch": structure("Punch", round=u32(), answers=boolean(), prediction=option(Prediction),
+                       sockets=u16(), extensions=extensions),
+    "Reach": structure("Reach", token=fixed(16), **{"from": code(u8(), 0, 2)}, target=address,
+                       extensions=extensions),
+    "Reached": structure("Reached", result=code(u8(), 0, 3), extensions=extensions),
+    "RelayReserve": structure("RelayReserve", lifetime_s=u32(), extensions=extensions),
+    "RelayReserved": structure("RelayReserved", lifetime_s=u32(), channels=u16(),
+                               bytes_per_s=u32(), voucher=SignedRecord, extensions=extensions),
+    "RelayRefused": structure("RelayRefused", reason=code(u16(), 1, 9), retry_after_s=u32(),
+                              extensions=extensions),
+    "RelayConnect": structure("RelayConnect", peer=peer_id, extensions=extensions),
+    "RelayIncoming": structure("RelayIncoming", peer=peer_id, channel=u32(),
+                               extensions=extensions),
+    "RelayAccept": structure("RelayAccept", extensions=extensions),
+    "RelayOpened": structure("RelayOpened", channel=u32(), bytes_per_s=u32(),
+                             extensions=extensions),
+    "Voucher": structure("Voucher", peer=peer_id, extensions=extensions),
 }
 
 
@@ -474,9 +515,20 @@ FRAMES = {
     0x0003: ("IDENTIFY_PUSH", "Identify", 4096),
     0x0004: ("PING", "Ping", 1024),
     0x0005: ("PONG", "Ping", 1024),
+    0x0006: ("CANDIDATES", "Candidates", 4096),
+    0x0007: ("PUNCH", "Punch", 1024),
+    0x0008: ("REACH", "Reach", 1024),
+    0x0009: ("REACHED", "Reached", 1024),
     0x0010: ("CHAT_OPEN", "ChatOpen", 8192),
     0x0011: ("ENVELOPE", "Envelope", 135680),
     0x0012: ("UNDECRYPTABLE", "Undecryptable", 1024),
+    0x0020: ("RELAY_RESERVE", "RelayReserve", 1024),
+    0x0021: ("RELAY_RESERVED", "RelayReserved", 8192),
+    0x0022: ("RELAY_REFUSED", "RelayRefused", 1024),
+    0x0023: ("RELAY_CONNECT", "RelayConnect", 1024),
+    0x0024: ("RELAY_INCOMING", "RelayIncoming", 1024),
+    0x0025: ("RELAY_ACCEPT", "RelayAccept", 1024),
+    0x0026: ("RELAY_OPENED", "RelayOpened", 1024),
 }
 
 
@@ -560,10 +612,24 @@ def op_frame(case):
     return {"frame": name, "body": value}
 
 
+# --- Relayed packets (60-relay §5) ------------------------------------------------------------
+
+def op_relay_datagram(case):
+    data = octets_of(case["datagram"])
+    kind = {1: "whole", 2: "first", 3: "second"}.get(data[0] if data else None)
+    header = 5 if kind == "whole" else 7
+    if kind is None or len(data) <= header:
+        raise Refused("no-meaning")
+    number = None if kind == "whole" else int.from_bytes(data[5:7], "little")
+    return {"kind": kind, "channel": int.from_bytes(data[1:5], "little"), "number": number,
+            "packet": data[header:]}
+
+
 # --- Records (20-identity §4) ----------------------------------------------------------------
 
 RECORD_CONTEXT = "dchat/1 record"
-KINDS = {"AddressRecord": (1, 86400000), "DeviceRecord": (2, 2592000000)}
+KINDS = {"AddressRecord": (1, 86400000), "DeviceRecord": (2, 2592000000),
+         "Voucher": (3, 7200000)}
 CLOCK_SKEW = 600000
 
 

@@ -6,10 +6,16 @@
 //! A [`Request`] is answered by one [`Reply`] or one [`ApiError`]; [`Event`]s come unasked to whoever
 //! subscribed. The JSON forms are the contract of the command line.
 
+mod doctor;
+
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub use doctor::{
+    Allocation, Behaviour, Doctor, Nat, PeerPath, PortMapping, Reachability, Relay as DoctorRelay,
+};
 
 /// One question to a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +137,17 @@ pub enum Request {
     Nearby,
     /// State of the node. Answer: [`Reply::Status`].
     Status,
+    /// What stands between this node and others; takes up to two seconds. Answer:
+    /// [`Reply::Doctor`].
+    Doctor {
+        /// Also how this peer is reached: contact name or PeerId.
+        #[serde(default)]
+        peer: Option<String>,
+        /// STUN servers to ask beside those of the settings, as `host:port`; at most
+        /// [`STUN_SERVERS`].
+        #[serde(default)]
+        stun: Vec<String>,
+    },
     /// From now on, [`Event`]s follow on this connection. Answer: [`Reply::Done`], then events.
     Subscribe,
     /// Ends the daemon. Answer: [`Reply::Done`].
@@ -199,7 +216,12 @@ pub enum Reply {
     Nearby(Vec<Nearby>),
     /// State of the node.
     Status(Status),
+    /// What stands between this node and others.
+    Doctor(Box<Doctor>),
 }
+
+/// STUN servers asked at most.
+pub const STUN_SERVERS: usize = 8;
 
 /// Who a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

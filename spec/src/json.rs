@@ -7,6 +7,8 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 pub enum Json {
     /// `null`: an absent `Option`.
     Null,
+    /// A boolean.
+    Bool(bool),
     /// A number below 2^32, which every JSON library keeps exactly.
     Number(u32),
     /// A string.
@@ -83,6 +85,7 @@ impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(number) => serializer.serialize_u32(*number),
             Self::Text(text) => serializer.serialize_str(text),
             Self::List(items) => items.serialize(serializer),

@@ -137,6 +137,22 @@ impl Structure {
         self.push(path, &Part::u16(value), true)
     }
 
+    /// `u32`.
+    #[must_use]
+    pub fn u32(self, path: &'static str, value: u32) -> Self {
+        let json = Json::Number(value);
+        let bytes = value.to_le_bytes().to_vec();
+        self.push(path, &Part { bytes, json }, true)
+    }
+
+    /// `bool`.
+    #[must_use]
+    pub fn boolean(self, path: &'static str, value: bool) -> Self {
+        let json = Json::Bool(value);
+        let bytes = vec![value.into()];
+        self.push(path, &Part { bytes, json }, true)
+    }
+
     /// `u64`.
     #[must_use]
     pub fn u64(self, path: &'static str, value: u64) -> Self {

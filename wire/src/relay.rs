@@ -108,7 +108,7 @@ body! {
 
 macro_rules! refusals {
     ($($(#[$meta:meta])* $name:ident = $value:literal, $text:literal;)*) => {
-        /// Why a relay, or a peer asked by it, says no (spec `registry` §9).
+        /// Why a relay, or a peer asked by it, says no (spec `registry` §13).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
         pub enum Refusal {

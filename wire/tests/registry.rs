@@ -72,7 +72,7 @@ fn contexts_are_distinct_and_of_this_protocol() {
 
 #[test]
 fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
-    assert!(distinct([kind::ADDRESS, kind::DEVICE]));
+    assert!(distinct([kind::ADDRESS, kind::DEVICE, kind::VOUCHER]));
     assert_eq!(role::RELAY & role::MAILBOX & role::BOOTSTRAP, 0);
     assert_eq!(
         (role::RELAY | role::MAILBOX | role::BOOTSTRAP).count_ones(),

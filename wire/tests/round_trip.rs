@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_damaged_body_decodes_only_to_what_it_encodes(
-        which in 0..18_usize,
+        which in 0..33_usize,
         mutations in any_of::mutations(),
     ) {
         let (_, bytes) = samples::encoded_bodies().swap_remove(which);
@@ -154,7 +154,7 @@ proptest! {
 
     #[test]
     fn a_damaged_frame_reads_only_as_what_it_encodes(
-        which in 0..8_usize,
+        which in 0..19_usize,
         mutations in any_of::mutations(),
     ) {
         let bytes = any_of::mutate(samples::frames()[which].to_bytes(), &mutations);

@@ -55,12 +55,19 @@ pub(crate) struct NodeArgs {
     /// Enter the network by a node at an address [env: DCHAT_BOOTSTRAP]
     #[arg(long, value_name = "ADDR")]
     pub(crate) bootstrap: Vec<String>,
-    /// Use a relay
-    #[arg(long, value_name = "ADDR", hide = true)]
+    /// Be reachable through a relay at an address, until there is a direct way [env: DCHAT_RELAY]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) relay: Vec<String>,
-    /// Serve others
-    #[arg(long, value_name = "ROLE", hide = true)]
+    /// Serve others: relay [env: DCHAT_ROLE]
+    #[arg(long, value_name = "ROLE")]
     pub(crate) role: Vec<String>,
+    /// Learn from a STUN server how others see this node [env: DCHAT_STUN]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) stun: Vec<String>,
+    /// Never show this node's own address to a contact: all goes through relays
+    /// [env: DCHAT_RELAY_ONLY]
+    #[arg(long)]
+    pub(crate) relay_only: bool,
     /// Neither announce this node on the local network nor look for others [env: DCHAT_MDNS]
     #[arg(long)]
     pub(crate) no_mdns: bool,
@@ -183,6 +190,15 @@ pub(crate) enum Verb {
     Peers,
     /// Show the state of the node
     Status,
+    /// Find out what stands between this node and others, and what to do about it
+    Doctor {
+        /// Also say how a contact is reached, and why not directly
+        #[arg(long, value_name = "TO")]
+        peer: Option<String>,
+        /// How the node is run, where none runs yet.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
     /// Protect the profile with a passphrase, or stop doing so
     Passphrase {
         /// Which of the two.

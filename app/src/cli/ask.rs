@@ -83,6 +83,15 @@ pub(crate) async fn run<O: OpenNode>(
                 console.line(&words::status(&status))?;
             }
         }
+        Reply::Doctor(doctor) => {
+            if console.json() {
+                console.object(&doctor)?;
+            } else {
+                for line in words::doctor(&doctor) {
+                    console.line(&line)?;
+                }
+            }
+        }
         Reply::Sent(_) | Reply::Nearby(_) => return Err(ControlError::Foreign.into()),
     }
     Ok(())
@@ -129,6 +138,7 @@ fn request(ask: &Ask) -> Request {
         Ask::Search { words, to, limit } => Request::Search { words, to, limit },
         Ask::Peers => Request::Peers,
         Ask::Status => Request::Status,
+        Ask::Doctor { peer, stun } => Request::Doctor { peer, stun },
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) enum Task {
     Man(Option<PathBuf>),
 }
 
-/// Tasks of one question and one answer, which need no network.
+/// Tasks of one question and one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     Init {
@@ -96,6 +96,10 @@ pub(crate) enum Ask {
     },
     Peers,
     Status,
+    Doctor {
+        peer: Option<String>,
+        stun: Vec<String>,
+    },
 }
 
 /// A message to send.
@@ -132,23 +136,33 @@ impl Plan {
                 node = joined(node, more);
                 Task::Daemon
             }
+            Some(Verb::Doctor { peer, node: more }) => {
+                node = joined(node, more);
+                Task::Ask(Ask::Doctor {
+                    peer: peer.map(person).transpose()?,
+                    stun: node.stun.clone(),
+                })
+            }
             Some(verb) => {
                 if node != NodeArgs::default() {
                     return Err(Failure::usage(
-                        "only 'dchat' and 'dchat daemon' take options of the node. Leave them \
-                         away, or set them in config.toml.",
+                        "only 'dchat', 'dchat daemon' and 'dchat doctor' take options of the node. \
+                         Leave them away, or set them in config.toml.",
                     ));
                 }
                 task(verb)?
             }
         };
-        refuse_later(&node)?;
         Ok(Self {
             flags: Flags {
                 home: typed.home,
                 listen: node.listen,
                 dial: node.dial,
                 bootstrap: node.bootstrap,
+                relay: node.relay,
+                role: node.role,
+                stun: node.stun,
+                relay_only: node.relay_only,
                 no_mdns: node.no_mdns,
                 passphrase_file: typed.passphrase_file,
                 verbose: typed.verbose,
@@ -162,7 +176,9 @@ impl Plan {
     #[must_use]
     pub(crate) fn online(&self) -> bool {
         match &self.task {
-            Task::Interactive | Task::Daemon | Task::Add { .. } => true,
+            Task::Interactive | Task::Daemon | Task::Add { .. } | Task::Ask(Ask::Doctor { .. }) => {
+                true
+            }
             Task::Send(send) => send.wait != MessageState::Queued,
             Task::Recv { follow, .. } => *follow,
             Task::Ask(_) | Task::Passphrase(_) | Task::Completions(_) | Task::Man(_) => false,
@@ -174,6 +190,10 @@ fn task(verb: Verb) -> Result<Task, Failure> {
     Ok(match verb {
         // Taken apart by the caller, which has both sets of options.
         Verb::Daemon { .. } => Task::Daemon,
+        Verb::Doctor { peer, node } => Task::Ask(Ask::Doctor {
+            peer,
+            stun: node.stun,
+        }),
         Verb::Init { name } => Task::Ask(Ask::Init {
             name: name.map(own_name).transpose()?,
         }),
@@ -313,24 +333,11 @@ fn joined(mut one: NodeArgs, more: NodeArgs) -> NodeArgs {
     one.bootstrap.extend(more.bootstrap);
     one.relay.extend(more.relay);
     one.role.extend(more.role);
+    one.stun.extend(more.stun);
+    one.relay_only |= more.relay_only;
     one.no_mdns |= more.no_mdns;
     one.no_dht |= more.no_dht;
     one
-}
-
-/// Options whose promise this version cannot keep must not look as if it did. `--no-dht` promises
-/// only what is true of a version without one.
-fn refuse_later(node: &NodeArgs) -> Result<(), Failure> {
-    let option = if !node.relay.is_empty() {
-        "--relay"
-    } else if !node.role.is_empty() {
-        "--role"
-    } else {
-        return Ok(());
-    };
-    Err(Failure::usage(format!(
-        "{option}: this version has no relaying and no roles yet. Leave it away."
-    )))
 }
 
 #[cfg(test)]
@@ -410,8 +417,6 @@ mod tests {
 
     #[test]
     fn what_later_versions_do_is_refused_and_not_ignored() {
-        assert!(refused("daemon --relay /ip4/192.0.2.1/udp/1/quic-v1").contains("--relay"));
-        assert!(refused("daemon --role relay,mailbox").contains("--role"));
         assert!(refused("send #room hi").contains("rooms"));
         assert!(refused("history @group").contains("groups"));
         assert!(plan("daemon --no-dht --no-mdns").unwrap().flags.no_mdns);

@@ -124,6 +124,11 @@ fn config(settings: &Settings, given: Option<Secret>, online: bool, task: &Task)
         passphrase: given,
         listen: settings.listen.clone(),
         dial: settings.dial.clone(),
+        relays: settings.relays.clone(),
+        relay_only: settings.relay_only,
+        roles: settings.roles,
+        relaying: settings.relaying.clone(),
+        stun: settings.stun.clone(),
         name: match task {
             Task::Ask(Ask::Init { name }) => name.clone(),
             _ => None,

@@ -24,13 +24,9 @@ const LONG: Duration = Duration::from_secs(30);
 
 pub(super) fn config(home: &Path, online: bool) -> PeerConfig {
     PeerConfig {
-        home: home.to_owned(),
-        passphrase: None,
-        listen: Vec::new(),
-        dial: Vec::new(),
-        name: None,
         mdns: false,
         online,
+        ..PeerConfig::new(home)
     }
 }
 

@@ -1,6 +1,10 @@
 //! How things read to a person. Everything here is safe for a terminal, whoever wrote it.
 
+mod doctor;
+
 use std::collections::BTreeMap;
+
+pub(crate) use doctor::doctor;
 
 use crate::{
     api::{Contact, ContactRequest, Event, Message, MessageState, PathKind, PeerInfo, Status},

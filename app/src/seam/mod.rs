@@ -13,6 +13,7 @@ use dchat_wire::Address;
 use tokio::sync::broadcast;
 
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request, Secret};
+use crate::settings::Relaying;
 
 /// A running node of one home, which it has locked.
 pub trait Node: Send + Sync + 'static {
@@ -66,6 +67,16 @@ pub struct PeerConfig {
     pub listen: Vec<Address>,
     /// Whom to reach at start, and again whenever the connection is lost.
     pub dial: Vec<Address>,
+    /// Relays to be reachable through.
+    pub relays: Vec<Address>,
+    /// Whether contacts never learn this node's own address.
+    pub relay_only: bool,
+    /// What to serve others with: bits of [`role`](dchat_wire::hello::role).
+    pub roles: u64,
+    /// What a relay gives, and to whom.
+    pub relaying: Relaying,
+    /// STUN servers to learn the own public address from, as `host:port`.
+    pub stun: Vec<String>,
     /// Own display name from now on; `None` keeps the one there is.
     pub name: Option<String>,
     /// Whether to announce and find nodes on the local network.
@@ -84,6 +95,11 @@ impl PeerConfig {
             passphrase: None,
             listen: Vec::new(),
             dial: Vec::new(),
+            relays: Vec::new(),
+            relay_only: false,
+            roles: 0,
+            relaying: Relaying::default(),
+            stun: Vec::new(),
             name: None,
             mdns: true,
             online: true,

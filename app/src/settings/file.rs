@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::SettingsError;
+use super::relaying::RelayingTable;
 
 /// Longest file read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -24,6 +25,17 @@ pub struct ConfigFile {
     pub(super) dial: Option<Vec<Spanned<String>>>,
     /// Nodes to enter the network by.
     pub(super) bootstrap: Option<Vec<Spanned<String>>>,
+    /// Relays to be reachable through.
+    pub(super) relay: Option<Vec<Spanned<String>>>,
+    /// Whether contacts never learn our own address.
+    pub(super) relay_only: Option<bool>,
+    /// What to serve others with.
+    pub(super) role: Option<Vec<Spanned<String>>>,
+    /// STUN servers.
+    pub(super) stun: Option<Vec<Spanned<String>>>,
+    /// What a relay gives, and to whom.
+    #[serde(default)]
+    pub(super) relaying: RelayingTable,
     /// Whether to use multicast DNS.
     pub(super) mdns: Option<bool>,
     /// Holds the passphrase.

@@ -7,6 +7,11 @@
 //! | `--listen ADDR`… | `DCHAT_LISTEN` | `listen = ["…"]` | the node's choice |
 //! | `--dial ADDR`… | `DCHAT_DIAL` | `dial = ["…"]` | none |
 //! | `--bootstrap ADDR`… | `DCHAT_BOOTSTRAP` | `bootstrap = ["…"]` | none |
+//! | `--relay ADDR`… | `DCHAT_RELAY` | `relay = ["…"]` | none |
+//! | `--relay-only` | `DCHAT_RELAY_ONLY` | `relay_only = true` | `false` |
+//! | `--role ROLE`… | `DCHAT_ROLE` | `role = ["relay"]` | none |
+//! | `--stun HOST:PORT`… | `DCHAT_STUN` | `stun = ["…"]` | none |
+//! | | | `[relaying]`: what a relay gives, and to whom ([`Relaying`]) | everything, to anyone |
 //! | `--no-mdns` | `DCHAT_MDNS` | `mdns = true` | `true` |
 //! | `--passphrase-file FILE` | `DCHAT_PASSPHRASE_FILE` | `passphrase_file = "…"` | ask on the terminal |
 //! | `-v`… | `DCHAT_LOG` | `log = "info"` | `warn` |
@@ -17,9 +22,11 @@
 mod environment;
 mod error;
 mod file;
+mod relaying;
 mod resolve;
 
 pub use environment::Environment;
 pub use error::SettingsError;
 pub use file::ConfigFile;
+pub use relaying::{Admission, Relaying};
 pub use resolve::{Flags, Settings};

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use dchat_wire::Address;
+use dchat_wire::hello::role;
 use toml::Spanned;
 
-use super::{ConfigFile, Environment, SettingsError};
+use super::{ConfigFile, Environment, Relaying, SettingsError};
 
 /// The configuration file's name in the home.
 const CONFIG: &str = "config.toml";
@@ -21,6 +22,14 @@ pub struct Flags {
     pub dial: Vec<String>,
     /// `--bootstrap`.
     pub bootstrap: Vec<String>,
+    /// `--relay`.
+    pub relay: Vec<String>,
+    /// `--relay-only`.
+    pub relay_only: bool,
+    /// `--role`.
+    pub role: Vec<String>,
+    /// `--stun`.
+    pub stun: Vec<String>,
     /// `--no-mdns`.
     pub no_mdns: bool,
     /// `--passphrase-file`.
@@ -38,6 +47,16 @@ pub struct Settings {
     pub listen: Vec<Address>,
     /// Whom to reach: `--dial` and `--bootstrap`.
     pub dial: Vec<Address>,
+    /// Relays to be reachable through.
+    pub relays: Vec<Address>,
+    /// Whether contacts never learn our own address.
+    pub relay_only: bool,
+    /// Bits of [`role`](dchat_wire::hello::role).
+    pub roles: u64,
+    /// What a relay gives, and to whom.
+    pub relaying: Relaying,
+    /// STUN servers, as `host:port`.
+    pub stun: Vec<String>,
     /// Whether to use multicast DNS.
     pub mdns: bool,
     /// Holds the passphrase.
@@ -76,6 +95,18 @@ impl Settings {
             file.bootstrap.as_deref(),
             dialable,
         )?);
+        let relays = places.list(Key::RELAY, &flags.relay, file.relay.as_deref(), relay)?;
+        let roles = places.list(Key::ROLE, &flags.role, file.role.as_deref(), roles)?;
+        let stun = places.list(Key::STUN, &flags.stun, file.stun.as_deref(), stun_server)?;
+        let relay_only = match environment.switch("DCHAT_RELAY_ONLY")? {
+            _ if flags.relay_only => true,
+            Some(relay_only) => relay_only,
+            None => file.relay_only.unwrap_or(false),
+        };
+        let relaying = file
+            .relaying
+            .read()
+            .map_err(|(key, text, problem)| file.refuse(&path, key, text, &problem))?;
         let mdns = match environment.switch("DCHAT_MDNS")? {
             _ if flags.no_mdns => false,
             Some(mdns) => mdns,
@@ -94,6 +125,11 @@ impl Settings {
             home,
             listen,
             dial,
+            relays,
+            relay_only,
+            roles: roles.into_iter().fold(0, |all, one| all | one),
+            relaying,
+            stun,
             mdns,
             passphrase_file,
             log,
@@ -125,6 +161,21 @@ impl Key {
         variable: "DCHAT_BOOTSTRAP",
         file: "bootstrap",
     };
+    const RELAY: Self = Self {
+        flag: "--relay",
+        variable: "DCHAT_RELAY",
+        file: "relay",
+    };
+    const ROLE: Self = Self {
+        flag: "--role",
+        variable: "DCHAT_ROLE",
+        file: "role",
+    };
+    const STUN: Self = Self {
+        flag: "--stun",
+        variable: "DCHAT_STUN",
+        file: "stun",
+    };
 }
 
 type Check = fn(&Address) -> Result<(), &'static str>;
@@ -144,11 +195,22 @@ impl Places<'_> {
         file: Option<&[Spanned<String>]>,
         check: Check,
     ) -> Result<Vec<Address>, SettingsError> {
+        self.list(key, flags, file, |text| address(text, check))
+    }
+
+    /// A list from the first place that has one, each item read by `read`.
+    fn list<T>(
+        &self,
+        key: Key,
+        flags: &[String],
+        file: Option<&[Spanned<String>]>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, SettingsError> {
         if !flags.is_empty() {
             return flags
                 .iter()
                 .map(|text| {
-                    address(text, check).map_err(|problem| SettingsError::Flag {
+                    read(text).map_err(|problem| SettingsError::Flag {
                         name: key.flag,
                         problem,
                     })
@@ -160,7 +222,7 @@ impl Places<'_> {
                 .split([',', ' ', '\t', '\n'])
                 .filter(|text| !text.is_empty())
                 .map(|text| {
-                    address(text, check).map_err(|problem| SettingsError::Variable {
+                    read(text).map_err(|problem| SettingsError::Variable {
                         name: key.variable,
                         problem,
                     })
@@ -170,7 +232,7 @@ impl Places<'_> {
         file.unwrap_or_default()
             .iter()
             .map(|text| {
-                address(text.get_ref(), check)
+                read(text.get_ref())
                     .map_err(|problem| self.file.refuse(self.path, key.file, text, &problem))
             })
             .collect()
@@ -189,22 +251,51 @@ fn listenable(address: &Address) -> Result<(), &'static str> {
     match address {
         Address::Direct { peer: None, .. } => Ok(()),
         Address::Direct { .. } => Err("names a peer; leave /p2p/… away to listen"),
-        Address::Circuit { .. } => Err(NO_RELAYS),
+        Address::Circuit { .. } => Err("leads through a relay; name the relay with --relay"),
     }
 }
 
 fn dialable(address: &Address) -> Result<(), &'static str> {
-    let socket = address.socket();
+    if !address.names_one_socket() {
+        return Err("names no single node; give its own address and port");
+    }
     match address {
-        Address::Circuit { .. } => Err(NO_RELAYS),
-        _ if socket.port() == 0 || socket.ip().is_unspecified() || socket.ip().is_multicast() => {
-            Err("names no single node; give its own address and port")
-        }
-        Address::Direct { .. } => Ok(()),
+        Address::Circuit { peer: None, .. } => Err("names no peer; end it with /p2p/PEER"),
+        Address::Circuit { .. } | Address::Direct { .. } => Ok(()),
     }
 }
 
-const NO_RELAYS: &str = "leads through a relay, which this version cannot do yet";
+/// A relay to be reachable through, and no circuit over one.
+fn relay(text: &str) -> Result<Address, String> {
+    address(text, |address| match address {
+        Address::Circuit { .. } => Err("leads through a relay; give the relay's own address"),
+        Address::Direct { .. } => dialable(address),
+    })
+}
+
+/// One role or several with commas between them.
+fn roles(text: &str) -> Result<u64, String> {
+    let mut roles = text.split(',').map(|name| match name.trim() {
+        "relay" => Ok(role::RELAY),
+        "mailbox" | "bootstrap" => Err(format!(
+            "this version cannot be a {name} yet. It can be a relay."
+        )),
+        _ => Err(format!("'{name}' is no role. Try relay.")),
+    });
+    roles.try_fold(0, |all, one| one.map(|one| all | one))
+}
+
+/// `host:port`, where an IPv6 address stands in brackets.
+fn stun_server(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let whole = !host.is_empty() && (!host.contains(':') || host.starts_with('['));
+    match port.parse::<u16>() {
+        Ok(port) if port != 0 && whole => Ok(text.to_owned()),
+        _ => Err(format!(
+            "'{text}' is no STUN server: write it as host:port, such as stun.example.org:3478"
+        )),
+    }
+}
 
 fn level(verbose: u8) -> Option<&'static str> {
     match verbose {
@@ -236,10 +327,12 @@ fn home_of(environment: &Environment) -> Result<PathBuf, SettingsError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+    use super::super::Admission;
     use super::*;
 
     const A: &str = "/ip4/192.0.2.1/udp/4001/quic-v1";
     const B: &str = "/ip4/192.0.2.2/udp/4001/quic-v1";
+    const PEER: &str = "12D3KooWQHwmbBhVDVE4FMNF7CQrWSGSBXsZHLgnC2jpbB8MQqgD";
     const C: &str = "/ip6/2001:db8::3/udp/4001/quic-v1";
 
     fn in_home(config: &str) -> (tempfile::TempDir, Flags) {
@@ -305,6 +398,65 @@ mod tests {
         };
         let settings = Settings::resolve(flags, &set(&[])).unwrap();
         assert_eq!(settings.dial, addresses(&[A, B]));
+    }
+
+    #[test]
+    fn what_relays_and_servers_are_set_is_read_from_each_place() {
+        let peer = PEER;
+        let (_dir, flags) = in_home(&format!(
+            "relay = [\"{A}\"]\nrole = [\"relay\"]\nstun = [\"stun.example.org:3478\"]\n\
+             [relaying]\nreservations = \"listed\"\nallow = [\"{peer}\"]\nmax_channels = 9\n"
+        ));
+        let file = Settings::resolve(flags.clone(), &set(&[])).unwrap();
+        assert_eq!((file.relays, file.roles), (addresses(&[A]), role::RELAY));
+        assert_eq!(file.stun, ["stun.example.org:3478"]);
+        assert_eq!(file.relaying.reservations, Admission::Listed);
+        assert_eq!(file.relaying.channels, Admission::Anyone);
+        assert_eq!(file.relaying.allow, [peer.parse().unwrap()]);
+        assert_eq!(file.relaying.max_channels, Some(9));
+        assert!(!file.relay_only);
+
+        let flags = Flags {
+            relay: vec![format!("{C}/p2p/{peer}")],
+            relay_only: true,
+            stun: vec!["[2001:db8::1]:3478".into()],
+            ..flags
+        };
+        let by_flag = Settings::resolve(flags, &set(&[("DCHAT_RELAY", B)])).unwrap();
+        assert_eq!(by_flag.relays, addresses(&[&format!("{C}/p2p/{peer}")]));
+        assert_eq!(by_flag.stun, ["[2001:db8::1]:3478"]);
+        assert!(by_flag.relay_only);
+    }
+
+    #[test]
+    fn roles_and_servers_that_are_none_are_refused() {
+        assert_eq!(roles("relay"), Ok(role::RELAY));
+        assert_eq!(roles("relay, relay"), Ok(role::RELAY));
+        for wrong in ["", "relai", "relay,", "mailbox", "relay,bootstrap"] {
+            assert!(roles(wrong).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "",
+            "host",
+            "host:",
+            "host:0",
+            ":1",
+            "2001:db8::1:3478",
+            "host:65536",
+        ] {
+            assert!(stun_server(wrong).is_err(), "{wrong}");
+        }
+        assert!(relay(&format!("{A}/p2p/{PEER}/p2p-circuit/p2p/{PEER}")).is_err());
+        let circuit = |end: &str| format!("{A}/p2p/{PEER}/p2p-circuit{end}").parse().unwrap();
+        assert!(dialable(&circuit("")).is_err());
+        assert!(dialable(&circuit(&format!("/p2p/{PEER}"))).is_ok());
+    }
+
+    #[test]
+    fn a_listed_peer_that_is_none_is_refused_with_its_line() {
+        let (_dir, flags) = in_home("[relaying]\ndeny = [\"nobody\"]\n");
+        let error = Settings::resolve(flags, &set(&[])).unwrap_err().to_string();
+        assert!(error.contains("line 2: relaying.deny: 'nobody'"), "{error}");
     }
 
     #[test]

@@ -4,26 +4,40 @@ use crate::case::{Case, Suite};
 use crate::json::Json;
 use crate::structure::Structure;
 
+use super::address::direct_v4;
 use super::chat_open::chat_open;
 use super::envelope::envelope;
 use super::hello::{hello, versions};
 use super::identify::identify;
+use super::nat;
 use super::ping::ping;
+use super::relay;
 use super::undecryptable::undecryptable;
 
 /// The bit of the flags that forbids skipping.
 pub(super) const CRITICAL: u16 = 1;
 
 /// Types of frames (`registry` §1): number, name, limit.
-pub(super) const TYPES: [(u16, &str, usize); 8] = [
+pub(super) const TYPES: [(u16, &str, usize); 19] = [
     (0x0001, "HELLO", 2048),
     (0x0002, "IDENTIFY", 4096),
     (0x0003, "IDENTIFY_PUSH", 4096),
     (0x0004, "PING", 1024),
     (0x0005, "PONG", 1024),
+    (0x0006, "CANDIDATES", 4096),
+    (0x0007, "PUNCH", 1024),
+    (0x0008, "REACH", 1024),
+    (0x0009, "REACHED", 1024),
     (0x0010, "CHAT_OPEN", 8192),
     (0x0011, "ENVELOPE", 135_680),
     (0x0012, "UNDECRYPTABLE", 1024),
+    (0x0020, "RELAY_RESERVE", 1024),
+    (0x0021, "RELAY_RESERVED", 8192),
+    (0x0022, "RELAY_REFUSED", 1024),
+    (0x0023, "RELAY_CONNECT", 1024),
+    (0x0024, "RELAY_INCOMING", 1024),
+    (0x0025, "RELAY_ACCEPT", 1024),
+    (0x0026, "RELAY_OPENED", 1024),
 ];
 
 /// A header and a body.
@@ -44,16 +58,27 @@ pub(super) fn header(len: u32, code: u16, flags: u16) -> Vec<u8> {
 }
 
 /// A small body of each type, in the order of [`TYPES`].
-pub(super) fn bodies() -> [Structure; 8] {
+pub(super) fn bodies() -> [Structure; 19] {
     [
         hello(&versions(1, 1), 0, &[1]),
         identify(1, None, &[]),
         identify(2, None, &[]),
         ping(1, &[]),
         ping(1, &[]),
+        nat::candidates(),
+        nat::punch(1, false, None),
+        nat::reach(0, &direct_v4().part()),
+        nat::reached(0),
         chat_open("Alice", None, 0),
         envelope(1, &[3, 10]),
         undecryptable(&[]),
+        relay::reserve(),
+        relay::reserved(),
+        relay::refused(1),
+        relay::connect(),
+        relay::incoming(),
+        relay::accept(),
+        relay::opened(),
     ]
 }
 
@@ -69,7 +94,7 @@ pub(super) fn suite() -> Suite {
         ));
         cases.extend(faults(&slug, code, max, &body.bytes));
     }
-    let [.., last] = bodies();
+    let last = undecryptable(&[]);
     let skippable = frame(0x0012, 0, &last.bytes);
     cases.push(whole(
         "known-without-critical",

@@ -11,6 +11,7 @@ mod frame;
 mod hello;
 mod identify;
 mod invite;
+mod nat;
 mod olm;
 mod padding;
 mod parcel;
@@ -18,6 +19,7 @@ mod peer_id;
 mod ping;
 mod probe;
 mod record;
+mod relay;
 mod signature;
 mod stream;
 mod undecryptable;
@@ -44,6 +46,8 @@ pub fn all() -> Vec<Suite> {
         version::suite(),
         identify::suite(),
         probe::suite(),
+        nat::suite(),
+        relay::suite(),
         close_code::suite(),
         chat_open::suite(),
         envelope::suite(),

@@ -101,7 +101,7 @@ fn whole() -> Vec<Case> {
             .ends("unknown-between", skip),
         Stream::new()
             .ping(1)
-            .skipped(0x0006, &[])
+            .skipped(0x0f00, &[])
             .ends("unknown-last-and-empty", skip),
         Stream::new()
             .skipped(0x0000, &[1])

@@ -18,7 +18,7 @@ pub(crate) trait Describe {
     fn describe(&self) -> Value;
 }
 
-fn all<T: Describe>(items: &[T]) -> Value {
+pub(crate) fn all<T: Describe>(items: &[T]) -> Value {
     items.iter().map(Describe::describe).collect()
 }
 
@@ -252,6 +252,17 @@ impl Describe for Frame {
             Self::ChatOpen(body) => body.describe(),
             Self::Envelope(body) => body.describe(),
             Self::Undecryptable(body) => body.describe(),
+            Self::Candidates(body) => body.describe(),
+            Self::Punch(body) => body.describe(),
+            Self::Reach(body) => body.describe(),
+            Self::Reached(body) => body.describe(),
+            Self::RelayReserve(body) => body.describe(),
+            Self::RelayReserved(body) => body.describe(),
+            Self::RelayRefused(body) => body.describe(),
+            Self::RelayConnect(body) => body.describe(),
+            Self::RelayIncoming(body) => body.describe(),
+            Self::RelayAccept(body) => body.describe(),
+            Self::RelayOpened(body) => body.describe(),
         }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn record(vector: &Vector) -> Answer {
     match vector.text("type") {
         "AddressRecord" => record_of::<AddressRecord>(vector),
         "DeviceRecord" => record_of::<DeviceRecord>(vector),
+        "Voucher" => record_of::<dchat_wire::relay::Voucher>(vector),
         other => panic!("{}: no payload {other}", vector.id),
     }
 }

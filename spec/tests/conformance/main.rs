@@ -14,6 +14,7 @@ mod describe;
 mod digests;
 mod identities;
 mod olm;
+mod relaying;
 mod streams;
 mod structures;
 mod vector;
@@ -55,6 +56,7 @@ fn answer(vector: &Vector) -> Answer {
         "olm-keys" => olm::keys(vector),
         "olm-message" => olm::message(vector),
         "olm-decrypt" => olm::decrypt(vector),
+        "relay-datagram" => relaying::datagram(vector),
         other => panic!("{}: no way to run {other}", vector.id),
     }
 }

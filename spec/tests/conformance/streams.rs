@@ -78,5 +78,16 @@ fn name(frame: &Frame) -> &'static str {
         FrameType::ChatOpen => "CHAT_OPEN",
         FrameType::Envelope => "ENVELOPE",
         FrameType::Undecryptable => "UNDECRYPTABLE",
+        FrameType::Candidates => "CANDIDATES",
+        FrameType::Punch => "PUNCH",
+        FrameType::Reach => "REACH",
+        FrameType::Reached => "REACHED",
+        FrameType::RelayReserve => "RELAY_RESERVE",
+        FrameType::RelayReserved => "RELAY_RESERVED",
+        FrameType::RelayRefused => "RELAY_REFUSED",
+        FrameType::RelayConnect => "RELAY_CONNECT",
+        FrameType::RelayIncoming => "RELAY_INCOMING",
+        FrameType::RelayAccept => "RELAY_ACCEPT",
+        FrameType::RelayOpened => "RELAY_OPENED",
     }
 }

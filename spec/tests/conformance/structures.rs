@@ -10,7 +10,7 @@ use dchat_wire::parcel::{Parcel, padded_len};
 use dchat_wire::ping::Ping;
 use dchat_wire::probe::{Probe, ProbeKeys};
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
-use dchat_wire::{grease, limits};
+use dchat_wire::{grease, limits, nat, relay};
 use serde_json::{Value, json};
 
 use crate::describe::Describe;
@@ -31,6 +31,18 @@ pub(crate) fn decode(vector: &Vector) -> Answer {
         "DeviceRecord" => decode_as::<DeviceRecord>(&bytes),
         "Invite" => decode_as::<Invite>(&bytes),
         "Parcel" => decode_as::<Parcel>(&bytes),
+        "Candidates" => decode_as::<nat::Candidates>(&bytes),
+        "Punch" => decode_as::<nat::Punch>(&bytes),
+        "Reach" => decode_as::<nat::Reach>(&bytes),
+        "Reached" => decode_as::<nat::Reached>(&bytes),
+        "RelayReserve" => decode_as::<relay::RelayReserve>(&bytes),
+        "RelayReserved" => decode_as::<relay::RelayReserved>(&bytes),
+        "RelayRefused" => decode_as::<relay::RelayRefused>(&bytes),
+        "RelayConnect" => decode_as::<relay::RelayConnect>(&bytes),
+        "RelayIncoming" => decode_as::<relay::RelayIncoming>(&bytes),
+        "RelayAccept" => decode_as::<relay::RelayAccept>(&bytes),
+        "RelayOpened" => decode_as::<relay::RelayOpened>(&bytes),
+        "Voucher" => decode_as::<relay::Voucher>(&bytes),
         other => panic!("{}: no type {other}", vector.id),
     }
 }

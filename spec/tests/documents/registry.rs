@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use dchat_wire::close::Code;
 use dchat_wire::hash::Context;
 use dchat_wire::hello::{VERSION, capability, role};
+use dchat_wire::nat::{
+    Allocation, CandidateKind, Filtering, Mapping, ReachFrom, ReachResult, reach_datagram,
+};
 use dchat_wire::probe::{self, ProbeKeys};
 use dchat_wire::record::{self, AddressRecord, DeviceRecord, Payload};
+use dchat_wire::relay::{Refusal, Voucher};
 use dchat_wire::sign::Purpose;
 use dchat_wire::{FrameType, invite, limits, parcel};
 
@@ -69,8 +73,9 @@ fn roles_and_capabilities() {
         .collect();
     assert_eq!(bits, [role::RELAY, role::MAILBOX, role::BOOTSTRAP]);
     let rows = table("## 7. Capabilities");
-    assert_eq!(rows.len(), 1);
-    assert_eq!(number(&rows[0][0]), u64::from(capability::CHAT));
+    let numbers: Vec<u64> = rows.iter().map(|row| number(&row[0])).collect();
+    let known = [capability::CHAT, capability::PUNCH, capability::REACH];
+    assert_eq!(numbers, known.map(u64::from));
 }
 
 #[test]
@@ -83,6 +88,7 @@ fn record_and_entry_kinds() {
     let known = [
         of(AddressRecord::KIND, AddressRecord::MAX_LIFETIME),
         of(DeviceRecord::KIND, DeviceRecord::MAX_LIFETIME),
+        of(Voucher::KIND, Voucher::MAX_LIFETIME),
     ];
     assert_eq!(rows, known);
     let skew = format!("may be {} ms ahead", record::CLOCK_SKEW);
@@ -105,6 +111,10 @@ fn other_values() {
         ("bytes exported", ProbeKeys::EXPORTED.to_string()),
         ("first byte of a probe", format!("{:#x}", probe::PROBE)),
         ("first byte of an answer", format!("{:#x}", probe::ANSWER)),
+        (
+            "first byte of a REACH datagram",
+            format!("{:#x}", reach_datagram::KIND),
+        ),
         ("version of an invite", invite::VERSION.to_string()),
         (
             "longest life of an invite in ms",
@@ -126,6 +136,7 @@ fn limits_are_those_of_the_code() {
         ("EXTENSION_VALUE", limits::EXTENSION_VALUE),
         ("ADDRESS", limits::ADDRESS),
         ("ADDRESSES", limits::ADDRESSES),
+        ("CANDIDATES", limits::CANDIDATES),
         ("INVITE_ADDRESSES", limits::INVITE_ADDRESSES),
         ("CAPABILITIES", limits::CAPABILITIES),
         ("NAME", limits::NAME),
@@ -157,5 +168,61 @@ fn limits_are_those_of_the_code() {
     {
         let name = line.split(':').next().unwrap();
         assert!(rows.contains_key(name), "{name} is not in the registry");
+    }
+}
+
+#[test]
+fn codes_of_nat_traversal() {
+    let rows = table("## 12. Codes of NAT traversal");
+    let of = |field: &str| rows.iter().filter(|row| row[0] == field).count();
+    let known = [
+        ("mapping", Mapping::ALL.len()),
+        ("filtering", Filtering::ALL.len()),
+        ("allocation", Allocation::ALL.len()),
+        ("candidate", CandidateKind::ALL.len()),
+        ("from", ReachFrom::ALL.len()),
+        ("result", ReachResult::ALL.len()),
+    ];
+    for (field, count) in known {
+        assert_eq!(of(field), count, "{field}");
+    }
+    assert_eq!(
+        rows.len(),
+        known.iter().map(|(_, count)| *count).sum::<usize>()
+    );
+    let named = |field: &str, code: u8, name: &str| {
+        let code = code.to_string();
+        assert!(
+            rows.iter().any(|row| row[..] == [field, &code, name]),
+            "{field} {code} {name}"
+        );
+    };
+    named(
+        "mapping",
+        Mapping::AddressAndPortDependent as u8,
+        "address-and-port-dependent",
+    );
+    named(
+        "filtering",
+        Filtering::EndpointIndependent as u8,
+        "endpoint-independent",
+    );
+    named("allocation", Allocation::Block as u8, "block");
+    named("candidate", CandidateKind::Reflexive as u8, "reflexive");
+    named("from", ReachFrom::OtherNode as u8, "another node");
+    named("result", ReachResult::Limited as u8, "limited");
+}
+
+#[test]
+fn refusals_of_relays() {
+    let rows = table("## 13. Refusals of relays");
+    assert_eq!(rows.len(), Refusal::ALL.len());
+    for (row, refusal) in rows.iter().zip(Refusal::ALL) {
+        assert_eq!(number(&row[0]), *refusal as u64);
+        assert_eq!(
+            row[1].replace('_', ""),
+            format!("{refusal:?}").to_uppercase()
+        );
+        assert_eq!(row[2], refusal.text());
     }
 }

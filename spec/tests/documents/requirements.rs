@@ -19,12 +19,14 @@ const KEYWORDS: [&str; 8] = [
 /// The one sentence that names the words without using them.
 const DEFINITION: &str = "are to be read as in BCP 14";
 
-const AREAS: [(&str, &str); 6] = [
+const AREAS: [(&str, &str); 8] = [
     ("00-overview", "GEN"),
     ("10-encoding", "WIRE"),
     ("20-identity", "ID"),
     ("30-transport", "CONN"),
     ("40-messaging", "CHAT"),
+    ("50-nat", "NAT"),
+    ("60-relay", "RELAY"),
     ("registry", "REG"),
 ];
 

@@ -23,6 +23,21 @@ macro_rules! for_every_body {
         $check!(dchat_wire::parcel::Entry);
         $check!(dchat_wire::parcel::Content);
         $check!(dchat_wire::parcel::Head);
+        $check!(dchat_wire::nat::NatClass);
+        $check!(dchat_wire::nat::Candidate);
+        $check!(dchat_wire::nat::Candidates);
+        $check!(dchat_wire::nat::Prediction);
+        $check!(dchat_wire::nat::Punch);
+        $check!(dchat_wire::nat::Reach);
+        $check!(dchat_wire::nat::Reached);
+        $check!(dchat_wire::relay::RelayReserve);
+        $check!(dchat_wire::relay::RelayReserved);
+        $check!(dchat_wire::relay::Voucher);
+        $check!(dchat_wire::relay::RelayConnect);
+        $check!(dchat_wire::relay::RelayIncoming);
+        $check!(dchat_wire::relay::RelayAccept);
+        $check!(dchat_wire::relay::RelayOpened);
+        $check!(dchat_wire::relay::RelayRefused);
     };
 }
 pub(crate) use for_every_body;

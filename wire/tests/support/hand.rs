@@ -9,20 +9,28 @@ use dchat_wire::extension::{Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
 use dchat_wire::invite::{Invite, InviteSecret};
+use dchat_wire::nat::{
+    Allocation, Candidate, CandidateKind, Candidates, Filtering, Mapping, NatClass, Prediction,
+    Punch, Reach, ReachFrom, ReachResult, Reached,
+};
 use dchat_wire::parcel::{Content, Entry, Frontier, Head, Padding, Parcel};
 use dchat_wire::ping::Ping;
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::relay::{
+    Refusal, RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
+    RelayReserved, Voucher,
+};
 use dchat_wire::{Address, Bytes, Frame, FrameType, List, PeerId, Text};
 
 /// The name of a refusal.
-pub type Refusal = &'static str;
+pub type Named = &'static str;
 
-const END: Refusal = "unexpected-end";
-const OVER: Refusal = "over-limit";
-const INVALID: Refusal = "invalid";
+const END: Named = "unexpected-end";
+const OVER: Named = "over-limit";
+const INVALID: Named = "invalid";
 
 /// Decodes exactly one `T`.
-pub fn decode<T: ByHand>(bytes: &[u8]) -> Result<T, Refusal> {
+pub fn decode<T: ByHand>(bytes: &[u8]) -> Result<T, Named> {
     if bytes.len() > 160 * 1024 {
         return Err(OVER);
     }
@@ -45,33 +53,51 @@ pub trait ByHand: Sized {
     /// Fewest bytes a value takes.
     const LEAST: usize;
     /// Reads one from the front.
-    fn read(hand: &mut Hand<'_>) -> Result<Self, Refusal>;
+    fn read(hand: &mut Hand<'_>) -> Result<Self, Named>;
 }
 
 impl<'a> Hand<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Refusal> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Named> {
         let (front, rest) = self.rest.split_at_checked(len).ok_or(END)?;
         self.rest = rest;
         Ok(front)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Named> {
         Ok(self.take(N)?.try_into().unwrap())
     }
 
-    fn u8(&mut self) -> Result<u8, Refusal> {
+    fn u8(&mut self) -> Result<u8, Named> {
         Ok(self.take(1)?[0])
     }
 
-    fn u16(&mut self) -> Result<u16, Refusal> {
+    fn u16(&mut self) -> Result<u16, Named> {
         self.array().map(u16::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, Refusal> {
+    fn u32(&mut self) -> Result<u32, Named> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn boolean(&mut self) -> Result<bool, Named> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err("not-boolean"),
+        }
+    }
+
+    /// One of the values of an enum, whose codes count from `first`.
+    fn one_of<T: Copy>(all: &[T], code: u64, first: u64) -> Result<T, Named> {
+        let at = code.checked_sub(first).ok_or(INVALID)?;
+        all.get(at as usize).copied().ok_or(INVALID)
+    }
+
+    fn u64(&mut self) -> Result<u64, Named> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn count(&mut self, most: usize) -> Result<usize, Refusal> {
+    fn count(&mut self, most: usize) -> Result<usize, Named> {
         let count = self.u64()?;
         if count > most as u64 {
             return Err(OVER);
@@ -79,24 +105,24 @@ impl<'a> Hand<'a> {
         Ok(count as usize)
     }
 
-    fn bytes(&mut self, most: usize) -> Result<&'a [u8], Refusal> {
+    fn bytes(&mut self, most: usize) -> Result<&'a [u8], Named> {
         let len = self.count(most)?;
         self.take(len)
     }
 
-    fn string<const MAX: usize>(&mut self) -> Result<Bytes<MAX>, Refusal> {
+    fn string<const MAX: usize>(&mut self) -> Result<Bytes<MAX>, Named> {
         Ok(Bytes::new(self.bytes(MAX)?.to_vec()).unwrap())
     }
 
-    fn text<const MAX: usize>(&mut self) -> Result<Text<MAX>, Refusal> {
+    fn text<const MAX: usize>(&mut self) -> Result<Text<MAX>, Named> {
         let text = core::str::from_utf8(self.bytes(MAX)?).map_err(|_| INVALID)?;
         Ok(Text::new(text).unwrap())
     }
 
     fn option<T>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Refusal>,
-    ) -> Result<Option<T>, Refusal> {
+        read: impl FnOnce(&mut Self) -> Result<T, Named>,
+    ) -> Result<Option<T>, Named> {
         match self.u8()? {
             0 => Ok(None),
             1 => read(self).map(Some),
@@ -107,8 +133,8 @@ impl<'a> Hand<'a> {
     fn list<T, const MAX: usize>(
         &mut self,
         least: usize,
-        mut read: impl FnMut(&mut Self) -> Result<T, Refusal>,
-    ) -> Result<List<T, MAX>, Refusal> {
+        mut read: impl FnMut(&mut Self) -> Result<T, Named>,
+    ) -> Result<List<T, MAX>, Named> {
         let count = self.count(MAX)?;
         if self.rest.len() < count * least {
             return Err(END);
@@ -120,15 +146,15 @@ impl<'a> Hand<'a> {
         Ok(List::new(items).unwrap())
     }
 
-    fn items<T: ByHand, const MAX: usize>(&mut self) -> Result<List<T, MAX>, Refusal> {
+    fn items<T: ByHand, const MAX: usize>(&mut self) -> Result<List<T, MAX>, Named> {
         self.list(T::LEAST, T::read)
     }
 
-    fn peer(&mut self) -> Result<PeerId, Refusal> {
+    fn peer(&mut self) -> Result<PeerId, Named> {
         PeerId::from_public_key(self.array()?).map_err(|_| INVALID)
     }
 
-    fn extensions(&mut self) -> Result<Extensions, Refusal> {
+    fn extensions(&mut self) -> Result<Extensions, Named> {
         let list: List<Extension, 16> = self.items()?;
         let ascending = list.windows(2).all(|pair| pair[0].kind < pair[1].kind);
         if !ascending || list.iter().any(|extension| extension.kind >= 0x8000) {
@@ -141,7 +167,7 @@ impl<'a> Hand<'a> {
 impl ByHand for Address {
     const LEAST: usize = 8;
 
-    fn read(hand: &mut Hand<'_>) -> Result<Self, Refusal> {
+    fn read(hand: &mut Hand<'_>) -> Result<Self, Named> {
         let bytes = hand.bytes(128)?;
         multiaddr(bytes).ok_or(INVALID)
     }
@@ -200,7 +226,7 @@ macro_rules! by_hand {
         impl ByHand for $type {
             const LEAST: usize = $least;
 
-            fn read($hand: &mut Hand<'_>) -> Result<Self, Refusal> {
+            fn read($hand: &mut Hand<'_>) -> Result<Self, Named> {
                 $(let $field = $read;)*
                 Ok(Self { $($field),* })
             }
@@ -329,6 +355,76 @@ by_hand!(Parcel, 32, |hand| {
     },
 });
 
+by_hand!(NatClass, 9, |hand| {
+    mapping: Hand::one_of(Mapping::ALL, hand.u8()?.into(), 0)?,
+    filtering: Hand::one_of(Filtering::ALL, hand.u8()?.into(), 0)?,
+    allocation: Hand::one_of(Allocation::ALL, hand.u8()?.into(), 0)?,
+    stride: hand.u16()?,
+    block_first: hand.u16()?,
+    block_len: hand.u16()?,
+});
+by_hand!(Candidate, 9, |hand| {
+    kind: Hand::one_of(CandidateKind::ALL, hand.u8()?.into(), 0)?,
+    address: Address::read(hand)?,
+});
+by_hand!(Candidates, 29, |hand| {
+    generation: hand.u32()?,
+    class: NatClass::read(hand)?,
+    candidates: hand.items()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Prediction, 12, |hand| {
+    address: Address::read(hand)?,
+    stride: hand.u16()?,
+    count: hand.u16()?,
+});
+by_hand!(Punch, 16, |hand| {
+    round: hand.u32()?,
+    answers: hand.boolean()?,
+    prediction: hand.option(Prediction::read)?,
+    sockets: hand.u16()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Reach, 33, |hand| {
+    token: hand.array()?,
+    from: Hand::one_of(ReachFrom::ALL, hand.u8()?.into(), 0)?,
+    target: Address::read(hand)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Reached, 9, |hand| {
+    result: Hand::one_of(ReachResult::ALL, hand.u8()?.into(), 0)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(RelayReserve, 12, |hand| {
+    lifetime_s: hand.u32()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(RelayReserved, 90, |hand| {
+    lifetime_s: hand.u32()?,
+    channels: hand.u16()?,
+    bytes_per_s: hand.u32()?,
+    voucher: SignedRecord::read(hand)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Voucher, 40, |hand| { peer: hand.peer()?, extensions: hand.extensions()? });
+by_hand!(RelayConnect, 40, |hand| { peer: hand.peer()?, extensions: hand.extensions()? });
+by_hand!(RelayIncoming, 44, |hand| {
+    peer: hand.peer()?,
+    channel: hand.u32()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(RelayAccept, 8, |hand| { extensions: hand.extensions()? });
+by_hand!(RelayOpened, 16, |hand| {
+    channel: hand.u32()?,
+    bytes_per_s: hand.u32()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(RelayRefused, 14, |hand| {
+    reason: Hand::one_of(Refusal::ALL, hand.u16()?.into(), 1)?,
+    retry_after_s: hand.u32()?,
+    extensions: hand.extensions()?,
+});
+
 /// What a whole stream holds.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -367,9 +463,9 @@ fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
     }
     let limit = match code {
         0x0001 => 2048,
-        0x0002 | 0x0003 => 4096,
-        0x0004 | 0x0005 | 0x0012 => 1024,
-        0x0010 => 8192,
+        0x0002 | 0x0003 | 0x0006 => 4096,
+        0x0004 | 0x0005 | 0x0007..=0x0009 | 0x0012 | 0x0020 | 0x0022..=0x0026 => 1024,
+        0x0010 | 0x0021 => 8192,
         0x0011 => 128 * 1024 + 512 + 4096,
         _ => 160 * 1024,
     };
@@ -384,9 +480,20 @@ fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
         0x0003 => Some(Frame::IdentifyPush(decode(body)?)),
         0x0004 => Some(Frame::Ping(decode(body)?)),
         0x0005 => Some(Frame::Pong(decode(body)?)),
+        0x0006 => Some(Frame::Candidates(decode(body)?)),
+        0x0007 => Some(Frame::Punch(decode(body)?)),
+        0x0008 => Some(Frame::Reach(decode(body)?)),
+        0x0009 => Some(Frame::Reached(decode(body)?)),
         0x0010 => Some(Frame::ChatOpen(decode(body)?)),
         0x0011 => Some(Frame::Envelope(decode(body)?)),
         0x0012 => Some(Frame::Undecryptable(decode(body)?)),
+        0x0020 => Some(Frame::RelayReserve(decode(body)?)),
+        0x0021 => Some(Frame::RelayReserved(decode(body)?)),
+        0x0022 => Some(Frame::RelayRefused(decode(body)?)),
+        0x0023 => Some(Frame::RelayConnect(decode(body)?)),
+        0x0024 => Some(Frame::RelayIncoming(decode(body)?)),
+        0x0025 => Some(Frame::RelayAccept(decode(body)?)),
+        0x0026 => Some(Frame::RelayOpened(decode(body)?)),
         _ => None,
     })
 }

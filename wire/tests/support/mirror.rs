@@ -8,9 +8,14 @@ use dchat_wire::extension::{Extension, Extensions};
 use dchat_wire::hello::Hello;
 use dchat_wire::identify::Identify;
 use dchat_wire::invite::Invite;
+use dchat_wire::nat::{Candidate, Candidates, NatClass, Prediction, Punch, Reach, Reached};
 use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel};
 use dchat_wire::ping::Ping;
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::relay::{
+    RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
+    RelayReserved, Voucher,
+};
 use dchat_wire::{Address, codec};
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -178,5 +183,84 @@ mirror! {
         entries: Vec<EntryMirror> = |entries| many(entries),
         extensions: Vec<ExtensionMirror> = |block| extensions(block),
         padding: Vec<u8> = |padding| vec![0; padding.len()],
+    }
+    NatClass as NatClassMirror {
+        mapping: u8 = |mapping| *mapping as u8,
+        filtering: u8 = |filtering| *filtering as u8,
+        allocation: u8 = |allocation| *allocation as u8,
+        stride: u16 = |stride| *stride,
+        block_first: u16 = |first| *first,
+        block_len: u16 = |len| *len,
+    }
+    Candidate as CandidateMirror {
+        kind: u8 = |kind| *kind as u8,
+        address: Vec<u8> = |at| address(at),
+    }
+    Candidates as CandidatesMirror {
+        generation: u32 = |generation| *generation,
+        class: NatClassMirror = |class| class.into(),
+        candidates: Vec<CandidateMirror> = |candidates| many(candidates),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Prediction as PredictionMirror {
+        address: Vec<u8> = |at| address(at),
+        stride: u16 = |stride| *stride,
+        count: u16 = |count| *count,
+    }
+    Punch as PunchMirror {
+        round: u32 = |round| *round,
+        answers: bool = |answers| *answers,
+        prediction: Option<PredictionMirror> = |prediction| {
+            prediction.as_ref().map(PredictionMirror::from)
+        },
+        sockets: u16 = |sockets| *sockets,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Reach as ReachMirror {
+        token: [u8; 16] = |token| *token,
+        from: u8 = |from| *from as u8,
+        target: Vec<u8> = |at| address(at),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Reached as ReachedMirror {
+        result: u8 = |result| *result as u8,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayReserve as RelayReserveMirror {
+        lifetime_s: u32 = |seconds| *seconds,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayReserved as RelayReservedMirror {
+        lifetime_s: u32 = |seconds| *seconds,
+        channels: u16 = |channels| *channels,
+        bytes_per_s: u32 = |bytes| *bytes,
+        voucher: SignedRecordMirror = |voucher| voucher.into(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Voucher as VoucherMirror {
+        peer: [u8; 32] = |peer| *peer.public_key(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayConnect as RelayConnectMirror {
+        peer: [u8; 32] = |peer| *peer.public_key(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayIncoming as RelayIncomingMirror {
+        peer: [u8; 32] = |peer| *peer.public_key(),
+        channel: u32 = |channel| *channel,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayAccept as RelayAcceptMirror {
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayOpened as RelayOpenedMirror {
+        channel: u32 = |channel| *channel,
+        bytes_per_s: u32 = |bytes| *bytes,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayRefused as RelayRefusedMirror {
+        reason: u16 = |reason| *reason as u16,
+        retry_after_s: u32 = |seconds| *seconds,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
     }
 }

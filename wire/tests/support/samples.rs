@@ -7,10 +7,18 @@ use dchat_wire::extension::{Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions, capability, role};
 use dchat_wire::identify::Identify;
 use dchat_wire::invite::{self, Invite, InviteSecret};
+use dchat_wire::nat::{
+    Allocation, Candidate, CandidateKind, Candidates, Filtering, Mapping, NatClass, Prediction,
+    Punch, Reach, ReachFrom, ReachResult, Reached,
+};
 use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel, entry_hash, entry_kind};
 use dchat_wire::ping::Ping;
 use dchat_wire::probe::{Probe, ProbeKeys};
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::relay::{
+    Refusal, RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
+    RelayReserved, Voucher,
+};
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Bytes, Frame, List, PeerId, Text, codec};
 
@@ -174,10 +182,151 @@ pub fn frames() -> Vec<Frame> {
         }),
         Frame::Ping(ping()),
         Frame::Pong(ping()),
+        Frame::Candidates(candidates()),
+        Frame::Punch(punch()),
+        Frame::Reach(reach()),
+        Frame::Reached(reached()),
         Frame::ChatOpen(chat_open()),
         Frame::Envelope(envelope(&[0x52; 40])),
         Frame::Undecryptable(undecryptable()),
+        Frame::RelayReserve(relay_reserve()),
+        Frame::RelayReserved(relay_reserved()),
+        Frame::RelayRefused(relay_refused()),
+        Frame::RelayConnect(relay_connect()),
+        Frame::RelayIncoming(relay_incoming()),
+        Frame::RelayAccept(relay_accept()),
+        Frame::RelayOpened(relay_opened()),
     ]
+}
+
+pub fn nat_class() -> NatClass {
+    NatClass {
+        mapping: Mapping::AddressAndPortDependent,
+        filtering: Filtering::AddressDependent,
+        allocation: Allocation::Block,
+        stride: 0,
+        block_first: 40_960,
+        block_len: 512,
+    }
+}
+
+pub fn candidate() -> Candidate {
+    Candidate {
+        kind: CandidateKind::Reflexive,
+        address: Address::direct(v4()),
+    }
+}
+
+pub fn candidates() -> Candidates {
+    let relayed = Candidate {
+        kind: CandidateKind::Relayed,
+        address: Address::Circuit {
+            socket: v6(),
+            relay: peer(3),
+            peer: None,
+        },
+    };
+    Candidates {
+        generation: 3,
+        class: nat_class(),
+        candidates: List::first_of([candidate(), relayed]),
+        extensions: extensions(),
+    }
+}
+
+pub fn prediction() -> Prediction {
+    Prediction {
+        address: Address::direct(v4()),
+        stride: 0xfffe,
+        count: 12,
+    }
+}
+
+pub fn punch() -> Punch {
+    Punch {
+        round: 2,
+        answers: true,
+        prediction: Some(prediction()),
+        sockets: 450,
+        extensions: extensions(),
+    }
+}
+
+pub fn reach() -> Reach {
+    Reach {
+        token: [0x71; 16],
+        from: ReachFrom::OtherNode,
+        target: Address::direct(v4()),
+        extensions: extensions(),
+    }
+}
+
+pub fn reached() -> Reached {
+    Reached {
+        result: ReachResult::Limited,
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_reserve() -> RelayReserve {
+    RelayReserve {
+        lifetime_s: 3600,
+        extensions: extensions(),
+    }
+}
+
+pub fn voucher() -> Voucher {
+    Voucher {
+        peer: peer(1),
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_reserved() -> RelayReserved {
+    RelayReserved {
+        lifetime_s: 1800,
+        channels: 16,
+        bytes_per_s: 1_000_000,
+        voucher: SignedRecord::issue(&identity(3), 5, NOW, 1_800_000, &voucher()),
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_refused() -> RelayRefused {
+    RelayRefused {
+        reason: Refusal::Full,
+        retry_after_s: 60,
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_connect() -> RelayConnect {
+    RelayConnect {
+        peer: peer(2),
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_incoming() -> RelayIncoming {
+    RelayIncoming {
+        peer: peer(1),
+        channel: 7,
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_accept() -> RelayAccept {
+    RelayAccept {
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_opened() -> RelayOpened {
+    RelayOpened {
+        channel: 9,
+        bytes_per_s: 0,
+        extensions: extensions(),
+    }
 }
 
 pub fn head() -> Head {
@@ -295,5 +444,20 @@ pub fn encoded_bodies() -> Vec<(&'static str, Vec<u8>)> {
         one(&entry()),
         one(&content()),
         one(&head()),
+        one(&nat_class()),
+        one(&candidate()),
+        one(&candidates()),
+        one(&prediction()),
+        one(&punch()),
+        one(&reach()),
+        one(&reached()),
+        one(&relay_reserve()),
+        one(&relay_reserved()),
+        one(&voucher()),
+        one(&relay_connect()),
+        one(&relay_incoming()),
+        one(&relay_accept()),
+        one(&relay_opened()),
+        one(&relay_refused()),
     ]
 }

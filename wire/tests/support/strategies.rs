@@ -7,9 +7,17 @@ use dchat_wire::extension::{CRITICAL, Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
 use dchat_wire::invite::{Invite, InviteSecret, VERSION};
+use dchat_wire::nat::{
+    Allocation, Candidate, CandidateKind, Candidates, Filtering, Mapping, NatClass, Prediction,
+    Punch, Reach, ReachFrom, ReachResult, Reached,
+};
 use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel};
 use dchat_wire::ping::Ping;
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
+use dchat_wire::relay::{
+    Refusal, RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
+    RelayReserved, Voucher,
+};
 use dchat_wire::{Address, Bytes, Frame, List, PeerId, Text, codec, limits};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -292,6 +300,136 @@ pub fn parcel() -> impl Strategy<Value = Parcel> {
         .prop_map(|(frontiers, entries)| Parcel::new(frontiers, entries))
 }
 
+/// One of the values an enum has.
+fn any_of<T: Copy + core::fmt::Debug + 'static>(
+    all: &'static [T],
+) -> impl Strategy<Value = T> + Clone {
+    prop::sample::select(all)
+}
+
+pub fn nat_class() -> impl Strategy<Value = NatClass> {
+    (
+        any_of(Mapping::ALL),
+        any_of(Filtering::ALL),
+        any_of(Allocation::ALL),
+        any::<[u16; 3]>(),
+    )
+        .prop_map(|(mapping, filtering, allocation, numbers)| NatClass {
+            mapping,
+            filtering,
+            allocation,
+            stride: numbers[0],
+            block_first: numbers[1],
+            block_len: numbers[2],
+        })
+}
+
+pub fn candidate() -> impl Strategy<Value = Candidate> + Clone {
+    (any_of(CandidateKind::ALL), address()).prop_map(|(kind, address)| Candidate { kind, address })
+}
+
+pub fn candidates() -> impl Strategy<Value = Candidates> {
+    let list = list(candidate(), limits::CANDIDATES);
+    (any::<u32>(), nat_class(), list, extensions()).prop_map(
+        |(generation, class, candidates, extensions)| Candidates {
+            generation,
+            class,
+            candidates,
+            extensions,
+        },
+    )
+}
+
+pub fn prediction() -> impl Strategy<Value = Prediction> {
+    (address(), any::<[u16; 2]>()).prop_map(|(address, [stride, count])| Prediction {
+        address,
+        stride,
+        count,
+    })
+}
+
+pub fn punch() -> impl Strategy<Value = Punch> {
+    let prediction = option::of(prediction());
+    (any::<(u32, bool, u16)>(), prediction, extensions()).prop_map(
+        |((round, answers, sockets), prediction, extensions)| Punch {
+            round,
+            answers,
+            prediction,
+            sockets,
+            extensions,
+        },
+    )
+}
+
+pub fn reach() -> impl Strategy<Value = Reach> {
+    (
+        any::<[u8; 16]>(),
+        any_of(ReachFrom::ALL),
+        address(),
+        extensions(),
+    )
+        .prop_map(|(token, from, target, extensions)| Reach {
+            token,
+            from,
+            target,
+            extensions,
+        })
+}
+
+pub fn reached() -> impl Strategy<Value = Reached> {
+    (any_of(ReachResult::ALL), extensions())
+        .prop_map(|(result, extensions)| Reached { result, extensions })
+}
+
+/// Every frame between a peer and its relay.
+pub fn relay() -> impl Strategy<Value = Frame> {
+    let numbers = any::<(u32, u32, u16)>();
+    (
+        0..7_u8,
+        peer(),
+        numbers,
+        signed_record(),
+        any_of(Refusal::ALL),
+        extensions(),
+    )
+        .prop_map(
+            |(which, peer, (a, b, channels), voucher, reason, extensions)| match which {
+                0 => Frame::RelayReserve(RelayReserve {
+                    lifetime_s: a,
+                    extensions,
+                }),
+                1 => Frame::RelayReserved(RelayReserved {
+                    lifetime_s: a,
+                    channels,
+                    bytes_per_s: b,
+                    voucher,
+                    extensions,
+                }),
+                2 => Frame::RelayRefused(RelayRefused {
+                    reason,
+                    retry_after_s: a,
+                    extensions,
+                }),
+                3 => Frame::RelayConnect(RelayConnect { peer, extensions }),
+                4 => Frame::RelayIncoming(RelayIncoming {
+                    peer,
+                    channel: a,
+                    extensions,
+                }),
+                5 => Frame::RelayAccept(RelayAccept { extensions }),
+                _ => Frame::RelayOpened(RelayOpened {
+                    channel: a,
+                    bytes_per_s: b,
+                    extensions,
+                }),
+            },
+        )
+}
+
+pub fn voucher() -> impl Strategy<Value = Voucher> {
+    (peer(), extensions()).prop_map(|(peer, extensions)| Voucher { peer, extensions })
+}
+
 pub fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         hello().prop_map(Frame::Hello),
@@ -302,6 +440,11 @@ pub fn frame() -> impl Strategy<Value = Frame> {
         chat_open().prop_map(Frame::ChatOpen),
         envelope().prop_map(Frame::Envelope),
         undecryptable().prop_map(Frame::Undecryptable),
+        candidates().prop_map(Frame::Candidates),
+        punch().prop_map(Frame::Punch),
+        reach().prop_map(Frame::Reach),
+        reached().prop_map(Frame::Reached),
+        relay(),
     ]
 }
 

@@ -20,6 +20,7 @@ pub(crate) enum Command {
     Quit,
     Info,
     Status,
+    Doctor(Option<String>),
     Peers,
     Contacts,
     Requests,
@@ -52,6 +53,7 @@ pub(crate) const HELP: &str = "\
   /history [N]         the newest messages of this conversation
   /search WORDS        find messages
   /peers  /status      connections, and the state of the node
+  /doctor [NAME]       what stands between you and others, and how NAME is reached
   /name [NEW]          show or change your name
   /info                your PeerId and addresses
   /quit  /exit         leave (messages stay queued)";
@@ -83,6 +85,7 @@ fn command_of(line: &str) -> Result<Command, String> {
         "quit" | "exit" | "q" => Command::Quit,
         "info" | "id" => Command::Info,
         "status" => Command::Status,
+        "doctor" => Command::Doctor(some()),
         "peers" => Command::Peers,
         "contacts" => Command::Contacts,
         "requests" => Command::Requests,

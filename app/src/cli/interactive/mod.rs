@@ -358,6 +358,10 @@ impl<O: OpenNode> Interactive<O> {
             Command::Info => self.list(Request::Id).await?,
             Command::Status => self.list(Request::Status).await?,
             Command::Peers => self.list(Request::Peers).await?,
+            Command::Doctor(peer) => {
+                let stun = Vec::new();
+                self.list(Request::Doctor { peer, stun }).await?;
+            }
             Command::Contacts => self.list(Request::Contacts).await?,
             Command::Requests => self.list(Request::Requests).await?,
             Command::Invite => self.list(Request::Invite).await?,
@@ -422,6 +426,7 @@ impl<O: OpenNode> Interactive<O> {
                 std::iter::once(name).chain(addresses).collect()
             }
             Reply::Status(status) => vec![words::status(&status)],
+            Reply::Doctor(doctor) => words::doctor(&doctor),
             Reply::Peers(peers) => peers.iter().map(words::peer).collect(),
             Reply::Contacts(contacts) => contacts.iter().map(words::contact).collect(),
             Reply::Requests(requests) => requests.iter().map(words::request).collect(),

@@ -305,9 +305,11 @@ impl Session {
                 .exchange(current.as_ref(), new.as_ref())
                 .map_err(Fault::Refused),
             Request::Status => self.status(tx),
-            Request::Peers | Request::Nearby | Request::Subscribe | Request::Shutdown => {
-                Err(Fault::usage("the engine does not answer this request."))
-            }
+            Request::Peers
+            | Request::Nearby
+            | Request::Doctor { .. }
+            | Request::Subscribe
+            | Request::Shutdown => Err(Fault::usage("the engine does not answer this request.")),
         }
     }
 }

@@ -1,0 +1,95 @@
+//! The datagrams between a peer and its relay, and those that REACH asks for.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use dchat_wire::limits;
+use dchat_wire::nat::reach_datagram;
+use dchat_wire::relay::datagram::{Datagram, PART_HEADER, Part, WAKE, WHOLE_HEADER};
+use proptest::prelude::*;
+
+fn bytes(datagram: &Datagram<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    datagram.append_to(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_whole_packet_is_written_behind_its_channel() {
+    let datagram = Datagram::Whole {
+        channel: 0x0403_0201,
+        packet: b"packet",
+    };
+    assert_eq!(bytes(&datagram), b"\x01\x01\x02\x03\x04packet");
+    assert_eq!(
+        Datagram::open(b"\x01\x01\x02\x03\x04packet"),
+        Some(datagram)
+    );
+}
+
+#[test]
+fn a_part_is_written_behind_its_channel_and_number() {
+    let datagram = Datagram::Part {
+        channel: 1,
+        number: 0x0506,
+        part: Part::Second,
+        bytes: b"rest",
+    };
+    assert_eq!(bytes(&datagram), b"\x03\x01\x00\x00\x00\x06\x05rest");
+    assert_eq!(Datagram::open(&bytes(&datagram)), Some(datagram));
+}
+
+#[test]
+fn a_datagram_without_a_packet_or_of_another_kind_means_nothing() {
+    let whole = bytes(&Datagram::Whole {
+        channel: 7,
+        packet: b"x",
+    });
+    let part = bytes(&Datagram::Part {
+        channel: 7,
+        number: 1,
+        part: Part::First,
+        bytes: b"x",
+    });
+    for datagram in [
+        &whole[..WHOLE_HEADER],
+        &part[..PART_HEADER],
+        &[WAKE][..],
+        &[],
+    ] {
+        assert_eq!(Datagram::open(datagram), None);
+    }
+    for kind in (0..=u8::MAX).filter(|kind| !(1..=3).contains(kind)) {
+        let mut other = part.clone();
+        other[0] = kind;
+        assert_eq!(Datagram::open(&other), None);
+    }
+}
+
+#[test]
+fn a_reach_datagram_is_exactly_its_token_and_zeros() {
+    let datagram = reach_datagram::seal(&[9; 16]);
+    assert_eq!(datagram.len(), limits::PROBE);
+    assert_eq!(reach_datagram::open(&datagram), Some([9; 16]));
+    for at in 0..datagram.len() {
+        let mut other = datagram;
+        other[at] ^= 1;
+        let token = reach_datagram::open(&other);
+        // Only another token is another datagram.
+        assert_eq!(token.is_some(), (1..17).contains(&at), "byte {at}");
+    }
+    assert_eq!(reach_datagram::open(&datagram[..63]), None);
+    assert_eq!(reach_datagram::open(&[&datagram[..], &[0]].concat()), None);
+}
+
+proptest! {
+    #[test]
+    fn what_opens_is_written_as_it_came(datagram: Vec<u8>) {
+        if let Some(open) = Datagram::open(&datagram) {
+            prop_assert_eq!(bytes(&open), datagram);
+        }
+    }
+}
