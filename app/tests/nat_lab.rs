@@ -22,6 +22,7 @@ use lab::profile::{PROFILES, Profile, Site};
 use lab::service::{Service, stun_address};
 use lab::stun::{self, Change};
 use lab::translator::{Allocation, Behaviour, Dependence};
+use lab::verdict::traversable;
 use support::namespace::Host;
 
 /// Longer than a packet takes on a loaded machine.
@@ -106,7 +107,7 @@ fn a_cut_stops_udp_until_it_is_mended() {
         return;
     };
     let prober = Prober::new(&internet).unwrap();
-    for name in ["masquerade", "ei-ei", "double"] {
+    for name in ["masquerade", "ei-ei", "double-nat"] {
         let (host, site) = Site::build(&internet, Profile::named(name)).unwrap();
         assert!(prober.gets_through(&host), "{name}");
         site.outermost().cut_udp();
@@ -290,4 +291,29 @@ fn miniupnpd_opens_ports_by_every_protocol() {
     let socket = bind(&host, "0.0.0.0".parse().unwrap());
     prober.send((site.public, 40_003).into());
     assert_eq!(receive(&socket, Duration::from_millis(100)), None);
+}
+
+#[test]
+fn packets_alone_tell_which_pairs_need_no_guessing() {
+    use Dependence::{Address, AddressAndPort, Endpoint};
+    let classes = [Endpoint, Address, AddressAndPort];
+    let nats: Vec<_> = classes
+        .iter()
+        .flat_map(|mapping| classes.map(|filtering| Behaviour::new(*mapping, filtering)))
+        .collect();
+    let count = |a: &Behaviour| nats.iter().filter(|b| traversable(*a, **b)).count();
+    let counts: Vec<usize> = nats.iter().map(count).collect();
+    for (a, b) in nats.iter().flat_map(|a| nats.iter().map(move |b| (a, b))) {
+        assert_eq!(traversable(*a, *b), traversable(*b, *a), "{a:?} {b:?}");
+    }
+    // Who keeps one address and lets everybody in reaches all; who has random ports and lets in
+    // exact addresses only reaches those who keep theirs and do not look at the port.
+    assert_eq!(counts[0], 9);
+    assert_eq!(counts[1], 9);
+    assert_eq!(counts[8], 2);
+    assert!(
+        traversable(nats[2], nats[2]),
+        "strict filters open for what was sent to"
+    );
+    assert!(!traversable(nats[2], nats[8]), "a port has to be guessed");
 }

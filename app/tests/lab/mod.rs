@@ -3,7 +3,7 @@
 //!
 //! `translator`, `firewall` and `link` are pure; `tun` runs them between two namespaces. `gateway`
 //! is a home router, `internet` what is between them, `profile` the places a peer may be in,
-//! `prober` finds out what a NAT really does, `service` runs a STUN server and a UPnP, NAT-PMP
+//! `prober` finds out what a NAT really does, `verdict` what two of them allow, `service` runs a STUN server and a UPnP, NAT-PMP
 //! and PCP daemon. Everything is deleted on drop.
 #![allow(
     dead_code,
@@ -27,3 +27,4 @@ pub mod service;
 pub mod stun;
 pub mod translator;
 pub mod tun;
+pub mod verdict;

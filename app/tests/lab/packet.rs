@@ -53,6 +53,19 @@ pub fn quoted(packet: &[u8]) -> Option<Flow> {
     if error { flow(payload.get(8..)?) } else { None }
 }
 
+/// An empty UDP packet.
+pub fn udp(source: SocketAddrV4, destination: SocketAddrV4) -> Vec<u8> {
+    let mut packet = vec![0; 28];
+    packet[0] = 0x45;
+    packet[3] = 28;
+    packet[8] = 64;
+    packet[9] = UDP;
+    packet[25] = 8;
+    set_source(&mut packet, source);
+    set_destination(&mut packet, destination);
+    packet
+}
+
 /// Gives a packet with a [`flow`] another IPv4 source.
 pub fn set_source(packet: &mut [u8], source: SocketAddrV4) {
     write(packet, 12, source, Side::Source);

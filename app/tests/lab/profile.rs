@@ -56,7 +56,7 @@ const fn symmetric(allocation: Allocation) -> Profile {
 /// Every place that has a name.
 pub const PROFILES: [(&str, Profile); 20] = [
     ("public", Profile::Public),
-    ("v6-firewall", Profile::V6Firewall(Nat::Random)),
+    ("v6-firewall", Profile::V6Firewall(Nat::Masquerade)),
     ("ei-ei", emulated(Endpoint, Endpoint)),
     ("ei-ad", emulated(Endpoint, Address)),
     ("ei-apd", emulated(Endpoint, AddressAndPort)),
@@ -67,19 +67,21 @@ pub const PROFILES: [(&str, Profile); 20] = [
     ("apd-ad", emulated(AddressAndPort, Address)),
     ("apd-apd", emulated(AddressAndPort, AddressAndPort)),
     ("sequential", symmetric(Allocation::Sequential(1))),
-    ("block", symmetric(Allocation::Block(256))),
+    ("port-block", symmetric(Allocation::Block(256))),
     ("masquerade", Profile::Nat(Nat::Masquerade)),
     ("kernel-random", Profile::Nat(Nat::Random)),
     ("kernel-block", Profile::Nat(BLOCK)),
     (
-        "double",
+        "double-nat",
         Profile::Double {
-            outer: Nat::Emulated(Behaviour::new(Endpoint, AddressAndPort)),
+            outer: Nat::Emulated(
+                Behaviour::new(Endpoint, AddressAndPort).allocating(Allocation::Random),
+            ),
             inner: Nat::Masquerade,
         },
     ),
     (
-        "double-random",
+        "double-kernel-random",
         Profile::Double {
             outer: Nat::Random,
             inner: Nat::Masquerade,
@@ -96,6 +98,11 @@ impl Profile {
         found
             .unwrap_or_else(|| panic!("no profile is called {name}"))
             .1
+    }
+
+    /// Whether it leads to the internet by IPv6.
+    pub fn has_v6(self) -> bool {
+        matches!(self, Self::Public | Self::V6Firewall(_))
     }
 
     /// What the IPv4 NATs on the way from the peer do together; `None` where there is none.
