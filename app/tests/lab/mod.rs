@@ -4,7 +4,7 @@
 //! `translator`, `firewall` and `link` are pure; `tun` runs them between two namespaces. `gateway`
 //! is a home router, `internet` what is between them, `profile` the places a peer may be in,
 //! `prober` finds out what a NAT really does, `verdict` what two of them allow, `service` runs a STUN server and a UPnP, NAT-PMP
-//! and PCP daemon. Everything is deleted on drop.
+//! and PCP daemon, `network` puts the real binary in. Everything is deleted on drop.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -19,6 +19,7 @@ pub mod firewall;
 pub mod gateway;
 pub mod internet;
 pub mod link;
+pub mod network;
 pub mod packet;
 pub mod prober;
 pub mod profile;

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A daemon, killed on drop.
 pub struct Daemon {
     child: Child,
-    events: Receiver<Value>,
+    /// In a lock only to let threads share what holds a daemon.
+    events: Mutex<Receiver<(Instant, Value)>>,
     home: PathBuf,
 }
 
@@ -38,14 +40,14 @@ impl Daemon {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if sender.send(event).is_err() {
+                if sender.send((Instant::now(), event)).is_err() {
                     return;
                 }
             }
         });
         Self {
             child,
-            events,
+            events: Mutex::new(events),
             home: home.to_owned(),
         }
     }
@@ -71,11 +73,20 @@ impl Daemon {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).ok()?;
+            let (_, event) = self.receiver().recv_timeout(left).ok()?;
             if event["event"] == name && wanted(&event) {
                 return Some(event);
             }
         }
+    }
+
+    /// Every event that has come and was not waited for, with the time it was read.
+    pub fn events(&mut self) -> Vec<(Instant, Value)> {
+        self.receiver().try_iter().collect()
+    }
+
+    fn receiver(&mut self) -> &Receiver<(Instant, Value)> {
+        self.events.get_mut().unwrap()
     }
 
     /// `kill -9`.

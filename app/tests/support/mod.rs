@@ -19,3 +19,4 @@ pub mod home;
 pub mod namespace;
 pub mod node;
 pub mod pair;
+pub mod talk;

@@ -1,5 +1,6 @@
 //! A home on a host of its own.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
@@ -39,6 +40,24 @@ impl Node {
         let mut command = self.dchat(&["daemon", "--json"]);
         command.args(more);
         Daemon::start(self.home.path(), command)
+    }
+
+    /// As [`start`](Self::start), with what the daemon complains of in a file of the home's.
+    pub fn start_quietly(&self, more: &[&str]) -> Daemon {
+        let path = self.path().join("stderr");
+        let complaints = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        let mut command = self.dchat(&["daemon", "--json"]);
+        command.args(more).stderr(complaints);
+        Daemon::start(self.home.path(), command)
+    }
+
+    /// What its daemon has complained of, when it was started quietly.
+    pub fn complaints(&self) -> String {
+        std::fs::read_to_string(self.path().join("stderr")).unwrap_or_default()
     }
 
     /// The home.

@@ -1,0 +1,206 @@
+//! `dchat doctor` tells every place for what it is, quickly and with few packets.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(clippy::print_stderr, reason = "the table is the result")]
+
+mod lab;
+mod support;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use lab::internet::{Internet, public};
+use lab::link::Conditions;
+use lab::network::Network;
+use lab::profile::{PROFILES, Profile, Site};
+use lab::service::{Service, stun_address};
+use lab::translator::{Allocation, Dependence};
+use serde_json::Value;
+use support::command::object;
+use support::namespace::Host;
+use support::node::Node;
+
+/// What a diagnosis may take.
+const TIME: Duration = Duration::from_secs(2);
+/// What starting a process may take besides, on a machine with other things to do.
+const LOAD: Duration = Duration::from_secs(2);
+/// Packets of ours that a diagnosis may take.
+const PACKETS: u64 = 40;
+
+#[test]
+fn a_stun_server_is_enough_to_know_the_nat() {
+    let Some(internet) = Internet::new() else {
+        return;
+    };
+    let [one, two] = [public(false, 3)[0], public(true, 3)[0]];
+    let server = internet.host(&[one, two]).unwrap();
+    let _coturn = Service::stun(&server, [one, two]);
+    let IpAddr::V4(address) = one else {
+        unreachable!("the first address is of IPv4");
+    };
+    let stun = stun_address(address).to_string();
+    let mut faults = Vec::new();
+    for (name, profile) in PROFILES {
+        let (host, site) = Site::build(&internet, profile).unwrap();
+        let node = Node::new(host, "Alice");
+        let meter = Meter::on(&node.host);
+        let began = Instant::now();
+        let report = object(&mut node.dchat(&["doctor", "--json", "--stun", &stun, "--no-mdns"]));
+        let (took, packets) = (began.elapsed(), meter.read(&node.host));
+        eprintln!(
+            "{name:<21} {:>5} ms {packets:>3} packets {}",
+            took.as_millis(),
+            report["nat"]
+        );
+        faults.extend(
+            wrong(profile, &site, &report).map(|wrong| format!("{name}: {wrong}: {report}")),
+        );
+        if took > TIME + LOAD || packets > PACKETS {
+            faults.push(format!("{name}: {took:?} and {packets} packets"));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn other_nodes_are_enough_to_know_the_nat() {
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let mut faults = Vec::new();
+    for name in [
+        "public",
+        "ei-ad",
+        "ad-apd",
+        "sequential",
+        "kernel-random",
+        "double-nat",
+    ] {
+        let profile = Profile::named(name);
+        let peer = network.peer("Alice", profile, Conditions::default());
+        let report = peer.doctor(&[]);
+        eprintln!("{name:<21} {}", report["nat"]);
+        faults.extend(
+            wrong(profile, &peer.site, &report).map(|wrong| format!("{name}: {wrong}: {report}")),
+        );
+        let relays = report["relays"].as_array().unwrap();
+        let reached = relays
+            .iter()
+            .filter(|relay| relay["rtt_ms"].is_number())
+            .count();
+        if reached != network.relays.len() {
+            faults.push(format!("{name}: {reached} relays are told: {report}"));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn the_reason_for_relaying_is_told() {
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let hard = Profile::named("kernel-random");
+    let [alice, bob] = ["Alice", "Bob"].map(|name| network.peer(name, hard, Conditions::default()));
+    alice.befriend(&bob, &network.relays[0]);
+    alice.say(&bob, "hello");
+    let patience = Duration::from_secs(60);
+    let told = |report: &Value| report["peer"]["reason"].as_str().map(str::to_owned);
+    let began = Instant::now();
+    let mut report = alice.doctor(&["--peer", "Bob"]);
+    while told(&report).as_deref() != Some("both-symmetric") {
+        assert!(began.elapsed() < patience, "{report}");
+        report = alice.doctor(&["--peer", "Bob"]);
+    }
+    assert_eq!(report["peer"]["path"], "relay");
+}
+
+/// What a report gets wrong about a place.
+fn wrong(profile: Profile, site: &Site, report: &Value) -> Option<String> {
+    let expect = |pointer: &str, wanted: Value| {
+        let said = report.pointer(pointer).cloned().unwrap_or_default();
+        (said != wanted).then(|| format!("{pointer} is {said}, not {wanted}"))
+    };
+    if profile == Profile::UdpCut {
+        return expect("/udp", false.into());
+    }
+    let mapping = profile == Profile::PortMapping;
+    let ours = [
+        expect("/udp", true.into()),
+        expect("/ipv4", true.into()),
+        expect("/ipv6", profile.has_v6().into()),
+        expect("/port_mapping/upnp", mapping.into()),
+        expect("/port_mapping/nat_pmp", mapping.into()),
+        expect("/port_mapping/pcp", mapping.into()),
+        expect("/nat/lifetime_s", Value::Null),
+    ];
+    let nat = match profile.behaviour() {
+        None => vec![
+            expect("/nat/mapping", "none".into()),
+            expect("/nat/filtering", "none".into()),
+        ],
+        Some(nat) => vec![
+            expect("/nat/mapping", depends(nat.mapping).into()),
+            expect("/nat/filtering", depends(nat.filtering).into()),
+            expect("/nat/allocation", allocates(nat.allocation).into()),
+            expect("/nat/hairpin", nat.hairpin.into()),
+        ],
+    };
+    let public = report["nat"]["public"]
+        .to_string()
+        .contains(&site.public.to_string());
+    let public = (!public).then(|| format!("{} is not told", site.public));
+    ours.into_iter().chain(nat).chain([public]).flatten().next()
+}
+
+fn depends(dependence: Dependence) -> &'static str {
+    match dependence {
+        Dependence::Endpoint => "endpoint-independent",
+        Dependence::Address => "address-dependent",
+        Dependence::AddressAndPort => "address-and-port-dependent",
+    }
+}
+
+fn allocates(allocation: Allocation) -> &'static str {
+    match allocation {
+        Allocation::Preserving => "preserving",
+        Allocation::Sequential(_) => "sequential",
+        Allocation::Block(_) => "block",
+        Allocation::Random => "random",
+    }
+}
+
+/// Counts the IP packets that leave a host.
+struct Meter;
+
+impl Meter {
+    fn on(host: &Host) -> Self {
+        host.nft(
+            "table inet meter {
+                counter left { }
+                chain output {
+                    type filter hook output priority 0;
+                    oifname lo accept
+                    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept
+                    counter name left
+                }
+            }",
+        );
+        Self
+    }
+
+    fn read(&self, host: &Host) -> u64 {
+        let shown = host
+            .run("nft", &["list", "counter", "inet", "meter", "left"], "")
+            .unwrap();
+        let mut words = shown
+            .split_whitespace()
+            .skip_while(|word| *word != "packets");
+        words.nth(1).unwrap().parse().unwrap()
+    }
+}
