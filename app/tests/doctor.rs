@@ -175,18 +175,19 @@ fn allocates(allocation: Allocation) -> &'static str {
     }
 }
 
-/// Counts the IP packets that leave a host.
+/// Counts the IP packets that leave a host, but for those of the kernel about neighbours.
 struct Meter;
 
 impl Meter {
     fn on(host: &Host) -> Self {
         host.nft(
-            "table inet meter {
+            "table inet counting {
                 counter left { }
                 chain output {
                     type filter hook output priority 0;
                     oifname lo accept
-                    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept
+                    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+                    icmpv6 type { nd-router-solicit, mld2-listener-report } accept
                     counter name left
                 }
             }",
@@ -196,7 +197,7 @@ impl Meter {
 
     fn read(&self, host: &Host) -> u64 {
         let shown = host
-            .run("nft", &["list", "counter", "inet", "meter", "left"], "")
+            .run("nft", &["list", "counter", "inet", "counting", "left"], "")
             .unwrap();
         let mut words = shown
             .split_whitespace()

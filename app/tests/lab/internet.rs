@@ -6,7 +6,18 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::router::Router;
-use crate::support::namespace::Host;
+use crate::support::namespace::{Host, unavailable};
+
+/// What a laboratory is made with; `.ci/run` knows the packages.
+const TOOLS: [&str; 7] = [
+    "ip",
+    "nft",
+    "conntrack",
+    "miniupnpd",
+    "natpmpc",
+    "upnpc",
+    "turnserver",
+];
 
 /// The internet.
 #[derive(Debug)]
@@ -16,8 +27,14 @@ pub struct Internet {
 }
 
 impl Internet {
-    /// One without hosts.
+    /// One without hosts, or `None` where a laboratory cannot be had and may be done without.
     pub fn new() -> Option<Self> {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let there = |tool: &&&str| std::env::split_paths(&paths).any(|dir| dir.join(tool).exists());
+        if let Some(missing) = TOOLS.iter().find(|tool| !there(tool)) {
+            unavailable(&format!("{missing} is not installed"));
+            return None;
+        }
         Some(Self {
             router: Router::new(0)?,
         })

@@ -1,6 +1,6 @@
 //! Hosts for tests: Linux network namespaces.
 //!
-//! Needs root, `ip` and `nft`. Without them a test says so and is skipped, unless
+//! Needs root and `ip`. Without them a test says so and is skipped, unless
 //! `DCHAT_REQUIRE_NAMESPACES` or `CI` is set: then a skip is a failure. Names carry the process
 //! id, so tests run side by side. A host and every process in it end on drop; what a test that was
 //! killed has left behind is removed by the next.
@@ -41,12 +41,7 @@ impl Host {
                 Some(host)
             }
             Err(error) => {
-                let required = ["DCHAT_REQUIRE_NAMESPACES", "CI"];
-                assert!(
-                    required.iter().all(|name| std::env::var_os(name).is_none()),
-                    "network namespaces are required here and cannot be made: {error}"
-                );
-                skipped(&format!("network namespaces cannot be made here: {error}"));
+                unavailable(&format!("network namespaces cannot be made here: {error}"));
                 None
             }
         }
@@ -163,9 +158,14 @@ impl Drop for Host {
     }
 }
 
-/// Says that the running test is skipped, past the harness, which shows nothing of a test that
-/// passes.
-pub fn skipped(why: &str) {
+/// Fails where what is missing is required. Elsewhere it says that the running test is skipped,
+/// past the harness, which shows nothing of a test that passes.
+pub fn unavailable(why: &str) {
+    let required = ["DCHAT_REQUIRE_NAMESPACES", "CI"];
+    assert!(
+        required.iter().all(|name| std::env::var_os(name).is_none()),
+        "required here: {why}"
+    );
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
