@@ -1,4 +1,5 @@
 //! Two daemons on real networks made of namespaces.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,5 @@
 //! What is said is nowhere to be read: not on the wire and not on the disk.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,7 +1,7 @@
 //! The binary, run to its end without any setting of the machine's.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -32,9 +32,20 @@ impl Ended {
     }
 }
 
+/// Where the binary is: cargo tells tests, and puts it beside the examples.
+pub fn binary() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_dchat") {
+        Some(path) => path.into(),
+        None => {
+            let example = std::env::current_exe().unwrap();
+            example.ancestors().nth(2).unwrap().join("dchat")
+        }
+    }
+}
+
 /// The binary, to which a test tells the home in its own way or not at all.
 pub fn bare(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dchat"));
+    let mut command = Command::new(binary());
     clean(&mut command).args(args);
     command
 }

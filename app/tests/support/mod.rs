@@ -16,7 +16,9 @@ pub mod command;
 pub mod daemon;
 pub mod history;
 pub mod home;
+#[cfg(target_os = "linux")]
 pub mod namespace;
+#[cfg(target_os = "linux")]
 pub mod node;
 pub mod pair;
 pub mod talk;

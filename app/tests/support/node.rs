@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use super::command::clean;
+use super::command::{binary, clean};
 use super::daemon::Daemon;
 use super::home::Home;
 use super::namespace::Host;
@@ -27,7 +27,7 @@ impl Node {
 
     /// A command on the home, run on its host.
     pub fn dchat(&self, args: &[&str]) -> Command {
-        let mut command = self.host.command(env!("CARGO_BIN_EXE_dchat"));
+        let mut command = self.host.command(binary().to_str().unwrap());
         clean(&mut command)
             .arg("--home")
             .arg(self.home.path())
