@@ -64,6 +64,36 @@ fn with_a_public_peer_no_relay_is_needed_to_live_through_a_cut_a_reboot_and_a_mo
 }
 
 #[test]
+fn lines_of_every_mtu_carry_handshakes_and_large_messages() {
+    let Some(network) = Network::new() else {
+        return;
+    };
+    let bob = network.peer("Bob", Profile::Public, Conditions::default());
+    for (mtu, place) in [
+        (1280, "masquerade"),
+        (1280, "ei-apd"),
+        (1400, "v6-firewall"),
+        (1492, "ei-ei"),
+    ] {
+        let name = format!("Alice-{mtu}-{place}");
+        let alice = network.peer(&name, Profile::named(place), Conditions::default());
+        alice.site.narrow(&network.internet, mtu);
+        alice.befriend_at(&bob, &bob.address());
+        let began = Instant::now();
+        let text = "long ".repeat(4000);
+        for _ in 0..3 {
+            alice.say(&bob, &text);
+            bob.say(&alice, &text);
+        }
+        eprintln!(
+            "MTU {mtu} behind {place}: {} ms",
+            began.elapsed().as_millis()
+        );
+        assert!(began.elapsed() < PATIENCE, "{mtu} behind {place}");
+    }
+}
+
+#[test]
 fn killing_the_relay_in_use_leaves_the_conversation_to_the_other() {
     let Some(mut network) = Network::new() else {
         return;

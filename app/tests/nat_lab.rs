@@ -239,6 +239,45 @@ fn a_line_delays_and_loses() {
 }
 
 #[test]
+fn a_narrow_line_lets_no_large_packet_out_and_says_so() {
+    let Some(internet) = Internet::new() else {
+        return;
+    };
+    let prober = Prober::new(&internet).unwrap();
+    for name in ["masquerade", "ei-ei"] {
+        let (host, site) = Site::build(&internet, Profile::named(name)).unwrap();
+        site.narrow(&internet, 1300);
+        let ping = |from: &Host, to: IpAddr, size: &str| {
+            let args = [
+                "-c",
+                "1",
+                "-W",
+                "5",
+                "-M",
+                "do",
+                "-s",
+                size,
+                &to.to_string(),
+            ];
+            from.run("ping", &args, "").is_ok()
+        };
+        let server = prober.first().ip();
+        assert!(
+            ping(&host, server, "1272"),
+            "{name}: 1,300 bytes with the headers"
+        );
+        assert!(!ping(&host, server, "1273"), "{name}");
+        let mtu = host
+            .run("ip", &["route", "get", &server.to_string()], "")
+            .unwrap();
+        assert!(
+            mtu.contains("mtu 1300"),
+            "{name}: the sender was not told: {mtu}"
+        );
+    }
+}
+
+#[test]
 fn coturn_answers_from_both_of_its_addresses_and_ports() {
     let Some(internet) = Internet::new() else {
         return;

@@ -167,6 +167,13 @@ impl Gateway {
             .nft("table inet cut\ndelete table inet cut");
     }
 
+    /// Lets no packet out that is larger; its sender is told.
+    pub fn narrow(&self, mtu: u16) {
+        self.router
+            .host
+            .ip(&["link", "set", WAN, "mtu", &mtu.to_string()]);
+    }
+
     /// Changes the line of an emulated NAT.
     pub fn set_line(&self, conditions: Conditions) {
         self.middlebox()

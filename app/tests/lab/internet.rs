@@ -9,8 +9,9 @@ use super::router::Router;
 use crate::support::namespace::{Host, unavailable};
 
 /// What a laboratory is made with; `.ci/run` knows the packages.
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 8] = [
     "ip",
+    "ping",
     "nft",
     "conntrack",
     "miniupnpd",

@@ -249,6 +249,12 @@ impl Site {
         }
     }
 
+    /// Makes the line to the internet one of this MTU.
+    pub fn narrow(&self, internet: &Internet, mtu: u16) {
+        internet.router.narrow(self.public, mtu);
+        self.outermost().narrow(mtu);
+    }
+
     /// The router that the provider runs, or the only one.
     pub fn outermost(&self) -> &Gateway {
         self.gateways.first().expect("there is a router here")

@@ -91,6 +91,14 @@ impl Router {
         }
     }
 
+    /// Lets no packet through to this neighbour that is larger; its sender is told (RFC 1191,
+    /// RFC 8201).
+    pub fn narrow(&self, neighbour: Ipv4Addr, mtu: u16) {
+        let interface = self.interface_to(neighbour);
+        self.host
+            .ip(&["link", "set", &interface, "mtu", &mtu.to_string()]);
+    }
+
     fn cable(&self, host: &Host, interface: &str) -> String {
         let ours = Self::fresh_name('c');
         self.host.wire(&ours, host, interface);
