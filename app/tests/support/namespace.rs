@@ -108,7 +108,10 @@ impl Host {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let shown = run("ip", &["-n", &self.name, "link", "show", "up"], "").unwrap();
-            let down = |line: &str| line.contains("state DOWN") || line.contains("state LOWER");
+            // A cable that the kernel has not looked at yet is in no known state, and loses packets.
+            let down = |line: &str| {
+                line.contains("state DOWN") || line.contains('@') && !line.contains("state UP")
+            };
             match shown.lines().find(|line| down(line)) {
                 None => return,
                 Some(line) => assert!(Instant::now() < deadline, "does not come up: {line}"),
