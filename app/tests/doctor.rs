@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use lab::internet::{Internet, public};
 use lab::link::Conditions;
+use lab::meter::Meter;
 use lab::network::Network;
 use lab::profile::{PROFILES, Profile, Site};
 use lab::service::{Service, stun_address};
 use lab::translator::{Allocation, Dependence};
 use serde_json::Value;
 use support::command::object;
-use support::namespace::Host;
 use support::node::Node;
 
 /// What a diagnosis may take.
@@ -48,10 +48,10 @@ fn a_stun_server_is_enough_to_know_the_nat() {
     for (name, profile) in PROFILES {
         let (host, site) = Site::build(&internet, profile).unwrap();
         let node = Node::new(host, "Alice");
-        let meter = Meter::on(&node.host);
+        let meter = Meter::leaving(&node.host);
         let began = Instant::now();
         let report = object(&mut node.dchat(&["doctor", "--json", "--stun", &stun, "--no-mdns"]));
-        let (took, packets) = (began.elapsed(), meter.read(&node.host));
+        let (took, packets) = (began.elapsed(), meter.read());
         eprintln!(
             "{name:<21} {:>5} ms {packets:>3} packets {}",
             took.as_millis(),
@@ -172,36 +172,5 @@ fn allocates(allocation: Allocation) -> &'static str {
         Allocation::Sequential(_) => "sequential",
         Allocation::Block(_) => "block",
         Allocation::Random => "random",
-    }
-}
-
-/// Counts the IP packets that leave a host, but for those of the kernel about neighbours.
-struct Meter;
-
-impl Meter {
-    fn on(host: &Host) -> Self {
-        host.nft(
-            "table inet counting {
-                counter left { }
-                chain output {
-                    type filter hook output priority 0;
-                    oifname lo accept
-                    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-                    icmpv6 type { nd-router-solicit, mld2-listener-report } accept
-                    counter name left
-                }
-            }",
-        );
-        Self
-    }
-
-    fn read(&self, host: &Host) -> u64 {
-        let shown = host
-            .run("nft", &["list", "counter", "inet", "counting", "left"], "")
-            .unwrap();
-        let mut words = shown
-            .split_whitespace()
-            .skip_while(|word| *word != "packets");
-        words.nth(1).unwrap().parse().unwrap()
     }
 }

@@ -19,6 +19,7 @@ pub mod firewall;
 pub mod gateway;
 pub mod internet;
 pub mod link;
+pub mod meter;
 pub mod network;
 pub mod packet;
 pub mod prober;

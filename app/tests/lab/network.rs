@@ -62,10 +62,26 @@ impl Network {
 
     /// A peer in a new place of this kind, which uses both relays.
     pub fn peer(&self, name: &str, profile: Profile, line: Conditions) -> Peer {
+        self.peer_with(name, profile, line, &[])
+    }
+
+    /// As [`peer`](Self::peer), with more options of the daemon.
+    pub fn peer_with(&self, name: &str, profile: Profile, line: Conditions, more: &[&str]) -> Peer {
         let host = Host::new().unwrap();
         let site = Site::around(&self.internet, profile, &host, line).unwrap();
+        self.settle(name, host, site, more)
+    }
+
+    /// A peer in the same LAN as another.
+    pub fn neighbour(&self, name: &str, other: &Peer) -> Peer {
+        let host = Host::new().unwrap();
+        let site = other.site.share(&host);
+        self.settle(name, host, site, &[])
+    }
+
+    fn settle(&self, name: &str, host: Host, site: Site, more: &[&str]) -> Peer {
         let node = Node::new(host, name);
-        let daemon = start(&node, &self.relay_args());
+        let daemon = start(&node, &[&self.relay_args(), more].concat());
         Peer {
             node,
             daemon,

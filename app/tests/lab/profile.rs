@@ -255,6 +255,19 @@ impl Site {
         self.outermost().narrow(mtu);
     }
 
+    /// Plugs a second host in, which has no routers of its own.
+    pub fn share(&self, host: &Host) -> Self {
+        let home = self.gateways.last().expect("there is a LAN here");
+        home.plug(host, PEER + 1);
+        host.wait_until_up();
+        home.router.host.wait_until_up();
+        Self {
+            port_mapper: None,
+            gateways: Vec::new(),
+            public: self.public,
+        }
+    }
+
     /// The router that the provider runs, or the only one.
     pub fn outermost(&self) -> &Gateway {
         self.gateways.first().expect("there is a router here")
