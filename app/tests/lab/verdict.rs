@@ -47,7 +47,7 @@ impl Way {
 
 /// How peers in these places come to speak directly.
 pub fn way(a: Profile, b: Profile) -> Way {
-    let (Some(one), Some(two)) = (a.behaviour(), b.behaviour()) else {
+    let (Some(one), Some(two)) = (opened(a), opened(b)) else {
         return Way::Known;
     };
     if a.has_v6() && b.has_v6() || traversable(one, two) {
@@ -63,6 +63,18 @@ pub fn way(a: Profile, b: Profile) -> Way {
         Allocation::Block(_) => Way::Block,
         Allocation::Preserving | Allocation::Random => Way::Birthday,
     }
+}
+
+/// What a place does to a node that opens its port where that can be had: everybody is let in.
+fn opened(profile: Profile) -> Option<Behaviour> {
+    let behaviour = profile.behaviour()?;
+    Some(match profile {
+        Profile::PortMapping => Behaviour {
+            filtering: Dependence::Endpoint,
+            ..behaviour
+        },
+        _ => behaviour,
+    })
 }
 
 /// Whether packets to addresses that are known, or were seen as a sender's, open a path on which
