@@ -284,20 +284,17 @@ fn coturn_answers_from_both_of_its_addresses_and_ports() {
     };
     let [one, two] = [public(false, 3)[0], public(true, 3)[0]];
     let server = internet.host(&[one, two]).unwrap();
-    let _coturn = Service::stun(&server, [one, two]);
+    let _coturn = Service::stun(&server, &[one, two]);
     // Its filter lets answers in from everywhere.
     let (host, site) = Site::build(&internet, Profile::named("ei-ei")).unwrap();
     let socket = bind(&host, "0.0.0.0".parse().unwrap());
-    let IpAddr::V4(address) = one else {
-        unreachable!("the first address is of IPv4");
-    };
     let mut from = BTreeSet::new();
     for (address_changes, port_changes) in [(false, false), (false, true), (true, true)] {
         let change = Change {
             address: address_changes,
             port: port_changes,
         };
-        let answer = stun::ask(&socket, stun_address(address), change, PATIENCE).unwrap();
+        let answer = stun::ask(&socket, stun_address(one), change, PATIENCE).unwrap();
         assert_eq!(answer.mapped.ip(), site.public);
         assert_eq!(answer.other.unwrap().ip(), two);
         assert_eq!(answer.from.ip() == two, address_changes);

@@ -24,8 +24,8 @@ fn who_is_relay_only_exchanges_no_packet_with_a_contact() {
         return;
     };
     let clean = Conditions::default();
-    let alice = network.peer_with("Alice", Profile::Public, clean, &["--relay-only"]);
-    let bob = network.peer("Bob", Profile::Public, clean);
+    let alice = network.peer_with("Alice", open_place(), clean, &["--relay-only"]);
+    let bob = network.peer("Bob", open_place(), clean);
     let meter = Meter::with(&bob.node.host, alice.site.public);
     alice.befriend(&bob, &network.relays[0]);
     for number in 0..20 {
@@ -46,7 +46,7 @@ fn a_stranger_is_told_no_address() {
         return;
     };
     let clean = Conditions::default();
-    let [alice, bob] = ["Alice", "Bob"].map(|name| network.peer(name, Profile::Public, clean));
+    let [alice, bob] = ["Alice", "Bob"].map(|name| network.peer(name, open_place(), clean));
     let meter = Meter::with(&bob.node.host, alice.site.public);
     let circuit = format!(
         "{}/p2p-circuit/p2p/{}",
@@ -111,4 +111,9 @@ fn a_direct_path_needs_no_relay_any_more() {
         bob.say(&alice, &format!("from Bob {number}"));
     }
     assert_eq!(alice.path_to(&bob).unwrap()["path"], "direct");
+}
+
+/// Whoever knows the address gets through to it, and there is but one.
+fn open_place() -> Profile {
+    Profile::named("ei-ei")
 }

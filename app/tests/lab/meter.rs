@@ -4,13 +4,16 @@ use std::net::Ipv4Addr;
 
 use crate::support::namespace::Host;
 
-/// Everything that leaves, but for what the kernel says of itself about neighbours.
+/// Everything that leaves, but for what the kernel says of itself about neighbours. What is said
+/// to the router itself, and to find it, is counted apart.
 const LEAVING: &str = "
     chain output {
         type filter hook output priority 0;
         oifname lo accept
         icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
         icmpv6 type { nd-router-solicit, mld2-listener-report } accept
+        ip daddr { 192.168.1.1, 224.0.0.0/4 } counter name near accept
+        ip6 daddr { fe80::/10, ff00::/8 } counter name near accept
         counter name seen
     }
 ";
@@ -42,7 +45,16 @@ impl<'a> Meter<'a> {
 
     /// Packets so far.
     pub fn read(&self) -> u64 {
-        let args = ["list", "counter", "inet", "counting", "seen"];
+        self.counter("seen")
+    }
+
+    /// Packets that went no further than the router.
+    pub fn near(&self) -> u64 {
+        self.counter("near")
+    }
+
+    fn counter(&self, name: &str) -> u64 {
+        let args = ["list", "counter", "inet", "counting", name];
         let shown = self.host.run("nft", &args, "").unwrap();
         let mut words = shown
             .split_whitespace()
@@ -52,7 +64,7 @@ impl<'a> Meter<'a> {
 
     fn new(host: &'a Host, chains: &str) -> Self {
         host.nft(&format!(
-            "table inet counting {{\n counter seen {{ }}\n {chains} }}"
+            "table inet counting {{\n counter seen {{ }}\n counter near {{ }}\n {chains} }}"
         ));
         Self { host }
     }

@@ -41,22 +41,25 @@ impl Network {
     /// With both relays up.
     pub fn new() -> Option<Self> {
         let internet = Internet::new()?;
-        let relays = [false, true]
-            .into_iter()
-            .map(|second| {
-                let addresses = public(second, 1);
-                let node = Node::new(internet.host(&addresses)?, "Relay");
-                let daemon = start(&node, &["--role", "relay"]);
-                let ip = addresses[0];
-                let addr = format!("/ip4/{ip}/udp/{PORT}/quic-v1/p2p/{}", node.peer);
-                Some(Relay {
-                    node,
-                    daemon,
-                    addr,
-                    ip,
-                })
-            })
-            .collect::<Option<_>>()?;
+        let mut relays: Vec<Relay> = Vec::new();
+        for second in [false, true] {
+            let addresses = public(second, 1);
+            let node = Node::new(internet.host(&addresses)?, "Relay");
+            let mut args = vec!["--role", "relay"];
+            // They know each other, so that one can have the other answer for it.
+            for known in &relays {
+                args.extend(["--dial", &known.addr]);
+            }
+            let daemon = start(&node, &args);
+            let ip = addresses[0];
+            let addr = format!("/ip4/{ip}/udp/{PORT}/quic-v1/p2p/{}", node.peer);
+            relays.push(Relay {
+                node,
+                daemon,
+                addr,
+                ip,
+            });
+        }
         Some(Self { relays, internet })
     }
 

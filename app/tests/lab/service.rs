@@ -3,7 +3,7 @@
 //! Each is killed on drop, and its output is shown when it does not come up.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// coturn on a host that has both addresses; it answers on two ports of each (RFC 5780).
-    pub fn stun(host: &Host, addresses: [IpAddr; 2]) -> Self {
+    /// coturn on a host that has these addresses, the first of IPv4; of a family with two it
+    /// answers from the other and from another port as well (RFC 5780).
+    pub fn stun(host: &Host, addresses: &[IpAddr]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = host.command("turnserver");
         command
@@ -40,7 +41,11 @@ impl Service {
                 "--log-file=stdout",
             ])
             .args(["--no-tcp", "--no-tls", "--no-dtls"])
-            .args(addresses.map(|address| format!("--listening-ip={address}")))
+            .args(
+                addresses
+                    .iter()
+                    .map(|address| format!("--listening-ip={address}")),
+            )
             .arg(format!("--pidfile={}", dir.path().join("pid").display()))
             .arg(format!("--db={}", dir.path().join("db").display()));
         let service = Self::start(command, dir);
@@ -121,8 +126,8 @@ impl Drop for Service {
 }
 
 /// The address of the STUN server.
-pub fn stun_address(address: Ipv4Addr) -> SocketAddr {
-    SocketAddr::from((address, STUN_PORT))
+pub fn stun_address(address: IpAddr) -> SocketAddr {
+    SocketAddr::new(address, STUN_PORT)
 }
 
 const CONFIG: &str = "\
