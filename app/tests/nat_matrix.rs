@@ -158,13 +158,24 @@ fn run(network: &Network, places: (Profile, Profile), outcome: &mut Outcome) {
     match reached {
         Ok(_) => outcome.direct = Some(began.elapsed()),
         Err(path) if outcome.way.patience().is_some() => {
-            outcome.fault = Some(format!("not direct after {patience:?}: {path:?}"));
+            let path = path.map(|peer| peer["path"].clone());
+            let reasons = (reason(&alice, &bob), reason(&bob, &alice));
+            outcome.fault = Some(format!("{path:?} after {patience:?}: {reasons:?}"));
         }
         Err(_) => {}
     }
     alice.say(&bob, "from Alice 2");
     bob.say(&alice, "from Bob 2");
     assert_conversation(alice, bob);
+}
+
+/// Why a peer is not reached directly.
+fn reason(peer: &Peer, other: &Peer) -> String {
+    let report = peer.doctor(&["--peer", &other.name]);
+    report["peer"]["reason"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn assert_conversation(alice: Peer, bob: Peer) {
