@@ -34,7 +34,7 @@ const MESSAGES: usize = 600;
 /// Messages of a side that are handed over as fast as the node takes them.
 const TRANSFER: usize = 3000;
 /// Conversations at once whose path is switched.
-const PAIRS: usize = 5;
+const PAIRS: usize = 9;
 /// How often the direct path of each is cut and restored.
 const CUTS: usize = 3;
 /// What a dead direct path or a killed relay may delay delivery by.
