@@ -10,7 +10,8 @@ mod support;
 
 use std::{fs, process::Stdio};
 
-use support::{Ended, Home, bare, ended};
+use support::command::{Ended, bare, ended};
+use support::home::Home;
 
 /// One line that says what happened and what to do, exit code 2, nothing on standard output.
 fn assert_usage(ended: &Ended, words: &[&str]) {

@@ -15,7 +15,8 @@
 
 mod support;
 
-use support::daemon::{Daemon, output, run};
+use support::command::{output, run};
+use support::daemon::Daemon;
 use support::history;
 use support::pair::Side;
 
@@ -73,10 +74,7 @@ fn converse(victim: usize, event: u64) -> bool {
         (&sides[1], &sides[0], "Alice"),
     ] {
         // Repeating an add is harmless, so whatever a crash swallowed is simply asked for again.
-        while !run(&mut side.verb(&["add", &other.peer, "--name", name]))
-            .status
-            .success()
-        {
+        while !run(&mut side.verb(&["add", &other.peer, "--name", name])).well() {
             revive(&mut daemons);
         }
     }
@@ -85,7 +83,7 @@ fn converse(victim: usize, event: u64) -> bool {
             let text = format!("{prefix} {number}");
             // Queued is enough, and the verb itself asks again when the daemon dies under it.
             let mut send = side.verb(&["send", to, &text, "--wait", "queued"]);
-            while !run(&mut send).status.success() {
+            while !run(&mut send).well() {
                 revive(&mut daemons);
                 let said = output(&mut side.verb(&["history", to]));
                 if said.contains(&text) {
@@ -98,7 +96,7 @@ fn converse(victim: usize, event: u64) -> bool {
         revive(&mut daemons);
         let queued = |side: &Side| {
             let status = run(&mut side.verb(&["status", "--json"]));
-            let status: serde_json::Value = serde_json::from_slice(&status.stdout).ok()?;
+            let status: serde_json::Value = serde_json::from_str(&status.out).ok()?;
             status["queued"].as_u64()
         };
         if queued(&sides[0]) == Some(0) && queued(&sides[1]) == Some(0) {

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use support::daemon::{object, output};
+use support::command::{object, output};
 use support::pair::Side;
 
 /// Datagrams sent at once.

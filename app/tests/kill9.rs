@@ -13,14 +13,10 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
-use dchat::api::{Reply, Request};
-use dchat::control::{CallError, Client};
-use support::daemon::PATIENCE;
+use support::talk::{self, Talk};
 use support::{history, pair};
 
 #[test]
@@ -28,18 +24,18 @@ fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_s
     let messages = size("DCHAT_KILL_MESSAGES", 600);
     let kills = size("DCHAT_KILLS", 8);
     let ((alice, alice_daemon), (bob, bob_daemon)) = pair::contacts();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = talk::runtime();
     let sent = Arc::new(AtomicUsize::new(0));
     let talks = [
         (alice.path(), &bob.peer, "from Alice"),
         (bob.path(), &alice.peer, "from Bob"),
     ]
     .map(|(home, to, prefix)| {
-        runtime.spawn(talk(home, to.clone(), prefix, messages, sent.clone()))
+        let talk = Talk {
+            sent: sent.clone(),
+            ..Talk::new(&home, to, prefix, messages)
+        };
+        runtime.spawn(talk.run())
     });
 
     let mut daemons = [alice_daemon, bob_daemon];
@@ -49,7 +45,9 @@ fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_s
         // Spread over the run: at a random place of the next share of the messages.
         let share = 2 * messages / kills;
         let place = kill * share + (random(&mut dice) as usize) % share.max(1);
-        until(|| sent.load(Ordering::Relaxed) >= place);
+        talk::until("the messages do not get on", || {
+            sent.load(Ordering::Relaxed) >= place
+        });
         let victim = (random(&mut dice) % 2) as usize;
         daemons[victim].kill();
         daemons[victim] = sides[victim].start();
@@ -58,7 +56,7 @@ fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_s
         runtime.block_on(talk).unwrap();
     }
     for side in sides {
-        runtime.block_on(delivered(&side.path()));
+        runtime.block_on(talk::delivered(&side.path()));
     }
     for daemon in daemons {
         daemon.stop();
@@ -71,70 +69,6 @@ fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_s
         history::assert_delivered(&entries);
     }
     eprintln!("{messages} messages each way, {kills} kills: each arrived once, in order");
-}
-
-/// Sends `PREFIX 1` to `PREFIX count`, whatever becomes of the daemon meanwhile.
-async fn talk(home: PathBuf, to: String, prefix: &str, count: usize, sent: Arc<AtomicUsize>) {
-    let mut client = connect(&home).await;
-    for number in 1..=count {
-        let request = Request::Send {
-            to: to.clone(),
-            text: format!("{prefix} {number}"),
-            ttl_s: None,
-            token: Some(format!("{number:032x}")),
-        };
-        loop {
-            match client.call(&request).await {
-                Ok(Reply::Sent(_)) => break,
-                Err(CallError::Gone | CallError::Lost) => client = connect(&home).await,
-                other => panic!("{other:?}"),
-            }
-        }
-        sent.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Waits until nothing of this home's is on its way any more.
-async fn delivered(home: &Path) {
-    let deadline = Instant::now() + PATIENCE;
-    let mut client = connect(home).await;
-    loop {
-        match client.call(&Request::Status).await {
-            Ok(Reply::Status(status)) if status.queued == 0 => return,
-            Ok(Reply::Status(status)) => {
-                assert!(
-                    Instant::now() < deadline,
-                    "{} messages are still queued",
-                    status.queued
-                );
-            }
-            other => panic!("{other:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn connect(home: &Path) -> Client {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Ok(Some(client)) = Client::connect(home).await {
-            return client;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "nobody answers for {}",
-            home.display()
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn until(done: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "the messages do not get on");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// SplitMix64: the same kills in every run.

@@ -1,4 +1,5 @@
 //! Two daemons on real networks made of namespaces.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,7 +10,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::daemon::{object, output};
+use support::command::{object, output};
 use support::history;
 use support::namespace::Host;
 use support::node::Node;

@@ -1,4 +1,5 @@
 //! What is said is nowhere to be read: not on the wire and not on the disk.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,7 +12,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use support::daemon::output;
+use support::command::output;
 use support::namespace::Host;
 use support::node::Node;
 use support::pair;
@@ -122,7 +123,7 @@ fn a_home_without_its_key_opens_nothing() {
     let ((alice, alice_daemon), (_bob, _bob_daemon)) = pair::contacts();
     alice_daemon.stop();
     std::fs::write(alice.path().join("key"), [7; 32]).unwrap();
-    let output = support::daemon::run(&mut alice.verb(&["contacts"]));
-    assert_ne!(output.status.code(), Some(0));
-    assert!(output.stdout.is_empty());
+    let ended = support::command::run(&mut alice.verb(&["contacts"]));
+    assert!(!ended.well());
+    assert_eq!(ended.out, "");
 }

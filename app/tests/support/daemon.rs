@@ -1,8 +1,9 @@
-//! The real binary, started and killed by tests.
+//! A daemon, started and killed by tests.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -11,49 +12,11 @@ use serde_json::Value;
 /// Longer than anything here takes on a loaded machine; only a hang gets this far.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A command on `home`, quiet about the environment it is run in.
-pub fn dchat(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dchat"));
-    clean(&mut command).arg("--home").arg(home);
-    command
-}
-
-/// Removes every `DCHAT_*` variable that would change what the command does.
-pub fn clean(command: &mut Command) -> &mut Command {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DCHAT_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// Runs a command to its end and insists that it succeeded; its standard output.
-pub fn output(command: &mut Command) -> String {
-    let output = run(command);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {} {said}",
-        output.status
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs a command to its end.
-pub fn run(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap()
-}
-
-/// The one JSON object a command prints.
-pub fn object(command: &mut Command) -> Value {
-    serde_json::from_str(&output(command)).unwrap()
-}
-
 /// A daemon, killed on drop.
 pub struct Daemon {
     child: Child,
-    events: Receiver<Value>,
+    /// In a lock only to let threads share what holds a daemon.
+    events: Mutex<Receiver<(Instant, Value)>>,
     home: PathBuf,
 }
 
@@ -77,14 +40,14 @@ impl Daemon {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if sender.send(event).is_err() {
+                if sender.send((Instant::now(), event)).is_err() {
                     return;
                 }
             }
         });
         Self {
             child,
-            events,
+            events: Mutex::new(events),
             home: home.to_owned(),
         }
     }
@@ -110,11 +73,20 @@ impl Daemon {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(left).ok()?;
+            let (_, event) = self.receiver().recv_timeout(left).ok()?;
             if event["event"] == name && wanted(&event) {
                 return Some(event);
             }
         }
+    }
+
+    /// Every event that has come and was not waited for, with the time it was read.
+    pub fn events(&mut self) -> Vec<(Instant, Value)> {
+        self.receiver().try_iter().collect()
+    }
+
+    fn receiver(&mut self) -> &Receiver<(Instant, Value)> {
+        self.events.get_mut().unwrap()
     }
 
     /// `kill -9`.

@@ -12,11 +12,13 @@
 )]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod command;
 pub mod daemon;
 pub mod history;
 pub mod home;
+#[cfg(target_os = "linux")]
 pub mod namespace;
+#[cfg(target_os = "linux")]
 pub mod node;
 pub mod pair;
-
-pub(crate) use home::{Ended, Home, bare, ended};
+pub mod talk;

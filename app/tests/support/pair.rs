@@ -4,14 +4,14 @@ use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::Command;
 
-use tempfile::TempDir;
-
-use super::daemon::{Daemon, dchat, object, output};
+use super::command::{dchat, object, output};
+use super::daemon::Daemon;
+use super::home::Home;
 
 /// One side.
 pub struct Side {
     /// Its home, deleted on drop.
-    pub home: TempDir,
+    pub home: Home,
     /// Its PeerId.
     pub peer: String,
     /// The address its daemon listens on.
@@ -21,12 +21,7 @@ pub struct Side {
 impl Side {
     /// A fresh home called `name`, which will listen on a port of the loopback interface.
     pub fn new(name: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        output(dchat(home.path()).args(["init", "--name", name]));
-        let peer = object(dchat(home.path()).args(["id", "--json"]))["peer_id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let (home, peer) = Home::of(name);
         let port = free_port();
         let addr = format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
         Self { home, peer, addr }
