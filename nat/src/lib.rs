@@ -4,3 +4,9 @@
 //! send so that a direct path opens: each is a state machine with the same four verbs
 //! (`handle_input`, `handle_timeout`, `poll_output`, `poll_timeout`). The very same code runs in
 //! production, in the simulated world and under the fuzzer.
+
+pub mod classify;
+pub mod lease;
+pub mod reach;
+pub mod scope;
+pub mod stun;
