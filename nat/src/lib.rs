@@ -5,8 +5,11 @@
 //! (`handle_input`, `handle_timeout`, `poll_output`, `poll_timeout`). The very same code runs in
 //! production, in the simulated world and under the fuzzer.
 
+pub mod agent;
+pub mod candidate;
 pub mod classify;
 pub mod lease;
+pub mod plan;
 pub mod reach;
 pub mod scope;
 pub mod stun;

@@ -1,0 +1,393 @@
+//! One behaviour each.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use dchat_nat::agent::{Agent, Config, Input, Local, Outcome, Output, Reason, Side, bounds};
+use dchat_wire::extension::Extensions;
+use dchat_wire::nat::{CandidateKind, Candidates, NatClass, Punch};
+use dchat_wire::{Frame, List};
+
+use crate::profile::{Profile, profiles};
+use crate::world::{Link, World, candidate, peers, start};
+
+fn profile(name: &str) -> Profile {
+    profiles()
+        .into_iter()
+        .find(|profile| profile.name == name)
+        .expect("a profile of that name")
+}
+
+fn link() -> Link {
+    Link {
+        direct: Duration::from_millis(25),
+        relayed: Duration::from_millis(40),
+        reflector: Duration::from_millis(30),
+        loss: 0.0,
+    }
+}
+
+fn world(a: &str, b: &str) -> World {
+    World::new([&profile(a), &profile(b)], link(), 7)
+}
+
+fn connected(a: &str, b: &str) -> World {
+    let mut world = world(a, b);
+    world.introduce();
+    world.run(Duration::from_secs(10), World::both_direct);
+    assert!(world.both_direct());
+    world
+}
+
+fn reason(world: &World, index: usize) -> Option<Reason> {
+    match world.hosts[index].agent.outcome() {
+        Outcome::Relayed(reason) => Some(reason),
+        Outcome::Direct { .. } => None,
+    }
+}
+
+#[test]
+fn once_direct_nothing_more_is_probed() {
+    let mut world = connected("eim/apdf", "eim/apdf");
+    world.run(Duration::from_secs(5), |_| false);
+    let probes = world.hosts.each_ref().map(|host| host.probes);
+    world.run(Duration::from_secs(7200), |_| false);
+    assert_eq!(probes, world.hosts.each_ref().map(|host| host.probes));
+    assert!(
+        world
+            .hosts
+            .iter()
+            .all(|host| host.agent.poll_timeout().is_none())
+    );
+}
+
+#[test]
+fn a_lost_path_is_found_again() {
+    let mut world = connected("eim/apdf", "eim/adf");
+    world.run(Duration::from_secs(60), |_| false);
+    for host in &mut world.hosts {
+        host.direct = None;
+    }
+    // Only one side notices; the other probes because it is told.
+    world.input(0, Input::Lost);
+    world.run(Duration::from_secs(70), |world| {
+        world.hosts[0].direct.is_some()
+    });
+    assert!(world.hosts[0].direct.is_some());
+}
+
+#[test]
+fn losses_in_a_row_are_answered_more_and_more_slowly() {
+    let mut world = connected("eim/apdf", "eim/apdf");
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        // What is still on its way when a path is lost may prove it anew.
+        let settled = world.now - world.began + Duration::from_secs(3);
+        world.run(settled, |_| false);
+        let lost = world.now;
+        world.hosts[0].direct = None;
+        world.input(0, Input::Lost);
+        world.run(Duration::from_secs(3600), |world| {
+            world.hosts[0].direct.is_some()
+        });
+        waits.push(world.now - lost);
+    }
+    assert!(waits.is_sorted(), "{waits:?}");
+    assert!(waits[3] >= Duration::from_secs(8), "{waits:?}");
+}
+
+#[test]
+fn failure_is_followed_by_ever_rarer_attempts() {
+    let mut world = world("eim/apdf", "eim/apdf");
+    world.cut = [true, true];
+    world.introduce();
+    world.run(Duration::from_secs(2 * 3600), |_| false);
+    let times: Vec<_> = world.hosts[0].outcomes.iter().map(|(at, _)| *at).collect();
+    assert!((4..=9).contains(&times.len()), "{} attempts", times.len());
+    assert_eq!(reason(&world, 0), Some(Reason::Filtered));
+}
+
+#[test]
+fn an_attempt_after_failure_succeeds_once_the_way_is_free() {
+    let mut world = world("eim/apdf", "eim/apdf");
+    world.cut = [true, true];
+    world.introduce();
+    world.run(Duration::from_secs(20), |_| false);
+    world.cut = [false, false];
+    world.run(Duration::from_secs(120), World::both_direct);
+    assert!(world.both_direct());
+}
+
+#[test]
+fn one_dead_direction_is_named() {
+    let mut world = world("public", "public");
+    world.cut = [true, false];
+    world.introduce();
+    world.run(Duration::from_secs(10), |_| false);
+    assert_eq!(reason(&world, 0), Some(Reason::OneWay));
+    assert_eq!(reason(&world, 1), Some(Reason::Filtered));
+}
+
+#[test]
+fn two_random_symmetric_nats_are_named() {
+    let mut world = world("apdm/apdf", "apdm/apdf");
+    world.introduce();
+    world.run(Duration::from_secs(10), |_| false);
+    assert_eq!(reason(&world, 0), Some(Reason::BothSymmetric));
+    assert_eq!(reason(&world, 1), Some(Reason::BothSymmetric));
+}
+
+#[test]
+fn guessing_can_be_switched_off() {
+    let config = Config {
+        guess: false,
+        ..Config::default()
+    };
+    let ends = [&profile("eim/apdf"), &profile("apdm/apdf")];
+    let mut world = World::with(ends, link(), 7, config);
+    world.introduce();
+    world.run(Duration::from_secs(10), |_| false);
+    assert_eq!(reason(&world, 0), Some(Reason::PortsUnpredictable));
+    assert!(world.hosts.iter().all(|host| host.probes < 40));
+}
+
+#[test]
+fn relay_only_says_nothing_and_probes_nothing() {
+    let config = Config {
+        relay_only: true,
+        ..Config::default()
+    };
+    let mut world = World::with([&profile("public"), &profile("public")], link(), 7, config);
+    world.introduce();
+    world.run(Duration::from_secs(60), |_| false);
+    for (index, host) in world.hosts.iter().enumerate() {
+        assert_eq!(host.probes, 0);
+        assert_eq!(reason(&world, index), Some(Reason::RelayOnly));
+        assert!(host.informed.is_none());
+    }
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_named() {
+    let mut world = world("public", "public");
+    let local = world.local(0);
+    world.input(0, Input::Local(local));
+    world.hosts[1].agent = silent();
+    world.run(Duration::from_secs(30), |_| false);
+    assert_eq!(reason(&world, 0), Some(Reason::PeerDoesNotPunch));
+}
+
+fn silent() -> Agent {
+    let [ours, theirs] = peers();
+    let config = Config {
+        relay_only: true,
+        ..Config::default()
+    };
+    Agent::new(config, ours, theirs, [0; 32], start())
+}
+
+fn theirs(generation: u32, addrs: &[SocketAddr]) -> Input {
+    Input::Candidates(Candidates {
+        generation,
+        class: NatClass::UNKNOWN,
+        candidates: List::first_of(
+            addrs
+                .iter()
+                .map(|addr| candidate(CandidateKind::Host, *addr)),
+        ),
+        extensions: Extensions::default(),
+    })
+}
+
+fn lone(addrs: &[&str]) -> Agent {
+    let [ours, theirs] = peers();
+    let mut agent = Agent::new(Config::default(), ours, theirs, [1; 32], start());
+    let candidates = addrs
+        .iter()
+        .map(|addr| candidate(CandidateKind::Host, addr.parse().unwrap()));
+    let local = Local {
+        class: NatClass::UNKNOWN,
+        candidates: candidates.collect(),
+    };
+    agent.handle_input(Input::Local(local), start());
+    agent
+}
+
+fn outputs(agent: &mut Agent) -> Vec<Output> {
+    std::iter::from_fn(|| agent.poll_output()).collect()
+}
+
+#[test]
+fn candidates_of_an_old_generation_are_ignored() {
+    let now = start();
+    let mut agent = lone(&["8.8.8.8:1"]);
+    let (old, new) = ("1.1.1.1:1".parse().unwrap(), "2.2.2.2:2".parse().unwrap());
+    agent.handle_input(theirs(2, &[new]), now);
+    outputs(&mut agent);
+    agent.handle_input(theirs(1, &[old]), now);
+    agent.handle_input(theirs(2, &[old]), now);
+    let mut at = now;
+    for _ in 0..60 {
+        at += Duration::from_millis(50);
+        agent.handle_timeout(at);
+        for output in outputs(&mut agent) {
+            assert!(!matches!(output, Output::Probe { remote, .. } if remote == old));
+        }
+    }
+}
+
+#[test]
+fn a_punch_nobody_waits_for_is_ignored() {
+    let now = start();
+    let mut agent = lone(&["8.8.8.8:1"]);
+    agent.handle_input(theirs(1, &["1.1.1.1:1".parse().unwrap()]), now);
+    outputs(&mut agent);
+    for answers in [true, false] {
+        let punch = Punch {
+            round: 1,
+            answers,
+            prediction: None,
+            sockets: 400,
+            extensions: Extensions::default(),
+        };
+        agent.handle_input(Input::Punch(punch), now);
+        assert_eq!(outputs(&mut agent), Vec::new());
+    }
+}
+
+#[test]
+fn many_dead_interfaces_do_not_starve_a_good_address() {
+    let now = start();
+    let mut agent = lone(&["8.8.8.8:1", "192.168.1.5:1"]);
+    let mut addrs: Vec<SocketAddr> = (0..23)
+        .map(|net| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, net, 0, 1)), 4001))
+        .collect();
+    let good = "1.1.1.1:4001".parse().unwrap();
+    addrs.push(good);
+    let mut at = now;
+    agent.handle_input(theirs(1, &addrs), now);
+    let mut probed = Vec::new();
+    while at < now + Duration::from_millis(100) {
+        agent.handle_timeout(at);
+        probed.extend(
+            outputs(&mut agent)
+                .into_iter()
+                .filter_map(|output| match output {
+                    Output::Probe { remote, .. } => Some(remote),
+                    _ => None,
+                }),
+        );
+        at += Duration::from_millis(1);
+    }
+    assert_eq!(probed.first(), Some(&good));
+    assert!(probed.iter().filter(|remote| **remote == good).count() >= 2);
+}
+
+#[test]
+fn of_many_own_addresses_the_best_are_told() {
+    let [ours, theirs] = peers();
+    let mut agent = Agent::new(Config::default(), ours, theirs, [1; 32], start());
+    let mut candidates: Vec<_> = (0..60)
+        .map(|net| SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, net, 0, 1)), 4001))
+        .map(|addr| candidate(CandidateKind::Host, addr))
+        .collect();
+    let seen = candidate(CandidateKind::Reflexive, "1.1.1.1:4001".parse().unwrap());
+    candidates.push(seen.clone());
+    let class = NatClass::UNKNOWN;
+    agent.handle_input(Input::Local(Local { class, candidates }), start());
+    let told = outputs(&mut agent);
+    let [Output::Send(Frame::Candidates(told))] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(told.candidates.len(), dchat_wire::limits::CANDIDATES);
+    assert_eq!(told.candidates.first(), Some(&seen));
+}
+
+#[test]
+fn no_address_and_no_common_family_are_named() {
+    let now = start();
+    for (ours, peers, reason) in [
+        (vec![], "1.1.1.1:1", Reason::NoCandidates(Side::Ours)),
+        (
+            vec!["8.8.8.8:1"],
+            "127.0.0.1:1",
+            Reason::NoCandidates(Side::Theirs),
+        ),
+        (vec!["8.8.8.8:1"], "[2400::1]:1", Reason::NoCommonFamily),
+        (
+            vec!["10.0.0.1:1"],
+            "1.1.1.1:1",
+            Reason::UdpBlocked(Side::Ours),
+        ),
+    ] {
+        let mut agent = lone(&ours);
+        agent.handle_input(theirs(1, &[peers.parse().unwrap()]), now);
+        while let Some(due) = agent
+            .poll_timeout()
+            .filter(|due| *due < now + bounds::ATTEMPT)
+        {
+            agent.handle_timeout(due);
+            outputs(&mut agent);
+        }
+        assert_eq!(agent.outcome(), Outcome::Relayed(reason));
+    }
+}
+
+#[test]
+fn a_changed_network_is_told_and_tried_at_once() {
+    let mut world = connected("eim/apdf", "public");
+    world.run(Duration::from_secs(30), |_| false);
+    let local = world.local(0);
+    world.hosts[0].direct = None;
+    world.input(0, Input::NetworkChanged);
+    assert_eq!(reason(&world, 0), Some(Reason::StillTrying));
+    world.input(0, Input::Local(local));
+    let before = world.now;
+    world.run(Duration::from_secs(40), |world| {
+        world.hosts[0].direct.is_some()
+    });
+    assert!(world.now - before <= Duration::from_millis(200));
+}
+
+#[test]
+fn a_peer_that_names_a_victim_gets_little_sent_there() {
+    let now = start();
+    let mut agent = lone(&["8.8.8.8:1"]);
+    let victim: SocketAddr = "3.3.3.3:3".parse().unwrap();
+    let class = profile("apdm/apdf").class();
+    let (mut at, mut probes, mut round) = (now, 0, 0);
+    while at < now + Duration::from_secs(3500) {
+        round += 1;
+        let mut told = Candidates {
+            generation: round,
+            class: class.clone(),
+            candidates: List::first_of([candidate(CandidateKind::Reflexive, victim)]),
+            extensions: Extensions::default(),
+        };
+        told.class.stride = 1;
+        agent.handle_input(Input::Candidates(told), at);
+        let punch = Punch {
+            round,
+            answers: false,
+            prediction: None,
+            sockets: 1,
+            extensions: Extensions::default(),
+        };
+        agent.handle_input(Input::Punch(punch), at);
+        let until = at + Duration::from_millis(1500);
+        while let Some(due) = agent.poll_timeout().filter(|due| *due < until) {
+            at = at.max(due);
+            agent.handle_timeout(at);
+            let sent = outputs(&mut agent);
+            probes += sent
+                .iter()
+                .filter(|output| matches!(output, Output::Probe { .. }))
+                .count();
+        }
+        at = until;
+    }
+    let windows = 3500 / bounds::LEDGER_WINDOW.as_secs() as usize + 1;
+    let most = bounds::GUESSES_PER_WINDOW as usize + windows * usize::from(bounds::PROBES_PER_IP);
+    assert!(probes <= most, "{probes} probes in an hour");
+    assert!(probes > 100, "the budget was not even tried: {probes}");
+}
