@@ -11,7 +11,10 @@ import sys
 
 # Crates that are cores as a whole, and the pure modules of the others.
 CORE_CRATES = ["wire", "kademlia", "gossip", "nat"]
-PURE_MODULES = ["transport/src/path", "transport/src/congestion", "app/src/conversation"]
+PURE_MODULES = [
+    "transport/src/path", "transport/src/congestion", "transport/src/relay/proto",
+    "app/src/conversation",
+]
 FORBIDDEN_CRATES = {"tokio", "quinn", "mio", "socket2", "async-std", "smol"}
 FORBIDDEN_TEXT = re.compile(
     r"\btokio\b|Instant::now|SystemTime::now|UdpSocket|TcpStream|\bOsRng\b|thread_rng|getrandom"

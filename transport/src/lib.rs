@@ -32,6 +32,7 @@ pub mod error;
 pub mod hello;
 pub mod limits;
 pub mod path;
+pub mod relay;
 pub mod socket;
 pub mod tls;
 

@@ -218,6 +218,14 @@ pub mod datagram {
         },
     }
 
+    /// Writes another channel into a datagram that [`Datagram::open`] can read, as a relay does;
+    /// one too short to have a channel stays as it is.
+    pub fn rename(datagram: &mut [u8], channel: u32) {
+        if let Some(place) = datagram.get_mut(1..WHOLE_HEADER) {
+            place.copy_from_slice(&channel.to_le_bytes());
+        }
+    }
+
     impl<'a> Datagram<'a> {
         /// Reads a datagram; `None` for one without meaning, which is dropped.
         #[must_use]

@@ -8,7 +8,7 @@
 
 use dchat_wire::limits;
 use dchat_wire::nat::reach_datagram;
-use dchat_wire::relay::datagram::{Datagram, PART_HEADER, Part, WAKE, WHOLE_HEADER};
+use dchat_wire::relay::datagram::{Datagram, PART_HEADER, Part, WAKE, WHOLE_HEADER, rename};
 use proptest::prelude::*;
 
 fn bytes(datagram: &Datagram<'_>) -> Vec<u8> {
@@ -90,6 +90,22 @@ proptest! {
     fn what_opens_is_written_as_it_came(datagram: Vec<u8>) {
         if let Some(open) = Datagram::open(&datagram) {
             prop_assert_eq!(bytes(&open), datagram);
+        }
+    }
+
+    /// A relay writes into what it cannot trust.
+    #[test]
+    fn renaming_changes_the_channel_and_nothing_else(datagram: Vec<u8>, channel: u32) {
+        let mut renamed = datagram.clone();
+        rename(&mut renamed, channel);
+        match (Datagram::open(&datagram), Datagram::open(&renamed)) {
+            (Some(before), Some(after)) => {
+                prop_assert_eq!(after.channel(), channel);
+                let mut back = renamed.clone();
+                rename(&mut back, before.channel());
+                prop_assert_eq!(back, datagram);
+            }
+            (before, after) => prop_assert_eq!(before, after),
         }
     }
 }
