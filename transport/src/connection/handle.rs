@@ -78,13 +78,14 @@ impl Connection {
     #[must_use]
     pub fn path(&self) -> PathInfo {
         let current = self.0.paths.current(self.0.virt);
-        let (kind, remote) = current.map_or((PathKind::Direct, self.0.virt), |path| {
-            (path.kind, path.remote)
-        });
+        let (kind, address) = current.map_or_else(
+            || (PathKind::Direct, Address::direct(self.0.virt)),
+            |path| (path.kind, path.address()),
+        );
         let measured = current.and_then(|path| path.rtt);
         PathInfo {
             kind,
-            addr: Address::direct(remote).of(self.0.peer),
+            addr: address.of(self.0.peer),
             rtt: measured.unwrap_or_else(|| self.0.quinn.rtt()),
         }
     }

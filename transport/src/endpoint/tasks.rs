@@ -53,6 +53,10 @@ pub(super) async fn follow_paths(shared: Arc<Shared>, mut events: PathEvents) {
             Some(PathEvent::Lost { virt }) => shared.path_lost(virt),
             // IDENTIFY tells the same, on every connection and not only where paths are probed.
             Some(PathEvent::Observed { .. }) => {}
+            // Of connections for which a direct path is looked for.
+            Some(
+                PathEvent::Signal { .. } | PathEvent::Sample { .. } | PathEvent::Outcome { .. },
+            ) => {}
             None => return,
         }
     }

@@ -1,10 +1,14 @@
-//! Names of things that carry packets: legs, paths, and the virtual addresses quinn sees.
+//! Names of ways and ends: paths, channels, and the virtual addresses quinn sees.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use super::leg::LegId;
 
 /// First half of every virtual address: a unique local prefix (RFC 4193) whose 40 bits of global id
 /// spell `dchat`. It never appears on a network.
 const PREFIX: [u16; 4] = [0xfd64, 0x6368, 0x6174, 0x0001];
+/// First half of every channel's address, from the same unique local prefix.
+const CHANNELS: [u16; 4] = [0xfd64, 0x6368, 0x6174, 0x0002];
 /// Port of every virtual address. quinn refuses to dial port 0; the value means nothing.
 const PORT: u16 = 4001;
 
@@ -78,73 +82,47 @@ impl VirtualAddress {
     }
 }
 
+/// A channel of a relay, as the peer's end of a path over that relay's leg. It means something only
+/// together with the leg, and is never an address on a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelAddress(pub u32);
+
+impl ChannelAddress {
+    /// As routes and arrivals name it.
+    #[must_use]
+    pub fn socket_addr(self) -> SocketAddr {
+        let [a, b, c, d] = CHANNELS;
+        let [high, low] = [16, 0].map(|shift| (self.0 >> shift) as u16);
+        SocketAddr::new(Ipv6Addr::new(a, b, c, d, 0, 0, high, low).into(), PORT)
+    }
+
+    /// The inverse of [`socket_addr`](Self::socket_addr); `None` for every other address.
+    #[must_use]
+    pub fn from_socket_addr(addr: SocketAddr) -> Option<Self> {
+        let SocketAddr::V6(addr) = addr else {
+            return None;
+        };
+        let segments = addr.ip().segments();
+        let [.., middle, zero, high, low] = segments;
+        (segments[..4] == CHANNELS && middle == 0 && zero == 0 && addr.port() == PORT)
+            .then(|| Self(u32::from(high) << 16 | u32::from(low)))
+    }
+}
+
+/// Whether an address is of a prefix that only has a meaning inside this process. From a network
+/// such an address is a forgery.
+#[must_use]
+pub(super) fn is_reserved(addr: SocketAddr) -> bool {
+    match addr {
+        SocketAddr::V4(_) => false,
+        SocketAddr::V6(addr) => addr.ip().segments()[..3] == PREFIX[..3],
+    }
+}
+
 /// A path within the life of its connection. 0 is the one the connection began on; a path that is
 /// left and taken again keeps its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathId(pub u64);
-
-/// One of our ends: an index into the legs the switch was made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LegId(pub u8);
-
-/// What kind of way a path is; the order is the order of preference (its tier).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PathKind {
-    /// Straight to the peer's own address, over one of our UDP sockets.
-    Direct,
-}
-
-/// What a leg of ours can reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leg {
-    /// A UDP socket bound to this address. `dual` says that one bound to `::` also carries IPv4.
-    Udp {
-        /// Where it is bound, with the real port.
-        bound: SocketAddr,
-        /// IPv6 and IPv4 on one socket.
-        dual: bool,
-    },
-}
-
-impl Leg {
-    /// The tier of paths over this leg.
-    #[must_use]
-    pub fn kind(&self) -> PathKind {
-        match self {
-            Self::Udp { .. } => PathKind::Direct,
-        }
-    }
-
-    /// Whether a datagram to `remote` can leave here at all.
-    #[must_use]
-    pub fn reaches(&self, remote: SocketAddr) -> bool {
-        match self {
-            Self::Udp { bound, dual } => {
-                let family = match (bound, remote) {
-                    (SocketAddr::V4(_), SocketAddr::V4(_))
-                    | (SocketAddr::V6(_), SocketAddr::V6(_)) => true,
-                    (SocketAddr::V6(_), SocketAddr::V4(_)) => *dual,
-                    (SocketAddr::V4(_), SocketAddr::V6(_)) => false,
-                };
-                // A socket on the loopback address reaches nothing else; the wildcard reaches all.
-                let scope = bound.ip().is_unspecified()
-                    || bound.ip().is_loopback() == remote.ip().is_loopback();
-                family && scope
-            }
-        }
-    }
-
-    /// Where a packet that arrived for `ip` was addressed to; `None` when that is not known.
-    #[must_use]
-    pub fn local(&self, ip: Option<IpAddr>) -> Option<SocketAddr> {
-        match self {
-            Self::Udp { bound, .. } if bound.ip().is_unspecified() => {
-                ip.map(|ip| SocketAddr::new(ip, bound.port()))
-            }
-            Self::Udp { bound, .. } => Some(*bound),
-        }
-    }
-}
 
 /// The way one datagram takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +164,6 @@ pub(super) fn may_be_offered(addr: SocketAddr, loopback: bool) -> bool {
     let forbidden = ip.is_unspecified()
         || ip.is_multicast()
         || matches!(ip, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0)
-        || VirtualAddress::from_socket_addr(SocketAddr::new(ip, PORT)).is_some();
+        || is_reserved(addr);
     addr.port() != 0 && !forbidden && (loopback || !ip.is_loopback())
 }

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use super::bounds;
 use super::limit::Bucket;
+use super::questions::Origin;
 
 /// Questions answered lately, oldest first, and the limit on all of them.
 #[derive(Debug)]
 pub(super) struct Answers {
-    recent: VecDeque<([u8; 8], SocketAddr, Instant)>,
+    recent: VecDeque<([u8; 8], Origin, SocketAddr, Instant)>,
     bucket: Bucket,
 }
 
@@ -22,10 +23,18 @@ impl Answers {
         }
     }
 
-    /// Whether this question is to be answered; if so it counts as answered.
-    pub(super) fn allow(&mut self, from: SocketAddr, transaction: [u8; 8], now: Instant) -> bool {
-        let spent = self.recent.iter().any(|(answered, addr, at)| {
-            *answered == transaction || (*addr == from && now < *at + bounds::ANSWER_GAP)
+    /// Whether this question is to be answered, which came to this end of ours; if so it counts as
+    /// answered.
+    pub(super) fn allow(
+        &mut self,
+        to: Origin,
+        from: SocketAddr,
+        transaction: [u8; 8],
+        now: Instant,
+    ) -> bool {
+        let spent = self.recent.iter().any(|(answered, at_ours, addr, at)| {
+            let here = *at_ours == to && *addr == from;
+            *answered == transaction || (here && now < *at + bounds::ANSWER_GAP)
         });
         if spent || !self.bucket.take(now) {
             return false;
@@ -33,7 +42,7 @@ impl Answers {
         if self.recent.len() >= bounds::ANSWERED {
             self.recent.pop_front();
         }
-        self.recent.push_back((transaction, from, now));
+        self.recent.push_back((transaction, to, from, now));
         true
     }
 }

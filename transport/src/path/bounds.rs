@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-/// Legs of one node: a few interfaces in two families and some relays.
+/// UDP sockets every connection may use: a few interfaces in two families.
 pub const LEGS: usize = 16;
-/// Paths kept per connection: two families on two interfaces of either side, and as much again for
+/// Connections to relays that carry channels: reservations at a few, and those of the peers.
+pub const RELAY_LEGS: usize = 64;
+/// Sockets that belong to one connection each, which only a scatter could reach: such a pair of NATs
+/// is rare, and each costs a descriptor.
+pub const ADOPTED_LEGS: usize = 64;
+/// Relayed paths kept per connection, beside [`PATHS`]: two relays of either side.
+pub const RELAYED: usize = 4;
+/// Direct paths kept per connection: two families on two interfaces of either side, and as much again for
 /// addresses the peer leaves behind while it roams.
 pub const PATHS: usize = 8;
 /// Addresses of one offer that are looked at: what a peer may announce at all.
@@ -24,7 +31,7 @@ pub const OUTPUTS: usize = 4096;
 /// 32 buffers (quinn-udp), each from one sender.
 pub const REPLIES: usize = 64;
 /// Answered transactions remembered per connection, so that a captured probe is worth one answer.
-pub const ANSWERED: usize = 32;
+pub const ANSWERED: usize = 128;
 
 /// Bytes below which a datagram that follows a received one is taken for an acknowledgement, which
 /// nobody answers: header 13, tag 16, and an ACK frame of several ranges.
@@ -42,6 +49,12 @@ pub const DOUBT_UNKNOWN: Duration = Duration::from_secs(1);
 pub const ANSWER_UNKNOWN: Duration = Duration::from_millis(333);
 /// Allowance over the measured round trip for the peer's scheduling.
 pub const ANSWER_SLACK: Duration = Duration::from_millis(10);
+/// For how long a path that was heard may be sent copies of what the active one may be losing: the
+/// life of a consent (RFC 7675 §5.1), and twice [`REFRESH`].
+pub const CONSENT: Duration = Duration::from_secs(30);
+/// Bytes of such copies for one doubt: what a fast connection has in flight. Beyond it the copies
+/// would only be congestion on a slower path.
+pub const COPIES: usize = 1 << 20;
 /// First interval between rounds of probes while in doubt; it doubles.
 pub const ROUND: Duration = Duration::from_millis(200);
 /// Rounds until the peer counts as lost: 0.2 · (2⁶ − 1) = 12.6 s, under QUIC's usual idle timeout.
@@ -57,6 +70,8 @@ pub const FOLLOW_MIN: Duration = Duration::from_millis(50);
 /// another path than we do, which is its right.
 pub const FOLLOW_PAUSE: Duration = Duration::from_secs(5);
 
+/// Padded probes of one size until a path counts as too small for it: one may be lost, and two more.
+pub const FIT_TRIES: u32 = 3;
 /// Between probes to offered addresses (RFC 8445 §14.2: at least 5 ms).
 pub const PACE: Duration = Duration::from_millis(5);
 /// How long an offered address may take to answer before the next gets its place.
@@ -84,19 +99,26 @@ pub const IPV6_BONUS: Duration = Duration::from_millis(3);
 /// much. One is granted at first, one more each time a path is in doubt or interfaces change. All
 /// together are less than half of the Initial anybody may send anywhere.
 pub const UNPROVEN_PROBES: usize = 8;
-/// Probes per second to one connection's paths; a round of eight every half second.
-pub const PROBES_PER_SECOND: u32 = 16;
-/// Probes in one burst: a measurement of eight paths in three rounds, and a round in doubt.
-pub const PROBE_BURST: u32 = 32;
+/// Probes per second to one connection's paths; a round of all twelve every half second.
+pub const PROBES_PER_SECOND: u32 = 24;
+/// Probes in one burst: a measurement of twelve paths in three rounds, and a round in doubt.
+pub const PROBE_BURST: u32 = 48;
+/// Probes per second that the agent of a connection may have sent. It keeps to one in 5 ms itself,
+/// over each of our interfaces; this is the lid on all of them.
+pub const QUESTIONS_PER_SECOND: u32 = 400;
+/// Of these in one burst.
+pub const QUESTION_BURST: u32 = 64;
+/// Questions of an agent that may still be answered: those of 2.5 s.
+pub const QUESTIONS: usize = 512;
 /// Probes per second of the whole node: 128 KiB/s, so that a changed interface with thousands of
 /// connections does not flood its new network.
 pub const ALL_PROBES_PER_SECOND: u32 = 2048;
 /// Probes of the whole node in one burst.
 pub const ALL_PROBE_BURST: u32 = 4096;
-/// Answers per second to one connection, twice what its peer's own limit lets it ask.
-pub const ANSWERS_PER_SECOND: u32 = 32;
+/// Answers per second to one connection: what its peer's agent may ask over one interface, and more.
+pub const ANSWERS_PER_SECOND: u32 = 256;
 /// Answers in one burst.
-pub const ANSWER_BURST: u32 = 64;
+pub const ANSWER_BURST: u32 = 128;
 /// Answers to one address: no sooner after another. Rounds are 100 ms apart.
 pub const ANSWER_GAP: Duration = Duration::from_millis(5);
 /// New addresses per second that become candidates because the peer's packets came from them.

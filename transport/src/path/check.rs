@@ -21,6 +21,8 @@ pub(super) struct Check {
     pub(super) next: Instant,
     /// The deadline was seen to pass.
     pub(super) overdue: bool,
+    /// Bytes sent a second time meanwhile.
+    pub(super) copied: usize,
     round: u32,
 }
 
@@ -38,6 +40,7 @@ impl Check {
             deadline: now + answer_within,
             next: now + bounds::ROUND,
             overdue: false,
+            copied: 0,
             round: 1,
         }
     }

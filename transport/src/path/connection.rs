@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::{Leg, LegId, Route};
+use super::address::Route;
 use super::attached::Attached;
+use super::leg::{LegId, Legs};
 use super::packet::Cid;
 use super::path::{Path, PathInfo};
 
@@ -51,6 +52,8 @@ pub(super) struct Connection {
     pub(super) evictable: Option<(Class, u64)>,
     /// Earliest timer that is set for it.
     pub(super) armed: Option<Instant>,
+    /// Legs that only this connection uses: at most one of a scatter.
+    pub(super) adopted: Vec<LegId>,
     /// Address its short headers without a known id come from: the active path's.
     pub(super) home: (LegId, SocketAddr),
 }
@@ -74,6 +77,7 @@ impl Connection {
             cids: Cids::default(),
             evictable: None,
             armed: None,
+            adopted: Vec::new(),
             home: (only.leg, only.remote),
         }
     }
@@ -106,7 +110,7 @@ impl Connection {
     }
 
     /// Its path, for the layers above.
-    pub(super) fn info(&self, legs: &[Leg], now: Instant) -> Option<PathInfo> {
+    pub(super) fn info(&self, legs: &Legs, now: Instant) -> Option<PathInfo> {
         match &self.stage {
             Stage::Attached(attached) => Some(attached.active().info(legs)),
             Stage::Provisional { .. } | Stage::Dialed { .. } | Stage::Lingering { .. } => {

@@ -1,16 +1,20 @@
 //! Which real path carries each packet of a connection: the pure switch under one virtual address
 //! per connection.
 //!
-//! **State.** Per virtual address the real paths known to lead to its peer (a leg of ours and a
-//! remote address), which one is active, and what is being found out about the others; beside it
-//! the connection ids and probe tags that tell whose a datagram is.
+//! **State.** The legs: UDP sockets, connections to relays, and sockets that one connection alone
+//! uses; they come and go. Per virtual address the real paths known to lead to its peer (a leg of
+//! ours and a remote address, which over a relay is a [`ChannelAddress`]), which one is active, and
+//! what is being found out about the others; beside it the connection ids and probe tags that tell
+//! whose a datagram is. For a connection with an accepted contact an [`Agent`](dchat_nat::agent),
+//! which says what to ask to find a direct path.
 //!
 //! **In.** [`Switch::inbound`] and [`Switch::outbound`] see every datagram and answer at once: for
 //! whom is it, which way does it go. Everything else comes through [`Switch::handle_input`] and
 //! [`Switch::handle_timeout`]; the caller then drains [`Switch::poll_output`] until it is empty and
 //! sleeps until [`Switch::poll_timeout`]. Time is passed in; transaction ids come from the seed.
 //!
-//! **Out.** Probes and answers to send, switches, and [`PathEvent`](Output)s.
+//! **Out.** Probes and answers to send, switches, what the agents want said to the peers or done
+//! with sockets, and how their searches end: [`Output`].
 //!
 //! **How a datagram finds its connection.** By our connection id first: an id we put into a long
 //! header is bound to the virtual address it left from, and no datagram from outside rebinds it. A
@@ -24,14 +28,37 @@
 //!
 //! **How a path becomes active.** A connection has exactly one path until its probe keys are
 //! attached. Afterwards an address is sent nothing but a bounded number of authenticated probes
-//! until it has answered one ([`probe`](dchat_wire::probe)). The active path changes only
-//! 1. when it is *in doubt* (something sent, nothing heard) and another path answers while it does
-//!    not,
-//! 2. when the peer's packets *moved* to another address and the active path, asked, is silent,
-//! 3. when a path is clearly *better*: tier, then round trip, with hysteresis and a dwell time.
+//! until it has answered one ([`probe`](dchat_wire::probe)). A direct path is taken only after it has
+//! also answered a probe as large as the connection's data, at least 1,200 bytes; which is sent
+//! only to who has answered a small one. The active path changes only
+//! 1. when it is *gone*: its leg was removed or its channel closed. The best proven one takes over in
+//!    the same call; if there is none, whichever answers first,
+//! 2. when it is *in doubt* (something sent, nothing heard for three round trips, at least 200 ms)
+//!    and another path answers while it does not. While in doubt, packets are sent twice: over
+//!    the active path and over the best other that was heard of late, relayed ones first, up to
+//!    [`bounds::COPIES`] bytes. That ends when the active path answers or another takes over,
+//! 3. when the peer's packets *moved* to another address and the active path, asked, is silent,
+//! 4. when a path is of a *better tier*: a direct one, from a relay, at once; unless it failed within
+//!    [`bounds::DWELL`],
+//! 5. when a path is clearly *better*: round trip, with hysteresis and a dwell time. For that alone
+//!    no path is taken that carries less.
 //!
-//! **Invariants.** An unproven address receives at most [`bounds::UNPROVEN_PROBES`] probes or as
-//! many bytes as came from it, whichever is more, and one of them unless something changed. An
+//! **Relayed paths** have a budget of places of their own, are measured like all others and so kept
+//! warm, and never win against a direct path that works. Over them quinn's probes for larger
+//! packets are dropped, so that it stays at 1,200 bytes: a larger packet would be split. Data that
+//! has grown larger on a direct path is not dropped. After a move to a direct path quinn finds the
+//! larger size by itself, and when a direct path carries less it finds that too.
+//!
+//! **Whom an agent has asked.** Addresses come from an accepted contact, over an authenticated
+//! connection. What the agent may ask is bounded by its plan and its ledger
+//! ([`dchat_nat::agent::bounds`]); here only the rate of all it asks is, and that nothing goes to
+//! loopback, multicast, or a prefix that means something in this process only. Its questions are
+//! of the smallest size, and an address becomes a path only by answering one: the same
+//! transaction, from the same address, to the same socket.
+//!
+//! **Invariants.** Without an agent an unproven address receives at most [`bounds::UNPROVEN_PROBES`]
+//! probes or as many bytes as came from it, whichever is more, and one of them unless something
+//! changed; with one, that and what the agent's bounds allow. Data goes to proven paths only. An
 //! answer is never longer than its question. With nothing in doubt and nothing pending there is no
 //! timeout. Every table is bounded by [`bounds`] and [`Config`].
 
@@ -42,6 +69,7 @@ pub mod bounds;
 mod check;
 mod connection;
 mod context;
+mod leg;
 mod limit;
 mod measure;
 mod packet;
@@ -50,20 +78,23 @@ mod packet;
     reason = "a path is what the module is about"
 )]
 mod path;
+mod questions;
 mod replies;
 mod rtt;
 mod selection;
 mod set;
+mod sizes;
 mod stats;
 mod switch;
 
-pub use address::{Leg, LegId, PathId, PathKind, Route, VirtualAddress, canonical};
+pub use address::{ChannelAddress, PathId, Route, VirtualAddress, canonical};
 pub use attached::{Arrival, ProbePair};
 pub use context::Output;
+pub use leg::{Leg, LegId, PathKind};
 pub use packet::{Cid, Packet};
 pub use path::PathInfo;
 pub use stats::Stats;
-pub use switch::{Config, Input, Switch, Verdict};
+pub use switch::{Config, ExtraArrival, Input, Outbound, Switch, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::address::PathKind;
 use super::bounds;
+use super::leg::PathKind;
 
 /// What a path is judged by: tier, then round trip with a handicap for IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

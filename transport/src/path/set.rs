@@ -1,11 +1,13 @@
-//! A connection's paths: the active one and the others, at most [`bounds::PATHS`] in all.
+//! A connection's paths: the active one and the others, at most [`bounds::PATHS`] direct ones and
+//! [`bounds::RELAYED`] relayed ones. Neither kind takes the places of the other.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::address::{Leg, LegId, PathId, Route};
+use super::address::{PathId, Route};
 use super::attached::Arrival;
 use super::bounds;
+use super::leg::{LegId, Legs, PathKind};
 use super::path::{Origin, Path};
 
 /// The paths of one connection.
@@ -59,28 +61,31 @@ impl PathSet {
         self.others.retain(keep);
     }
 
-    /// Adds a candidate. When there is no room an unproven one goes, or else the one not heard for
-    /// longest.
+    /// Adds a candidate. When there is no room one of its kind goes: an unproven one, or else the one
+    /// not heard for longest.
     pub(super) fn admit(
         &mut self,
         route: Route,
         origin: Origin,
-        legs: &[Leg],
+        legs: &Legs,
         now: Instant,
     ) -> Option<PathId> {
-        let kind = legs.get(usize::from(route.leg.0))?.kind();
-        if self.others.len() + 1 >= bounds::PATHS {
+        let id = PathId(self.next_id);
+        let path = Path::new(id, legs, route, origin, now)?;
+        let room = match path.kind {
+            PathKind::Direct => bounds::PATHS,
+            PathKind::Relayed => bounds::RELAYED,
+        };
+        if self.iter().filter(|other| other.kind == path.kind).count() >= room {
             let worth = |path: &Path| (path.proven, path.heard, path.created);
-            let (worst, _) = self
-                .others
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, path)| worth(path))?;
+            let alike = self.others.iter().enumerate();
+            let (worst, _) = alike
+                .filter(|(_, other)| other.kind == path.kind)
+                .min_by_key(|(_, other)| worth(other))?;
             self.others.swap_remove(worst);
         }
-        let id = PathId(self.next_id);
         self.next_id += 1;
-        self.others.push(Path::new(id, kind, route, origin, now));
+        self.others.push(path);
         Some(id)
     }
 

@@ -15,6 +15,8 @@ pub struct Stats {
     pub answer_unmatched: u64,
     /// Outbound datagrams (a GSO batch counts once) to a virtual address that leads nowhere.
     pub unmapped: u64,
+    /// Outbound datagrams that looked for a larger size over a relay.
+    pub oversized: u64,
     /// Outbound datagrams the operating system refused.
     pub send_failed: u64,
     /// Short headers with an id we do not know, from an address we do.
@@ -39,6 +41,10 @@ pub struct Stats {
     pub switches: u64,
     /// Outputs dropped because the caller did not drain them.
     pub outputs_dropped: u64,
+    /// Packets that came over relays and found their queue full, or their leg gone.
+    pub relayed_dropped: u64,
+    /// STUN and REACH datagrams that found their queue full.
+    pub sides_dropped: u64,
     /// Virtual addresses now.
     pub virtual_addresses: usize,
     /// Of these, attempts from outside that are not attached yet.

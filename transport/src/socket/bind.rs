@@ -1,7 +1,7 @@
 //! Opening the legs.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -92,19 +92,18 @@ pub fn bind_with(
     let runtime =
         tokio::runtime::Handle::try_current().map_err(|_| fail(first)(BindCause::NoRuntime))?;
     let mut legs = Vec::with_capacity(listen.len());
-    let mut described = Vec::with_capacity(listen.len());
     for addr in listen {
         let rival = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), addr.port());
         let dual = addr.ip().is_unspecified() && !listen.contains(&rival);
         let (leg, dual) = open(*addr, dual).map_err(|error| fail(*addr)(error.into()))?;
-        described.push(path::Leg::Udp {
+        let described = path::Leg::Udp {
             bound: path::canonical(leg.bound()),
             dual,
-        });
-        legs.push(leg);
+        };
+        legs.push((described, leg));
     }
     let (sender, receiver) = events::channel();
-    let shared = Arc::new(Shared::new(legs, described, seed, config, sender));
+    let shared = Shared::new(legs, seed, config, sender, runtime.clone());
     runtime.spawn(driver::drive(shared.clone()));
     let lease = Arc::new(Lease(shared));
     Ok((
@@ -136,6 +135,11 @@ fn open_as(addr: SocketAddr, dual: bool) -> io::Result<(Leg, bool)> {
     }
     socket.bind(&addr.into())?;
     Ok((Leg::new(socket.into(), dual)?, dual))
+}
+
+/// One more socket, for one connection.
+pub(super) fn open_extra(addr: SocketAddr) -> io::Result<Leg> {
+    Leg::extra(UdpSocket::bind(addr)?)
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use quinn::udp::{EcnCodepoint, RecvMeta};
 
+use super::inner::Inner;
 use super::leg::arrival;
-use crate::path::{Cid, LegId, Switch, Verdict, VirtualAddress};
+use crate::path::{Arrival, ChannelAddress, Cid, LegId, Switch, Verdict, VirtualAddress};
 
 /// A datagram held back.
 #[derive(Debug)]
@@ -22,6 +23,14 @@ pub(super) struct Held {
 }
 
 impl Held {
+    fn whole(virt: VirtualAddress, inner: &Inner) -> Self {
+        Self {
+            virt,
+            ecn: None,
+            datagram: inner.packet.to_vec(),
+        }
+    }
+
     fn new(virt: VirtualAddress, meta: &RecvMeta, datagram: &[u8]) -> Self {
         Self {
             virt,
@@ -31,9 +40,72 @@ impl Held {
     }
 }
 
+/// Says whose a datagram is.
+pub(super) trait Judge {
+    fn judge(&mut self, arrival: Arrival, datagram: &[u8], now: Instant) -> Verdict;
+}
+
+impl Judge for Switch {
+    fn judge(&mut self, arrival: Arrival, datagram: &[u8], now: Instant) -> Verdict {
+        self.inbound(arrival, datagram, now)
+    }
+}
+
+/// Hands over packets that came over relays, as many as there are buffers. How many buffers are
+/// filled.
+pub(super) fn deliver(
+    core: &mut impl Judge,
+    packets: Vec<Inner>,
+    bufs: &mut [IoSliceMut<'_>],
+    metas: &mut [RecvMeta],
+    held: &mut VecDeque<Held>,
+    now: Instant,
+) -> usize {
+    let mut filled = 0;
+    for inner in packets {
+        let arrival = Arrival {
+            leg: inner.leg,
+            local: None,
+            from: ChannelAddress(inner.channel).socket_addr(),
+        };
+        let virt = match core.judge(arrival, &inner.packet, now) {
+            Verdict::Deliver(virt) => virt,
+            Verdict::Ambiguous(virts) => {
+                let copies = virts.into_iter().map(|virt| Held::whole(virt, &inner));
+                held.extend(copies);
+                continue;
+            }
+            Verdict::Consumed => continue,
+        };
+        let behind = held.iter().any(|held| held.virt == virt);
+        let to = bufs
+            .get_mut(filled)
+            .and_then(|buf| buf.get_mut(..inner.packet.len()));
+        match (to, metas.get_mut(filled)) {
+            (Some(to), Some(meta)) if !behind => {
+                to.copy_from_slice(&inner.packet);
+                *meta = received(virt, None, inner.packet.len());
+                filled += 1;
+            }
+            _ => held.push_back(Held::whole(virt, &inner)),
+        }
+    }
+    filled
+}
+
+fn received(virt: VirtualAddress, ecn: Option<EcnCodepoint>, len: usize) -> RecvMeta {
+    RecvMeta {
+        addr: virt.socket_addr(),
+        len,
+        stride: len.max(1),
+        ecn,
+        dst_ip: None,
+    }
+}
+
 /// Rewrites one received batch for quinn. A length of 0 is left when nothing in it was for quinn.
 pub(super) fn demux(
-    switch: &mut Switch,
+    core: &mut impl Judge,
     leg: LegId,
     buf: &mut [u8],
     meta: &mut RecvMeta,
@@ -58,7 +130,7 @@ pub(super) fn demux(
             // Most batches are one connection's: what was looked up for the first packet holds for
             // the rest.
             (Some(dcid), Some((known, virt))) if dcid == known => Some(virt),
-            _ => match switch.inbound(arrival, datagram, now) {
+            _ => match core.judge(arrival, datagram, now) {
                 Verdict::Deliver(virt) => Some(virt),
                 Verdict::Ambiguous(virts) => {
                     let copies = virts
@@ -108,13 +180,7 @@ pub(super) fn release(
         if let (Some(to), Some(from)) = (buf.get_mut(..len), next.datagram.get(..len)) {
             to.copy_from_slice(from);
         }
-        *meta = RecvMeta {
-            addr: next.virt.socket_addr(),
-            len,
-            stride: len.max(1),
-            ecn: next.ecn,
-            dst_ip: None,
-        };
+        *meta = received(next.virt, next.ecn, len);
         filled += 1;
     }
     filled

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use dchat_nat::agent::Outcome;
+use dchat_wire::Frame;
 use tokio::sync::mpsc;
 
 use crate::path::PathInfo;
@@ -26,6 +28,26 @@ pub enum PathEvent {
         virt: SocketAddr,
         /// How it sees us.
         addr: SocketAddr,
+    },
+    /// Write this frame, CANDIDATES or PUNCH, on the connection's control stream.
+    Signal {
+        /// The connection's virtual address.
+        virt: SocketAddr,
+        /// The frame.
+        frame: Box<Frame>,
+    },
+    /// Have a fresh socket's public address told by a reflector, and pass it to
+    /// [`Paths::sampled`](super::Paths::sampled).
+    Sample {
+        /// The virtual address of the connection that asks.
+        virt: SocketAddr,
+    },
+    /// How the search for a direct path ended, or that a better one was found.
+    Outcome {
+        /// The connection's virtual address.
+        virt: SocketAddr,
+        /// What came of it, or why not.
+        outcome: Outcome,
     },
     /// No path leads to the peer now. The connection is not closed; it may come back.
     Lost {

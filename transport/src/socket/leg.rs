@@ -27,6 +27,8 @@ pub(super) struct Leg {
     bound: SocketAddr,
     /// Whether an IPv6 wildcard carries IPv4 as well.
     dual: bool,
+    /// Whether it serves one connection only.
+    adopted: bool,
     /// Set once a batch was refused for being one.
     unsegmented: AtomicBool,
 }
@@ -57,8 +59,22 @@ impl Leg {
             naming,
             bound,
             dual,
+            adopted: false,
             unsegmented: AtomicBool::new(false),
         })
+    }
+
+    /// A socket for one connection only.
+    pub(super) fn extra(socket: std::net::UdpSocket) -> io::Result<Self> {
+        Ok(Self {
+            adopted: true,
+            ..Self::new(socket, false)?
+        })
+    }
+
+    /// Whether it serves one connection only.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.adopted
     }
 
     /// Where it is bound, with the real port.
@@ -129,6 +145,20 @@ impl Leg {
                 }
                 Sent::Failed
             }
+        }
+    }
+
+    /// Sends one datagram from a socket that may be so new that tokio does not know yet that it can.
+    pub(super) fn send_at_once(&self, remote: SocketAddr, contents: &[u8]) {
+        let transmit = Transmit {
+            destination: self.addressed(remote),
+            ecn: None,
+            contents,
+            segment_size: None,
+            src_ip: None,
+        };
+        if let Err(error) = self.state.try_send((&self.io).into(), &transmit) {
+            tracing::debug!(%error, "a datagram of a scatter could not be sent");
         }
     }
 

@@ -1,10 +1,20 @@
 //! The handle to the switch beneath a socket.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use dchat_nat::agent;
+use dchat_wire::PeerId;
+use dchat_wire::nat::{Candidates, Punch};
+
+use super::carrier::{Carrier, RelayLeg, TooManyLegs};
+use super::ends::End;
+use super::inner::Inner;
+use super::leg::Sent;
 use super::shared::{Lease, SwitchHook, now, virtual_address};
-use crate::path::{self, Input, LegId, PathInfo, ProbePair, Stats};
+use super::side::{SideChannel, is_side};
+use crate::path::{self, ChannelAddress, Input, LegId, PathInfo, ProbePair, Route, Stats};
 
 /// Handle to the paths under a [`VirtualSocket`](super::VirtualSocket). Calls are brief and never
 /// block on the network. A virtual address that is unknown, or of another socket, is ignored.
@@ -20,8 +30,7 @@ impl Paths {
     /// two: itself and the IPv4 wildcard with its port.
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        let legs = self.0.0.legs().iter();
-        legs.flat_map(|leg| leg.stands_for()).collect()
+        self.0.0.bound()
     }
 
     /// A fresh virtual address for one outgoing attempt to one real address; the caller releases
@@ -79,13 +88,174 @@ impl Paths {
         self.tell(Input::InterfacesChanged);
     }
 
+    /// A connection to a relay carries channels from now on.
+    ///
+    /// # Errors
+    /// [`TooManyLegs`]: there are [`RELAY_LEGS`](path::bounds::RELAY_LEGS).
+    pub fn add_relay(
+        &self,
+        relay: PeerId,
+        socket: SocketAddr,
+        carrier: Arc<dyn Carrier>,
+    ) -> Result<LegId, TooManyLegs> {
+        let leg = RelayLeg {
+            relay,
+            socket: path::canonical(socket),
+            carrier,
+        };
+        self.0.0.add_relay(leg).ok_or(TooManyLegs)
+    }
+
+    /// The connection to a relay is over. Every connection with a path there takes another proven
+    /// one at once, or is [`Lost`](super::PathEvent::Lost). Only what was added can be removed.
+    pub fn remove_leg(&self, leg: LegId) {
+        self.0.0.remove_leg(leg);
+    }
+
+    /// A packet came in over a channel of a relay. It waits for quinn; when as many wait as may of
+    /// one relay it is dropped and counted.
+    pub fn relayed(&self, leg: LegId, channel: u32, packet: Bytes) {
+        self.0.0.relayed(Inner {
+            leg,
+            channel,
+            packet,
+        });
+    }
+
+    /// A channel is closed; as [`remove_leg`](Self::remove_leg) for what went over it.
+    pub fn channel_closed(&self, leg: LegId, channel: u32) {
+        self.tell(Input::ChannelClosed { leg, channel });
+    }
+
+    /// A virtual address for one attempt to reach a peer over a channel; as [`dial`](Self::dial).
+    #[must_use]
+    pub fn dial_relayed(&self, leg: LegId, channel: u32) -> SocketAddr {
+        let remote = ChannelAddress(channel).socket_addr();
+        let virt = self.0.0.act(|switch| switch.dial(leg, remote));
+        virt.socket_addr()
+    }
+
+    /// A further channel leads to the peer of an attached connection, over another relay: it is
+    /// probed, and kept for when the active path fails.
+    pub fn offer_relayed(&self, virt: SocketAddr, leg: LegId, channel: u32) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::OfferRelayed { virt, leg, channel });
+        }
+    }
+
+    /// The peer is an accepted contact: a direct path is looked for with its help, over whatever path
+    /// the connection has. From now on [`Signal`](super::PathEvent::Signal),
+    /// [`Sample`](super::PathEvent::Sample) and [`Outcome`](super::PathEvent::Outcome) come for it,
+    /// and [`offer`](Self::offer)s are ignored. To be called after [`attach`](Self::attach); `seed`
+    /// is 32 random bytes. Loopback addresses are probed only where the path itself is a loopback's.
+    pub fn traverse(&self, virt: SocketAddr, ends: (PeerId, PeerId), traverse: Traverse) {
+        let Some(virt) = virtual_address(virt) else {
+            return;
+        };
+        let (ours, theirs) = ends;
+        let Traverse {
+            mut config,
+            seed,
+            local,
+        } = traverse;
+        self.0.0.act(|switch| {
+            let current = switch.current(virt, now());
+            config.loopback |= current.is_some_and(|path| path.remote.ip().is_loopback());
+            let traverse = Input::Traverse {
+                virt,
+                config,
+                ours,
+                theirs,
+                seed,
+            };
+            switch.handle_input(traverse, now());
+            if let Some(local) = local {
+                switch.handle_input(Input::Local { virt, local }, now());
+            }
+        });
+    }
+
+    /// Our own addresses and NAT are these now, for the search of one connection.
+    pub fn set_local(&self, virt: SocketAddr, local: agent::Local) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Local { virt, local });
+        }
+    }
+
+    /// CANDIDATES came on the control stream.
+    pub fn candidates(&self, virt: SocketAddr, candidates: Candidates) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Candidates { virt, candidates });
+        }
+    }
+
+    /// PUNCH came on the control stream.
+    pub fn punch(&self, virt: SocketAddr, punch: Punch) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Punch { virt, punch });
+        }
+    }
+
+    /// Answers a [`Sample`](super::PathEvent::Sample): where the fresh socket was seen, or `None`.
+    pub fn sampled(&self, virt: SocketAddr, address: Option<SocketAddr>) {
+        if let Some(virt) = virtual_address(virt) {
+            self.tell(Input::Sampled { virt, address });
+        }
+    }
+
+    /// How the search for a direct path stands; `None` where there is none.
+    #[must_use]
+    pub fn outcome(&self, virt: SocketAddr) -> Option<agent::Outcome> {
+        let virt = virtual_address(virt)?;
+        self.0.0.look(|switch| switch.outcome(virt))
+    }
+
+    /// STUN and REACH datagrams go there from now on; an earlier channel ends. Without one they are
+    /// dropped.
+    #[must_use]
+    pub fn side_channel(&self) -> SideChannel {
+        self.0.0.side_channel()
+    }
+
+    /// Sends a STUN or REACH datagram over a UDP leg; without one over that which would be dialed
+    /// from. `local` is the address to send from where the leg has several, as in
+    /// [`SideDatagram::local`](super::SideDatagram). Which leg took it; `None` when none did: other
+    /// bytes, an address out of reach, or a full buffer.
+    pub fn send_side(
+        &self,
+        leg: Option<LegId>,
+        local: Option<IpAddr>,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Option<LegId> {
+        let remote = path::canonical(to);
+        let leg = leg.unwrap_or_else(|| self.best_leg(remote));
+        let reaches = self
+            .0
+            .0
+            .look(|switch| switch.legs_to(remote).any(|id| id == leg));
+        if !reaches || !is_side(bytes) {
+            return None;
+        }
+        let route = Route { leg, local, remote };
+        let sent = self.0.0.end(leg)?.send(&route, bytes, None, None);
+        (sent == Sent::Done).then_some(leg)
+    }
+
     /// Counters and table sizes.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let dropped = self.0.0.events_dropped();
+        let dropped = self.0.0.dropped();
         let mut stats = self.0.0.look(path::Switch::stats);
-        stats.outputs_dropped += dropped;
+        stats.outputs_dropped += dropped.events;
+        stats.relayed_dropped += dropped.relayed;
+        stats.sides_dropped += dropped.sides;
         stats
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<super::shared::Shared> {
+        &self.0.0
     }
 
     fn tell(&self, input: Input) {
@@ -101,13 +271,27 @@ impl Paths {
             return first;
         }
         let source = source_address(remote);
-        let bound = |id: &LegId| self.0.0.leg(*id).map(|leg| leg.bound().ip());
+        let bound = |id: &LegId| match self.0.0.end(*id) {
+            Some(End::Udp(leg)) => Some(leg.bound().ip()),
+            Some(End::Relay(_)) | None => None,
+        };
         reaching
             .iter()
             .copied()
             .find(|id| source.is_some() && bound(id) == source)
             .unwrap_or(first)
     }
+}
+
+/// How a direct path is looked for.
+#[derive(Clone, Debug)]
+pub struct Traverse {
+    /// What the agent may do.
+    pub config: agent::Config,
+    /// Different for each connection.
+    pub seed: [u8; 32],
+    /// Our own addresses and NAT, where they are known already.
+    pub local: Option<agent::Local>,
 }
 
 /// Which address of ours the routing table picks: connecting a UDP socket asks it and sends

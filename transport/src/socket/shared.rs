@@ -1,18 +1,25 @@
-//! What the socket, its handles and its task have in common.
+//! What the socket, its handles and its tasks have in common: the lock, and what is done outside of
+//! it.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::carrier::RelayLeg;
+use super::core::{Action, Core, Dropped};
+use super::ends::{End, Readable};
 use super::events::PathEvent;
+use super::inner::{Inbound, Inner, Queued};
 use super::leg::{Leg, Sent};
+use super::scatter::{self, SCATTERS, Scatter};
+use super::side::SideChannel;
 use crate::path::{
-    self, Config, Input, LegId, Output, PathId, ProbePair, Route, Switch, VirtualAddress,
+    self, Config, Input, LegId, Outbound, PathId, ProbePair, Route, Switch, VirtualAddress,
 };
+use crate::sync::lock;
 
 /// Called when the connection's packets begin to take another path, before the first of them is
 /// sent there. It runs under the socket's lock: it has to be brief and must not use
@@ -20,66 +27,154 @@ use crate::path::{
 pub type SwitchHook = Box<dyn Fn(PathId, Instant) + Send>;
 
 pub(super) struct Shared {
-    legs: Vec<Leg>,
+    me: Weak<Self>,
+    runtime: tokio::runtime::Handle,
     core: Mutex<Core>,
+    /// The UDP legs for who reads them; asked for when [`changes`](Self::changes) has moved on.
+    readable: Mutex<Readable>,
+    changes: AtomicU64,
+    segments: AtomicUsize,
+    /// What came over relays.
+    pub(super) inbound: Inbound,
     pub(super) wake: Notify,
     pub(super) closed: AtomicBool,
 }
 
-/// Behind the lock.
-struct Core {
-    switch: Switch,
-    hooks: BTreeMap<VirtualAddress, SwitchHook>,
-    events: mpsc::Sender<PathEvent>,
-    events_dropped: u64,
-    /// Until when the task sleeps; `None` while it waits for a wake-up only.
-    asleep_until: Option<Instant>,
-}
-
-/// A datagram of our own on its way out.
-pub(super) struct Probe {
-    virt: VirtualAddress,
-    route: Route,
-    datagram: Vec<u8>,
+/// The ways of a datagram of quinn's.
+pub(super) struct Ways {
+    pub(super) route: Route,
+    pub(super) end: End,
+    /// Where it goes as well.
+    pub(super) copy: Option<(Route, End)>,
 }
 
 impl Shared {
     pub(super) fn new(
-        legs: Vec<Leg>,
-        described: Vec<path::Leg>,
+        legs: Vec<(path::Leg, Leg)>,
         seed: [u8; 32],
         config: Config,
         events: mpsc::Sender<PathEvent>,
-    ) -> Self {
-        Self {
-            legs,
-            core: Mutex::new(Core {
-                switch: Switch::new(config, described, seed),
-                hooks: BTreeMap::new(),
-                events,
-                events_dropped: 0,
-                asleep_until: None,
-            }),
+        runtime: tokio::runtime::Handle,
+    ) -> Arc<Self> {
+        let core = Core::new(legs, seed, config, events);
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            runtime,
+            readable: Mutex::new(core.readable()),
+            changes: AtomicU64::new(0),
+            segments: AtomicUsize::new(core.max_transmit_segments()),
+            inbound: Inbound::default(),
+            core: Mutex::new(core),
             wake: Notify::new(),
             closed: AtomicBool::new(false),
+        })
+    }
+
+    /// The UDP legs, and the number of the change that made them so.
+    pub(super) fn readable(&self) -> (u64, Readable) {
+        let changes = self.changes();
+        (changes, lock(&self.readable).clone())
+    }
+
+    /// Grows with every change of the legs.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Datagrams that may be sent as one batch whatever the way.
+    pub(super) fn max_transmit_segments(&self) -> usize {
+        self.segments.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn end(&self, id: LegId) -> Option<End> {
+        self.lock().end(id).cloned()
+    }
+
+    /// Where the legs for everybody are bound.
+    pub(super) fn bound(&self) -> Vec<SocketAddr> {
+        self.lock().bound()
+    }
+
+    /// The ways of a datagram of quinn's, and what sends there.
+    pub(super) fn outbound(&self, virt: VirtualAddress, first: &[u8], len: usize) -> Option<Ways> {
+        self.with(|core| {
+            let Outbound { route, copy } = core.switch.outbound(virt, first, len, now())?;
+            let end = core.end(route.leg)?.clone();
+            let copy = copy.and_then(|route| Some((route, core.end(route.leg)?.clone())));
+            Some(Ways { route, end, copy })
+        })
+    }
+
+    /// Adds a relay's leg. `None` when there are as many as may be.
+    pub(super) fn add_relay(&self, leg: RelayLeg) -> Option<LegId> {
+        let described = path::Leg::Relay {
+            relay: leg.relay,
+            socket: leg.socket,
+        };
+        self.with(|core| {
+            let id = core.switch.add_leg(described)?;
+            core.insert(id, End::Relay(Arc::new(leg)));
+            // Before anybody can know the id.
+            self.inbound.open(id);
+            Some(id)
+        })
+    }
+
+    /// Ends a leg and what takes it. The first sockets stay.
+    pub(super) fn remove_leg(&self, leg: LegId) {
+        let removed = self.with(|core| {
+            match core.end(leg) {
+                Some(End::Udp(socket)) if !socket.is_adopted() => return None,
+                Some(End::Udp(_) | End::Relay(_)) => {}
+                None => return None,
+            }
+            core.switch.handle_input(Input::LegGone { leg }, now());
+            core.remove(leg)
+        });
+        self.inbound.close(leg);
+        // A carrier may do anything when it is dropped.
+        drop(removed);
+    }
+
+    /// A packet came over a relay.
+    pub(super) fn relayed(&self, inner: Inner) {
+        if self.inbound.push(inner) == Queued::Dropped {
+            self.lock().dropped.relayed += 1;
         }
     }
 
-    pub(super) fn legs(&self) -> &[Leg] {
-        &self.legs
+    /// From now on the side datagrams go there.
+    pub(super) fn side_channel(&self) -> SideChannel {
+        self.lock().sides.listen()
     }
 
-    pub(super) fn leg(&self, id: LegId) -> Option<&Leg> {
-        self.legs.get(usize::from(id.0))
+    /// A leg refuses batches from now on.
+    pub(super) fn segments_refused(&self) {
+        let core = self.lock();
+        self.segments
+            .store(core.max_transmit_segments(), Ordering::Relaxed);
+    }
+
+    fn legs_changed(&self, core: &Core) {
+        *lock(&self.readable) = core.readable();
+        self.segments
+            .store(core.max_transmit_segments(), Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.inbound.wake();
     }
 
     /// Lets the switch act, and then does what it wants done.
     pub(super) fn act<T>(&self, act: impl FnOnce(&mut Switch) -> T) -> T {
+        self.with(|core| act(&mut core.switch))
+    }
+
+    /// Acts under the lock, and then does what the switch wants done.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Core) -> T) -> T {
         let mut core = self.lock();
-        let result = act(&mut core.switch);
-        let probes = self.settle(core);
-        if !probes.is_empty() {
-            self.send_probes(probes);
+        let result = act(&mut core);
+        let actions = self.settle(core);
+        if !actions.is_empty() {
+            self.carry_out(actions);
         }
         result
     }
@@ -96,28 +191,29 @@ impl Shared {
             .handle_input(Input::Attach { virt, keys }, now());
         // A hook lives as long as the connection it was attached to.
         if core.switch.is_attached(virt) {
-            core.hooks.insert(virt, hook);
+            core.hook(virt, hook);
         }
-        let probes = self.settle(core);
-        self.send_probes(probes);
+        let actions = self.settle(core);
+        self.carry_out(actions);
     }
 
     pub(super) fn unhook(&self, virt: VirtualAddress) {
-        let hook = self.lock().hooks.remove(&virt);
+        let mut core = self.lock();
+        let (hook, scatter) = (core.unhook(virt), core.end_scatter(virt));
+        drop(core);
         // What it owns may use the socket when it is dropped.
-        drop(hook);
+        drop((hook, scatter));
     }
 
-    pub(super) fn events_dropped(&self) -> u64 {
-        self.lock().events_dropped
+    /// What was dropped outside of the switch.
+    pub(super) fn dropped(&self) -> Dropped {
+        self.lock().dropped()
     }
 
     /// For the task: does what is due and says until when to sleep.
     pub(super) fn handle_timeout(&self) -> Option<Instant> {
         self.act(|switch| switch.handle_timeout(now()));
-        let mut core = self.lock();
-        core.asleep_until = core.switch.poll_timeout();
-        core.asleep_until
+        self.lock().sleep()
     }
 
     /// A datagram could not be sent.
@@ -127,41 +223,65 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Core> {
         // A panic under the lock can only come from a hook; the switch is whole then.
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.core)
     }
 
-    fn settle(&self, mut core: MutexGuard<'_, Core>) -> Vec<Probe> {
-        let mut probes = Vec::new();
-        if core.switch.has_output() {
-            let at = now();
-            while let Some(output) = core.switch.poll_output() {
-                core.settle(output, at, &mut probes);
-            }
+    fn settle(&self, mut core: MutexGuard<'_, Core>) -> Vec<Action> {
+        let actions = core.settle();
+        if core.take_legs_changed() {
+            self.legs_changed(&core);
         }
-        let due = core.switch.poll_timeout();
-        let oversleeps = match (due, core.asleep_until) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(due), Some(until)) => due < until,
-        };
-        if oversleeps {
-            core.asleep_until = due;
+        if core.oversleeps() {
             self.wake.notify_one();
         }
-        probes
+        actions
     }
 
-    fn send_probes(&self, probes: Vec<Probe>) {
-        for probe in probes {
-            let Some(leg) = self.leg(probe.route.leg) else {
-                continue;
-            };
-            match leg.send(&probe.route, &probe.datagram, None, None) {
-                // A full buffer loses the probe; the next round repeats it.
-                Sent::Done | Sent::Blocked => {}
-                Sent::Failed => self.report_probe_failure(probe.virt, probe.route),
+    fn carry_out(&self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send {
+                    virt,
+                    route,
+                    end,
+                    datagram,
+                } => match end.send(&route, &datagram, None, None) {
+                    // A full buffer loses the probe; the next round repeats it.
+                    Sent::Done | Sent::Blocked => {}
+                    Sent::Failed => self.report_probe_failure(virt, route),
+                },
+                Action::SendExtra {
+                    scatter,
+                    socket,
+                    remote,
+                    datagram,
+                } => scatter.send(socket, remote, &datagram),
+                Action::Scatter { virt, sockets } => self.scatter(virt, sockets),
+                Action::EndScatter(scatter) => drop(scatter),
+                Action::CloseLeg(leg, end) => {
+                    self.inbound.close(leg);
+                    drop(end);
+                }
             }
         }
+    }
+
+    /// Binds the extra sockets of a connection. It takes some milliseconds, so the lock is free
+    /// meanwhile.
+    fn scatter(&self, virt: VirtualAddress, sockets: u16) {
+        let bound = {
+            let mut core = self.lock();
+            core.end_scatter(virt);
+            if core.scatters() >= SCATTERS {
+                return;
+            }
+            core.bound()
+        };
+        let Some((source, shared)) = scatter::source(&bound).zip(self.me.upgrade()) else {
+            return;
+        };
+        let opened = Scatter::open(&shared, &self.runtime, virt, source, sockets);
+        self.lock().begin_scatter(virt, opened);
     }
 
     /// As [`failed`](Self::failed), but what it makes the switch say waits for the next call: the
@@ -170,52 +290,15 @@ impl Shared {
         let mut core = self.lock();
         core.switch
             .handle_input(Input::SendFailed { virt, route }, now());
-        core.asleep_until = None;
+        core.stay_awake();
         self.wake.notify_one();
-    }
-}
-
-impl Core {
-    fn settle(&mut self, output: Output, at: Instant, probes: &mut Vec<Probe>) {
-        let event = match output {
-            Output::Transmit {
-                virt,
-                route,
-                datagram,
-            } => {
-                probes.push(Probe {
-                    virt,
-                    route,
-                    datagram,
-                });
-                return;
-            }
-            Output::Switched { virt, path } => {
-                if let Some(hook) = self.hooks.get(&virt) {
-                    hook(path.id, at);
-                }
-                let virt = virt.socket_addr();
-                PathEvent::Switched { virt, path }
-            }
-            Output::Observed { virt, addr } => PathEvent::Observed {
-                virt: virt.socket_addr(),
-                addr,
-            },
-            Output::Lost { virt } => PathEvent::Lost {
-                virt: virt.socket_addr(),
-            },
-        };
-        // A reader that is gone wants no events; one that is behind misses some.
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
-            self.events_dropped += 1;
-        }
     }
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared")
-            .field("legs", &self.legs)
+            .field("readable", &self.readable)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use quinn::UdpPoller;
 
+use super::ends::End;
 use super::shared::Lease;
 use crate::path::LegId;
 
@@ -55,9 +56,10 @@ impl UdpPoller for Poller {
         {
             let lease = self.lease.clone();
             self.waiting = Some(Box::pin(async move {
-                match lease.0.leg(leg) {
-                    Some(leg) => leg.io().writable().await,
-                    None => Ok(()),
+                match lease.0.end(leg) {
+                    Some(End::Udp(leg)) => leg.io().writable().await,
+                    // A relay's leg is never full; a leg that is gone takes nothing.
+                    Some(End::Relay(_)) | None => Ok(()),
                 }
             }));
         }

@@ -1,5 +1,6 @@
 //! Is the active path alive, and who takes over if not?
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use super::Attached;
@@ -52,7 +53,7 @@ impl Attached {
             cx.now,
         ));
         if doubt {
-            cx.stats.doubts += 1;
+            cx.common.stats.doubts += 1;
             self.paths.iter_mut().for_each(Path::grant);
         }
         self.ask_for_check(cx);
@@ -103,20 +104,51 @@ impl Attached {
         }
     }
 
-    /// Who takes over from a silent active path: where the peer went, or else the best.
-    pub(super) fn successor(&self, check: &Check) -> Option<PathId> {
+    /// Who takes over from a silent active path: where the peer went, or else the best; one that
+    /// carries too little only when there is no other.
+    fn successor(&self, check: &Check) -> Option<PathId> {
         let answered = || {
             let others = self.paths.others().iter();
             others.filter(|path| path.answered_since(check.started))
         };
-        let followed = answered().find(|path| Some(path.id) == check.follow);
-        let best = || {
-            answered().min_by_key(|path| {
-                let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
-                Score::new(path.kind, path.remote, rtt)
-            })
-        };
-        followed.or_else(best).map(|path| path.id)
+        let usable = || answered().filter(|path| path.is_usable());
+        let followed = usable().find(|path| Some(path.id) == check.follow);
+        let best = || usable().min_by_key(|path| judged(path));
+        let narrow = || answered().find(|path| path.is_narrow());
+        followed.or_else(best).or_else(narrow).map(|path| path.id)
+    }
+
+    /// The path that also carries what is sent while the active one is in doubt: a relayed one, whose
+    /// relay is no part of what makes a direct path fail, or else any other. It has answered of
+    /// late.
+    pub(super) fn stand_in(&self, now: Instant) -> Option<&Path> {
+        let others = self.paths.others().iter();
+        others
+            .filter(|path| path.is_usable() && path.heard_within(bounds::CONSENT, now))
+            .min_by_key(|path| (Reverse(path.kind), judged(path)))
+    }
+
+    /// Forgets the paths that are no more. When the active one is among them the best of the others
+    /// takes its place at once, if one has ever worked.
+    pub(in crate::path) fn lose(&mut self, is_gone: impl Fn(&Path) -> bool, cx: &mut Context<'_>) {
+        self.paths.retain_others(|path| !is_gone(path));
+        if !is_gone(&self.paths.active) {
+            return;
+        }
+        self.paths.active.gone = true;
+        let proven = self.paths.others().iter().filter(|path| path.proven);
+        let next = proven.min_by_key(|path| {
+            let stale = !path.heard_within(bounds::CONSENT, cx.now);
+            (stale, !path.is_usable(), judged(path))
+        });
+        match next.map(|path| path.id) {
+            Some(id) => {
+                self.switch_to(id, cx);
+                // It may be long since it was heard.
+                self.start_check(true, None, cx);
+            }
+            None => self.give_up(cx),
+        }
     }
 
     pub(super) fn give_up(&mut self, cx: &mut Context<'_>) {
@@ -124,18 +156,33 @@ impl Attached {
         if !std::mem::replace(&mut self.lost, true) {
             let virt = cx.virt;
             cx.output(Output::Lost { virt });
+            self.direct_path_lost(cx);
         }
     }
 
     pub(super) fn switch_to(&mut self, id: PathId, cx: &mut Context<'_>) {
+        if self.check.is_some_and(|check| check.deadline <= cx.now) {
+            self.paths.active.failed = Some(cx.now);
+        }
+        let was_direct = self.is_direct();
         if !self.paths.activate(id) {
             return;
         }
+        self.paths.retain_others(|path| !path.gone);
+        self.sizes.shrink(self.paths.active.fits);
         self.check = None;
         self.awaiting = None;
         self.switched = Some(cx.now);
-        cx.stats.switches += 1;
-        let (virt, path) = (cx.virt, self.paths.active.info(cx.legs));
+        cx.common.stats.switches += 1;
+        let (virt, path) = (cx.virt, self.paths.active.info(&cx.common.legs));
         cx.output(Output::Switched { virt, path });
+        if was_direct && !self.is_direct() {
+            self.direct_path_lost(cx);
+        }
     }
+}
+
+fn judged(path: &Path) -> Score {
+    let rtt = path.rtt.smoothed().unwrap_or(bounds::ANSWER_UNKNOWN);
+    Score::new(path.kind, path.remote, rtt)
 }

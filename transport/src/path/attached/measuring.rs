@@ -1,6 +1,7 @@
 //! Which path is best?
 
 use super::Attached;
+use crate::path::address::PathId;
 use crate::path::bounds;
 use crate::path::context::Context;
 use crate::path::measure::Measure;
@@ -41,27 +42,44 @@ impl Attached {
         }
     }
 
-    /// Prefers the best path if it is clearly better than the active one.
+    /// Prefers the best path if it is clearly better than the active one, and carries as much.
     pub(super) fn decide(&mut self, cx: &mut Context<'_>) {
         let score = |path: &Path, samples| {
             let rtt = path.rtt.least(samples)?;
             Some(Score::new(path.kind, path.remote, rtt))
         };
         let others = self.paths.others().iter();
-        let best = others
+        let mut ranked: Vec<(Score, PathId)> = others
             .filter_map(|path| Some((score(path, bounds::MEASURE_SAMPLES)?, path.id)))
-            .min();
-        let Some((best, id)) = best.filter(|_| self.check.is_none()) else {
+            .collect();
+        ranked.sort();
+        if ranked.is_empty() || self.check.is_some() {
+            return;
+        }
+        let Some(active) = score(&self.paths.active, 1) else {
+            self.start_check(true, None, cx);
             return;
         };
-        match score(&self.paths.active, 1) {
-            None => self.start_check(true, None, cx),
-            Some(active) => {
-                let dwelt = self.switched.is_none_or(|at| cx.now >= at + bounds::DWELL);
-                if dwelt && best.clearly_better_than(&active) {
-                    self.switch_to(id, cx);
-                }
+        let dwelt = self.switched.is_none_or(|at| cx.now >= at + bounds::DWELL);
+        for (score, id) in ranked {
+            if !dwelt || !score.clearly_better_than(&active) {
+                return;
             }
+            if self.carries_our_data(id) {
+                self.switch_to(id, cx);
+                return;
+            }
+            // Should it carry as much it is taken in the next measurement.
+            self.begin_fit(id, cx);
         }
+    }
+
+    /// Whether a path carries the connection's data; from a relay even one that carries less.
+    fn carries_our_data(&self, id: PathId) -> bool {
+        let mut others = self.paths.others().iter();
+        others.find(|path| path.id == id).is_some_and(|path| {
+            let enough = path.fits >= self.sizes.data();
+            path.is_usable() && (enough || path.kind < self.paths.active.kind)
+        })
     }
 }

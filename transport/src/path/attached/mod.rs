@@ -5,25 +5,34 @@
 
 mod asking;
 mod checking;
+mod fitting;
 mod measuring;
+mod traversing;
 mod trials;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use dchat_nat::agent::{self, Socket};
 use dchat_wire::limits;
 use dchat_wire::probe::{Probe, ProbeKeys};
 
-use crate::path::address::{LegId, PathId, Route};
+use crate::path::address::{ChannelAddress, PathId, Route, is_reserved};
 use crate::path::answers::Answers;
 use crate::path::bounds;
 use crate::path::check::Check;
 use crate::path::context::{Context, Output};
+use crate::path::leg::{LegId, PathKind};
 use crate::path::limit::Bucket;
 use crate::path::measure::Measure;
-use crate::path::path::{Origin, Path};
+use crate::path::path::{Fit, Origin, Path};
+use crate::path::questions;
 use crate::path::set::PathSet;
+use crate::path::sizes::{self, Sizes};
+use crate::path::switch::Outbound;
+
+use traversing::Traversal;
 
 /// The two directions of a connection's probe keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +89,16 @@ pub(super) struct Attached {
     probes: Bucket,
     newcomers: Bucket,
     answers: Answers,
+    sizes: Sizes,
+    traversal: Option<Traversal>,
 }
 
 impl Attached {
     /// Starts on the path the handshake took, which it proved, and measures it.
     pub(super) fn new(keys: ProbePair, mut first: Path, cx: &mut Context<'_>) -> Self {
         first.proven = true;
+        // The handshake's datagrams were that large (RFC 9000 §14.1).
+        first.fits = first.fits.max(sizes::BASE);
         let mut attached = Self {
             keys,
             paths: PathSet::new(first),
@@ -104,6 +117,8 @@ impl Attached {
             probes: Bucket::new(bounds::PROBES_PER_SECOND, bounds::PROBE_BURST),
             newcomers: Bucket::new(bounds::NEWCOMERS_PER_SECOND, bounds::NEWCOMER_BURST),
             answers: Answers::new(),
+            sizes: Sizes::new(),
+            traversal: None,
         };
         attached.start_measure(cx);
         attached
@@ -126,14 +141,22 @@ impl Attached {
         });
         let check = self.check.map(|check| check.wake_at());
         let measure = self.measure.map(|measure| measure.next);
-        [doubt, check, measure, self.trial_at]
+        let fit = self.paths.iter().filter_map(|path| path.fit);
+        let fit = fit.map(|fit| fit.due).min();
+        let agent = self.traversal.as_ref().and_then(Traversal::wake_at);
+        [doubt, check, measure, fit, agent, self.trial_at]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// A packet of the peer's QUIC connection leaves on the active path.
-    pub(super) fn data_out(&mut self, len: usize, cx: &mut Context<'_>) {
+    /// Packets of the peer's QUIC connection leave: `len` bytes in all, in datagrams of `size`.
+    pub(super) fn data_out(
+        &mut self,
+        size: usize,
+        len: usize,
+        cx: &mut Context<'_>,
+    ) -> Option<Outbound> {
         let now = cx.now;
         let acknowledges = len <= bounds::ACK_ONLY
             && now.saturating_duration_since(self.heard) <= bounds::ACK_WINDOW;
@@ -143,6 +166,52 @@ impl Attached {
         let stale = now.saturating_duration_since(self.measured) >= bounds::REFRESH;
         if stale && self.measure.is_none() && self.check.is_none() {
             self.start_measure(cx);
+        }
+        if self.paths.active.gone {
+            cx.common.stats.unmapped += 1;
+            return None;
+        }
+        let relayed = self.paths.active.kind == PathKind::Relayed;
+        if !self.sizes.passes(size, len, relayed) {
+            cx.common.stats.oversized += 1;
+            return None;
+        }
+        let route = self.paths.active.route();
+        Some(Outbound {
+            route,
+            copy: self.copy_to(len, now),
+        })
+    }
+
+    /// Where a datagram is to go as well while the active path is in doubt.
+    fn copy_to(&mut self, len: usize, now: Instant) -> Option<Route> {
+        self.check.filter(|check| check.doubt)?;
+        let route = self.stand_in(now)?.route();
+        let check = self.check.as_mut()?;
+        check.copied += len;
+        (check.copied <= bounds::COPIES).then_some(route)
+    }
+
+    /// A further channel leads to the peer.
+    pub(super) fn offer_relayed(&mut self, leg: LegId, remote: SocketAddr, cx: &mut Context<'_>) {
+        let route = Route {
+            leg,
+            local: None,
+            remote,
+        };
+        if self.paths.contains(leg, remote) {
+            return;
+        }
+        let id = self
+            .paths
+            .admit(route, Origin::Ours, &cx.common.legs, cx.now);
+        if let Some(path) = id.and_then(|id| self.paths.get_mut(id)) {
+            path.fit = Some(Fit {
+                size: limits::PROBE,
+                tries: 0,
+                due: cx.now,
+            });
+            self.advance_fits(cx);
         }
     }
 
@@ -176,7 +245,7 @@ impl Attached {
     /// A datagram under our peer's tag came, from anywhere. Its MAC is checked here.
     pub(super) fn probe_in(&mut self, arrival: &Arrival, datagram: &[u8], cx: &mut Context<'_>) {
         match Probe::open(&self.keys.theirs, datagram) {
-            Err(_) => cx.stats.probe_invalid += 1,
+            Err(_) => cx.common.stats.probe_invalid += 1,
             Ok(Probe::Ask { transaction }) => self.asked(arrival, transaction, datagram.len(), cx),
             Ok(Probe::Answer {
                 transaction,
@@ -187,6 +256,10 @@ impl Attached {
 
     /// The addresses the peer says it has, each with the leg it would be reached over.
     pub(super) fn offer(&mut self, offered: Vec<(LegId, SocketAddr)>, cx: &mut Context<'_>) {
+        // The agent knows the peer's addresses, and more about them.
+        if self.traversal.is_some() {
+            return;
+        }
         self.offered = offered;
         let offered = &self.offered;
         self.paths.retain_others(|path| {
@@ -220,6 +293,7 @@ impl Attached {
         self.doubt_not_before = None;
         self.start_check(true, None, cx);
         self.queue_trials(cx.now);
+        self.tell_agent(agent::Input::NetworkChanged, cx);
     }
 
     /// Does what is due.
@@ -227,6 +301,10 @@ impl Attached {
         let now = cx.now;
         if self.trial_at.is_some_and(|at| at <= now) {
             self.next_trial(cx);
+        }
+        let agent = self.traversal.as_ref().and_then(Traversal::wake_at);
+        if agent.is_some_and(|at| at <= now) {
+            self.advance_agent(cx);
         }
         let silent_since = self
             .awaiting
@@ -238,6 +316,7 @@ impl Attached {
         {
             self.start_check(true, None, cx);
         }
+        self.advance_fits(cx);
         if self.check.is_some_and(|check| check.wake_at() <= now) {
             self.advance_check(cx);
         }
@@ -254,20 +333,16 @@ impl Attached {
     }
 
     fn asked(&mut self, arrival: &Arrival, transaction: [u8; 8], len: usize, cx: &mut Context<'_>) {
-        if !self.answers.allow(arrival.from, transaction, cx.now) {
-            cx.stats.probe_refused += 1;
+        let (from, local) = (arrival.from, arrival.local);
+        if !self.answer(
+            questions::Origin::Leg(arrival.leg),
+            from,
+            local,
+            transaction,
+            cx,
+        ) {
             return;
         }
-        let answer = Probe::Answer {
-            transaction,
-            observed: arrival.from,
-        };
-        cx.stats.answers_sent += 1;
-        cx.output(Output::Transmit {
-            virt: cx.virt,
-            route: arrival.back(),
-            datagram: answer.seal(&self.keys.ours, limits::PROBE),
-        });
         if self.paths.active.is_at(arrival.leg, arrival.from) {
             self.hear(cx.now);
         }
@@ -281,6 +356,13 @@ impl Attached {
         if let Some((id, false)) = known {
             self.ask_path(id, cx);
         }
+        if ChannelAddress::from_socket_addr(from).is_none() {
+            let asked = agent::Input::Asked {
+                from: Socket::Main,
+                remote: from,
+            };
+            self.tell_agent(asked, cx);
+        }
     }
 
     fn answered(
@@ -291,17 +373,41 @@ impl Attached {
         cx: &mut Context<'_>,
     ) {
         let now = cx.now;
-        let of_active = self.paths.active.is_at(arrival.leg, arrival.from);
+        let leg = questions::Origin::Leg(arrival.leg);
+        if let Some(rtt) = self.answers_question(transaction, leg, arrival.from, now) {
+            cx.common.stats.answers_received += 1;
+            let route = Route {
+                local: None,
+                ..arrival.back()
+            };
+            self.found(route, observed, rtt, cx);
+            return;
+        }
         let Some(path) = self.paths.met_by(arrival) else {
-            cx.stats.answer_unmatched += 1;
+            cx.common.stats.answer_unmatched += 1;
             return;
         };
         let Some(first) = path.answer(transaction, now) else {
-            cx.stats.answer_unmatched += 1;
+            cx.common.stats.answer_unmatched += 1;
             return;
         };
-        cx.stats.answers_received += 1;
+        let id = path.id;
+        cx.common.stats.answers_received += 1;
         path.hear(arrival.local, 0, now);
+        self.observed(id, observed, cx);
+        self.learned(id, first, cx);
+    }
+
+    /// The peer says how it sees us on a path.
+    fn observed(&mut self, id: PathId, observed: SocketAddr, cx: &mut Context<'_>) {
+        // Over a relay the peer sees a channel, and says so in vain.
+        let path = self.paths.get_mut(id);
+        let Some(path) = path.filter(|path| path.kind == PathKind::Direct) else {
+            return;
+        };
+        if is_reserved(observed) {
+            return;
+        }
         if path.observed.replace(observed) != Some(observed) {
             let virt = cx.virt;
             cx.output(Output::Observed {
@@ -309,26 +415,43 @@ impl Attached {
                 addr: observed,
             });
         }
-        if of_active {
-            self.hear(now);
+    }
+
+    /// A path has answered; `first` says that it had not before.
+    fn learned(&mut self, id: PathId, first: bool, cx: &mut Context<'_>) {
+        if id == self.paths.active.id {
+            self.hear(cx.now);
             self.active_answered(cx);
-        } else {
-            if first {
-                self.compare_with_newly_proven(cx);
-            }
-            if self.check.is_some_and(|check| check.deadline <= now) {
-                self.advance_check(cx);
-            }
+            return;
+        }
+        let found = self
+            .paths
+            .get_mut(id)
+            .map(|path| (path.leg, path.kind, path.remote, path.rtt.smoothed()));
+        if first {
+            self.begin_fit(id, cx);
+            self.compare_with_newly_proven(cx);
+        }
+        self.consider(id, cx);
+        if let Some((_, PathKind::Direct, remote, rtt)) = found.filter(|_| first) {
+            let answered = agent::Input::Answered {
+                from: Socket::Main,
+                remote,
+                rtt: rtt.unwrap_or_default(),
+            };
+            self.tell_agent(answered, cx);
         }
     }
 
     fn newcomer(&mut self, arrival: &Arrival, len: usize, cx: &mut Context<'_>) -> Option<PathId> {
         if !self.newcomers.take(cx.now) {
-            cx.stats.newcomers_refused += 1;
+            cx.common.stats.newcomers_refused += 1;
             return None;
         }
         let back = arrival.back();
-        let id = self.paths.admit(back, Origin::Peers, cx.legs, cx.now)?;
+        let id = self
+            .paths
+            .admit(back, Origin::Peers, &cx.common.legs, cx.now)?;
         self.paths.get_mut(id)?.hear(arrival.local, len, cx.now);
         Some(id)
     }

@@ -40,7 +40,7 @@ impl Attached {
                 local: None,
                 remote,
             };
-            if let Some(id) = self.paths.admit(route, Origin::Ours, cx.legs, now) {
+            if let Some(id) = self.paths.admit(route, Origin::Ours, &cx.common.legs, now) {
                 self.ask_path(id, cx);
             }
         }

@@ -168,7 +168,7 @@ fn a_stranger_without_an_initial_gets_an_answer_but_no_entry() {
     let route = switch
         .outbound(virt, &short(b"whatever", b"", 43), 43, now)
         .unwrap();
-    assert_eq!(route.remote, stranger.from);
+    assert_eq!(route.route.remote, stranger.from);
     // A flood of others displaces it, and nothing is sent anywhere then.
     for port in 1..=1000 {
         let other = from(&format!("203.0.113.1:{port}"));

@@ -10,5 +10,7 @@ mod demux;
 mod liveness;
 mod net;
 mod properties;
+mod relayed;
 mod roaming;
 mod selection;
+mod traversal;

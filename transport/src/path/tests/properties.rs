@@ -124,8 +124,9 @@ proptest! {
                 }
                 Op::Data { len } => {
                     let packet = short(b"theirs00", b"", len);
-                    if let Some(route) = switch.outbound(virt, &packet, len, now) {
-                        prop_assert_eq!(route.remote, addr(PEER));
+                    if let Some(ways) = switch.outbound(virt, &packet, len, now) {
+                        prop_assert_eq!(ways.route.remote, addr(PEER));
+                        prop_assert_eq!(ways.copy, None);
                     }
                 }
                 Op::Offer { ports } => {
@@ -156,6 +157,7 @@ proptest! {
                     }
                     Output::Switched { .. } => prop_assert!(false, "to where?"),
                     Output::Observed { .. } | Output::Lost { .. } => {}
+                    other => prop_assert!(false, "without an agent: {other:?}"),
                 }
             }
             prop_assert!(switch.poll_timeout().is_none_or(|at| at > now), "busy loop");

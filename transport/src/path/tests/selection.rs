@@ -94,7 +94,7 @@ fn how_the_peer_sees_us_is_said_once() {
         events
             .filter_map(|(_, event)| match event {
                 Output::Observed { addr, .. } => Some(*addr),
-                Output::Transmit { .. } | Output::Switched { .. } | Output::Lost { .. } => None,
+                _ => None,
             })
             .collect::<Vec<_>>()
     };
