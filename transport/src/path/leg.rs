@@ -85,11 +85,11 @@ impl Leg {
         }
     }
 
-    /// Whether every connection may use it.
+    /// Whether every connection may send from it to any address. A channel is no address to choose.
     fn is_shared(&self) -> bool {
         match self {
-            Self::Udp { .. } | Self::Relay { .. } => true,
-            Self::Adopted { .. } => false,
+            Self::Udp { .. } => true,
+            Self::Adopted { .. } | Self::Relay { .. } => false,
         }
     }
 

@@ -234,9 +234,16 @@ impl Attached {
         self.paths.iter().any(|path| path.leg == leg)
     }
 
-    /// Whether a direct path works, as far as is known.
+    /// Whether packets take a direct path.
     pub(super) fn is_direct(&self) -> bool {
-        self.paths.active.kind == PathKind::Direct && !self.paths.active.gone
+        self.paths.active.kind == PathKind::Direct
+    }
+
+    /// Whether the path by this leg is of no use any more: it is not the active one, and it failed or
+    /// is silent for long.
+    pub(in crate::path) fn is_spent(&self, leg: LegId, now: Instant) -> bool {
+        let path = self.paths.others().iter().find(|path| path.leg == leg);
+        path.is_some_and(|path| path.failed.is_some() || !path.heard_within(bounds::CONSENT, now))
     }
 }
 

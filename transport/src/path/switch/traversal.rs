@@ -51,13 +51,19 @@ impl Switch {
         let Some((observed, rtt)) = answered else {
             return;
         };
-        let Some(connection) = self.connections.get_mut(&virt) else {
+        // One is enough: the others of the scatter are closed. It takes the place of an earlier one.
+        let adopted = self.connections.get(&virt).map(|of| of.adopted.clone());
+        for leg in adopted.unwrap_or_default() {
+            self.attached(virt, now, |attached, cx| {
+                if attached.is_spent(leg, now) {
+                    attached.lose(|path| path.leg == leg, cx);
+                }
+            });
+        }
+        let connection = self.connections.get_mut(&virt);
+        let Some(connection) = connection.filter(|of| of.adopted.is_empty()) else {
             return;
         };
-        // One is enough: the others of the scatter are closed.
-        if !connection.adopted.is_empty() {
-            return;
-        }
         let Some(leg) = self.common.legs.add(Leg::Adopted { bound }) else {
             return;
         };

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use dchat_wire::limits;
+use dchat_nat::agent;
+use dchat_wire::codec::List;
+use dchat_wire::nat::{Candidate, CandidateKind, Candidates, NatClass};
 use dchat_wire::probe::Probe;
+use dchat_wire::{Address, limits};
 use proptest::prelude::*;
 
-use super::net::{Net, addr, initial, keys, ms, short, udp};
-use crate::path::{Arrival, Config, Input, LegId, Output, Switch, Verdict, bounds};
+use super::net::{Net, addr, initial, keys, ms, relay_id, relay_socket, short, udp};
+use crate::path::{
+    Arrival, ChannelAddress, Config, Input, Leg, LegId, Output, Switch, Verdict, bounds,
+};
 
 const PEER: &str = "198.51.100.1:1";
 
@@ -171,6 +176,88 @@ proptest! {
             let free = offers * bounds::UNPROVEN_PROBES * limits::PROBE;
             prop_assert!(*bytes <= free + 2 * from, "{bytes} to {to}, {from} from there");
         }
+    }
+
+    /// Whatever a contact says, and whatever becomes of relays, data goes only over what has carried
+    /// the connection, questions are small, and time goes on.
+    #[test]
+    fn with_an_agent_and_relays_data_still_goes_to_proven_paths_only(
+        ops in prop::collection::vec((0..9u8, any::<u16>()), 1..120),
+    ) {
+        let udp = vec![udp("192.0.2.1:4001")];
+        let mut switch = Switch::new(Config::default(), udp, [3; 32]);
+        let mut now = Instant::now();
+        let relay = |number: u32| Leg::Relay {
+            relay: relay_id(number),
+            socket: relay_socket(number),
+        };
+        let first = switch.add_leg(relay(0)).unwrap();
+        let carried = ChannelAddress(7).socket_addr();
+        let virt = switch.dial(first, carried);
+        switch.outbound(virt, &initial(b"random00", b"ours 001"), 1200, now);
+        switch.handle_input(Input::Attach { virt, keys: keys(5).0 }, now);
+        let (ours, theirs) = (relay_id(1), relay_id(2));
+        let (config, seed) = (agent::Config::default(), [4; 32]);
+        switch.handle_input(Input::Traverse { virt, config, ours, theirs, seed }, now);
+        let mut generation = 0;
+        let mut legs = vec![first];
+        let mut questions: BTreeMap<std::net::IpAddr, usize> = BTreeMap::new();
+        for (op, value) in ops {
+            let leg = legs[usize::from(value) % legs.len()];
+            let channel = u32::from(value % 16);
+            let candidates = || (0..value % 24).map(|at| Candidate {
+                kind: CandidateKind::ALL[usize::from(at % 3)],
+                address: Address::direct(port(value.wrapping_add(at * 7).max(1))),
+            });
+            match op {
+                0 => legs.extend(switch.add_leg(relay(1))),
+                1 => switch.handle_input(Input::LegGone { leg }, now),
+                2 => switch.handle_input(Input::ChannelClosed { leg, channel }, now),
+                3 => switch.handle_input(Input::OfferRelayed { virt, leg, channel }, now),
+                4 => {
+                    generation += 1;
+                    let candidates = Candidates {
+                        generation,
+                        class: NatClass::UNKNOWN,
+                        candidates: List::first_of(candidates()),
+                        extensions: Default::default(),
+                    };
+                    switch.handle_input(Input::Candidates { virt, candidates }, now);
+                }
+                5 => {
+                    let local = agent::Local {
+                        class: NatClass::UNKNOWN,
+                        candidates: candidates().collect(),
+                    };
+                    switch.handle_input(Input::Local { virt, local }, now);
+                }
+                6 => switch.handle_input(Input::InterfacesChanged, now),
+                _ => now += Duration::from_millis(u64::from(value) % 2000),
+            }
+            let packet = short(b"theirs00", b"", 300);
+            if let Some(ways) = switch.outbound(virt, &packet, 300, now) {
+                prop_assert_eq!((ways.route.leg, ways.route.remote), (first, carried));
+                prop_assert_eq!(ways.copy, None, "nothing has answered");
+            }
+            switch.handle_timeout(now);
+            while let Some(output) = switch.poll_output() {
+                match output {
+                    Output::Transmit { route, datagram, .. } => {
+                        let proven = (route.leg, route.remote) == (first, carried);
+                        prop_assert!(proven || datagram.len() == limits::PROBE);
+                        if ChannelAddress::from_socket_addr(route.remote).is_none() {
+                            *questions.entry(route.remote.ip()).or_default() += 1;
+                        }
+                    }
+                    Output::Switched { .. } => prop_assert!(false, "to where?"),
+                    _ => {}
+                }
+            }
+            prop_assert!(switch.poll_timeout().is_none_or(|at| at > now), "busy loop");
+        }
+        // All candidates are ports of one host; the agent's ledger counts them together.
+        let most = usize::from(agent::bounds::PROBES_PER_IP) + agent::bounds::REFLEXIVE_PAIRS;
+        prop_assert!(questions.values().all(|count| *count <= most), "{questions:?}");
     }
 
     /// Whatever the delays, and wherever a NAT moves either side to, traffic finds its way again,

@@ -10,7 +10,7 @@ use dchat_wire::nat::{
 };
 
 use super::net::{Net, addr, ms};
-use crate::path::{Input, Leg, Output, PathKind, bounds};
+use crate::path::{ChannelAddress, Input, Leg, Output, PathKind, bounds};
 
 const INSIDE: [&str; 2] = ["192.168.1.2:4001", "10.0.0.2:4001"];
 const OUTSIDE: [&str; 2] = ["192.0.2.1:4001", "198.51.100.1:4001"];
@@ -225,6 +225,14 @@ fn without_a_way_the_relay_carries_on_and_says_why() {
         matches!(told.last(), Some(Outcome::Relayed(reason)) if *reason != Reason::StillTrying),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_channel_is_not_dialed_by_its_address() {
+    let net = behind_nats();
+    let (_, channel) = net.relays[0].ends[0];
+    let there = ChannelAddress(channel).socket_addr();
+    assert_eq!(net.nodes[0].switch.legs_to(there).count(), 0);
 }
 
 #[test]
