@@ -10,7 +10,7 @@ use dchat_nat::classify::{
 use dchat_nat::stun::{self, Message};
 use dchat_wire::nat::{ReachResult, reach_datagram};
 
-use crate::script::{Script, forbidden, start};
+use crate::script::{Script, start};
 
 /// What the report is to take at most, and the datagrams (issue and specification).
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -99,7 +99,7 @@ impl Run {
                     } else {
                         Socket::Fresh(script.u8() & 15)
                     };
-                    assert!(!forbidden(target) || target.ip().is_loopback());
+                    assert_ne!(target.port(), 0);
                     self.datagram(to, from, &reach_datagram::seal(&token));
                 }
             }

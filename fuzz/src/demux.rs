@@ -62,7 +62,8 @@ static KEYS: LazyLock<Vec<ProbePair>> = LazyLock::new(|| {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Door {
     Leg(LegId),
-    Extra(u16),
+    /// Whose scatter, and which of its sockets.
+    Extra(VirtualAddress, u16),
 }
 type Way = (Door, SocketAddr);
 
@@ -282,7 +283,7 @@ impl World {
         packet.resize(len, 0);
         let virt = self.peers[at].virt;
         let verdict = self.inbound(way, &packet);
-        if known && !released && !forged(way) {
+        if known && !released && !self.forged(way) {
             assert_eq!(verdict, Some(Verdict::Deliver(virt)), "taken over");
         }
     }
@@ -297,7 +298,7 @@ impl World {
         if flip & 0x8000 != 0 {
             let place = usize::from(flip & 0x7fff) % bytes.len();
             bytes[place] ^= 1 << (flip & 7);
-        } else if !forged(way) {
+        } else if !self.forged(way) {
             self.accounts.entry(way).or_default().asked_by_peer += bytes.len();
         }
         self.inbound(way, &bytes);
@@ -344,8 +345,7 @@ impl World {
                 };
                 Some(self.switch.inbound(arrival, bytes, self.now))
             }
-            Door::Extra(socket) => {
-                let virt = self.peers.first()?.virt;
+            Door::Extra(virt, socket) => {
                 let arrival = ExtraArrival {
                     virt,
                     socket,
@@ -365,11 +365,16 @@ impl World {
             }
             Some(Verdict::Consumed) | None => {}
         }
-        if forged((door, from)) && verdict.is_some() {
+        if self.forged((door, from)) && verdict.is_some() {
             assert_eq!(verdict, Some(Verdict::Consumed), "a forged address");
         }
         self.drain();
         verdict
+    }
+
+    /// With an address that only this process gives, from elsewhere than the relay.
+    fn forged(&self, (door, from): Way) -> bool {
+        is_reserved(from) && !(door == Door::Leg(RELAY) && self.legs.contains(&RELAY))
     }
 
     fn outbound(&mut self, at: usize, len: usize, batch: usize) {
@@ -398,7 +403,7 @@ impl World {
                 local: None,
                 remote: way.1,
             },
-            Door::Extra(_) => return,
+            Door::Extra(..) => return,
         };
         match script.u8() % 12 {
             0 | 1 => self.tell(Input::InterfacesChanged),
@@ -427,7 +432,7 @@ impl World {
                 }
             }
             8 => {
-                if self.peers.len() < 12 && !forged(way) && !forbidden(way.1) {
+                if self.peers.len() < 12 && !self.forged(way) && !forbidden(way.1) {
                     self.dial(way);
                 }
             }
@@ -494,11 +499,13 @@ impl World {
                     socket,
                     remote,
                     datagram,
-                } => self.transmitted(virt, (Door::Extra(socket), remote), &datagram),
-                Output::Adopt { socket, leg, .. } => {
+                } => self.transmitted(virt, (Door::Extra(virt, socket), remote), &datagram),
+                Output::Adopt { virt, socket, leg } => {
                     // What the socket proved, the leg has proven.
-                    let of: Vec<Way> = self.accounts.keys().copied().collect();
-                    for way in of.into_iter().filter(|way| way.0 == Door::Extra(socket)) {
+                    let extra = Door::Extra(virt, socket);
+                    let of = self.accounts.keys().copied();
+                    let of: Vec<Way> = of.filter(|way| way.0 == extra).collect();
+                    for way in of {
                         if let Some(account) = self.accounts.remove(&way) {
                             self.accounts.insert((Door::Leg(leg), way.1), account);
                         }
@@ -522,7 +529,7 @@ impl World {
 
     fn transmitted(&mut self, virt: VirtualAddress, way: Way, datagram: &[u8]) {
         let relayed = way.0 == Door::Leg(RELAY);
-        assert!(relayed || !forbidden(way.1), "a probe to {way:?}");
+        assert!(relayed || !nobodys(way.1), "a probe to {way:?}");
         let mut peers = self.peers.iter_mut();
         let peer = peers.find(|peer| peer.virt == virt);
         let peer = peer.expect("whose probe");
@@ -577,6 +584,16 @@ fn udp(bound: Option<SocketAddr>) -> Leg {
     }
 }
 
+/// Whether it is nobody's address, whoever names it: what agents refuse besides is theirs to check.
+fn nobodys(addr: SocketAddr) -> bool {
+    let link_local = match addr.ip() {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    let future = matches!(addr.ip(), IpAddr::V4(ip) if ip.octets()[0] >= 240 && !ip.is_broadcast());
+    forbidden(addr) && !link_local && !future || addr.port() == 0
+}
+
 /// A client's Initial, padded as it must be.
 fn initial(dcid: &[u8], scid: &[u8]) -> Vec<u8> {
     let mut packet = vec![0xc0, 0, 0, 0, 1, dcid.len() as u8];
@@ -589,9 +606,4 @@ fn initial(dcid: &[u8], scid: &[u8]) -> Vec<u8> {
 
 fn is_reserved(addr: SocketAddr) -> bool {
     matches!(addr, SocketAddr::V6(v6) if v6.ip().segments()[..3] == [0xfd64, 0x6368, 0x6174])
-}
-
-/// From a network with an address that only this process gives.
-fn forged((door, from): Way) -> bool {
-    is_reserved(from) && door != Door::Leg(RELAY)
 }

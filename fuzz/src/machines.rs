@@ -115,7 +115,7 @@ fn reassembly(add: &mut Add<'_>) {
 fn agents(add: &mut Add<'_>) {
     let ours = |class: [u8; 9]| script(&[&[0], &class, &[2, 0], &PRIVATE, &[2], &PEER]);
     let theirs = |generation: u8, class: [u8; 9]| {
-        let kinds = [&[3, 0].as_slice(), &PRIVATE, &[2], &OTHER, &[0], &V6];
+        let kinds: [&[u8]; 6] = [&[3, 0], &PRIVATE, &[2], &OTHER, &[0], &V6];
         script(&[&[1, generation], &class, &kinds.concat()])
     };
     // An answer's fields: from where, socket, milliseconds; a question's: socket, from where.
@@ -123,7 +123,7 @@ fn agents(add: &mut Add<'_>) {
     let asked = script(&[&[6, 0], &OTHER]);
     let punch =
         |round: u8, answers: u8| script(&[&[3, 1], &OTHER, &[2, 0, 4, 0, round, answers, 1, 0]]);
-    let (short, long, hour) = ([10, 0x60], [10, 0xe3], [10, 0xff]);
+    let (short, long, late) = ([10, 0x60], [10, 0xe3], [10, 0xff]);
     let mut script = |name: &str, steps: &[&[u8]]| add("agent", name, steps.concat());
     for (name, class) in [
         ("open", OPEN),
@@ -149,7 +149,7 @@ fn agents(add: &mut Add<'_>) {
                 &punch(1, 0),
                 &long,
                 &punch(1, 1),
-                &hour,
+                &late,
             ];
             script(&name, &steps);
         }
@@ -164,7 +164,7 @@ fn agents(add: &mut Add<'_>) {
             &answered,
             &long,
             &[8],
-            &hour,
+            &late,
         ],
     );
     script(

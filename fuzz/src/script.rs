@@ -60,7 +60,7 @@ impl<'a> Script<'a> {
         all[self.below(all.len())]
     }
 
-    /// From a millisecond to over an hour: the byte's high half is a power of two.
+    /// From a millisecond to nine minutes: the byte's high half is a power of two.
     pub(crate) fn time(&mut self) -> Duration {
         let byte = self.u8();
         Duration::from_millis(u64::from(1 + (byte & 0x0f)) << (byte >> 4))
