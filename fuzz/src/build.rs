@@ -8,9 +8,17 @@ use dchat_wire::extension::{CRITICAL, Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
 use dchat_wire::invite::{Invite, InviteSecret, VERSION};
+use dchat_wire::nat::{
+    Allocation, Candidate, CandidateKind, Candidates, Filtering, Mapping, NatClass, Prediction,
+    Punch, Reach, ReachFrom, ReachResult, Reached,
+};
 use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel};
 use dchat_wire::ping::Ping;
 use dchat_wire::record::{AddressRecord, DeviceRecord, SignedRecord};
+use dchat_wire::relay::{
+    Refusal, RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
+    RelayReserved,
+};
 use dchat_wire::{Address, Bytes, Frame, List, PeerId, Text};
 
 use crate::samples;
@@ -167,7 +175,7 @@ impl Build<'_> {
 
     /// A frame of any type.
     pub(crate) fn frame(&mut self) -> Result<Frame> {
-        Ok(match self.below(8)? {
+        Ok(match self.below(19)? {
             0 => Frame::Hello(self.hello()?),
             1 => Frame::Identify(self.identify()?),
             2 => Frame::IdentifyPush(self.identify()?),
@@ -190,10 +198,103 @@ impl Build<'_> {
                 message: self.bytes(usize::MAX - 1)?,
                 extensions: self.extensions()?,
             }),
-            _ => Frame::Undecryptable(Undecryptable {
+            7 => Frame::Undecryptable(Undecryptable {
                 session: self.array()?,
                 extensions: self.extensions()?,
             }),
+            8 => Frame::Candidates(Candidates {
+                generation: self.0.arbitrary()?,
+                class: self.nat_class()?,
+                candidates: self.list(Self::candidate)?,
+                extensions: self.extensions()?,
+            }),
+            9 => Frame::Punch(Punch {
+                round: self.0.arbitrary()?,
+                answers: self.0.arbitrary()?,
+                prediction: self.option(Self::prediction)?,
+                sockets: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+            10 => Frame::Reach(Reach {
+                token: self.array()?,
+                from: self.one_of(ReachFrom::ALL)?,
+                target: self.address()?,
+                extensions: self.extensions()?,
+            }),
+            11 => Frame::Reached(Reached {
+                result: self.one_of(ReachResult::ALL)?,
+                extensions: self.extensions()?,
+            }),
+            _ => self.relay_frame()?,
+        })
+    }
+
+    /// A frame between a peer and its relay.
+    fn relay_frame(&mut self) -> Result<Frame> {
+        Ok(match self.below(7)? {
+            0 => Frame::RelayReserve(RelayReserve {
+                lifetime_s: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+            1 => Frame::RelayReserved(RelayReserved {
+                lifetime_s: self.0.arbitrary()?,
+                channels: self.0.arbitrary()?,
+                bytes_per_s: self.0.arbitrary()?,
+                voucher: self.signed_record()?,
+                extensions: self.extensions()?,
+            }),
+            2 => Frame::RelayRefused(RelayRefused {
+                reason: self.one_of(Refusal::ALL)?,
+                retry_after_s: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+            3 => Frame::RelayConnect(RelayConnect {
+                peer: self.peer()?,
+                extensions: self.extensions()?,
+            }),
+            4 => Frame::RelayIncoming(RelayIncoming {
+                peer: self.peer()?,
+                channel: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+            5 => Frame::RelayAccept(RelayAccept {
+                extensions: self.extensions()?,
+            }),
+            _ => Frame::RelayOpened(RelayOpened {
+                channel: self.0.arbitrary()?,
+                bytes_per_s: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+        })
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> Result<T> {
+        self.0.choose(all).copied()
+    }
+
+    fn nat_class(&mut self) -> Result<NatClass> {
+        Ok(NatClass {
+            mapping: self.one_of(Mapping::ALL)?,
+            filtering: self.one_of(Filtering::ALL)?,
+            allocation: self.one_of(Allocation::ALL)?,
+            stride: self.0.arbitrary()?,
+            block_first: self.0.arbitrary()?,
+            block_len: self.0.arbitrary()?,
+        })
+    }
+
+    fn candidate(&mut self) -> Result<Candidate> {
+        Ok(Candidate {
+            kind: self.one_of(CandidateKind::ALL)?,
+            address: self.address()?,
+        })
+    }
+
+    fn prediction(&mut self) -> Result<Prediction> {
+        Ok(Prediction {
+            address: self.address()?,
+            stride: self.0.arbitrary()?,
+            count: self.0.arbitrary()?,
         })
     }
 

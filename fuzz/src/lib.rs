@@ -4,29 +4,47 @@
 //! corpora, on any toolchain. A target is a total function of its bytes: no clock, no randomness.
 
 mod address_invite;
+mod agent;
 mod build;
 mod certificate;
+mod classifier;
 mod corpus;
+mod demux;
 mod differential;
+mod flood;
 mod frame_stream;
 mod handshake;
+mod machines;
 mod probe;
+mod reassembly;
+mod relay_core;
+mod relay_datagram;
 mod round_trip;
+mod script;
 mod seeds;
 mod signed_record;
 mod strict_decode;
+mod stun;
 
 pub use address_invite::address_invite;
+pub use agent::agent;
 pub use certificate::certificate;
+pub use classifier::classifier;
 pub use corpus::{replay_arguments, root};
+pub use demux::demux;
 pub use differential::differential;
+pub use flood::{Flood, flood};
 pub use frame_stream::frame_stream;
 pub use handshake::handshake;
 pub use probe::probe;
+pub use reassembly::reassembly;
+pub use relay_core::relay_core;
+pub use relay_datagram::relay_datagram;
 pub use round_trip::round_trip;
 pub use seeds::seeds;
 pub use signed_record::signed_record;
 pub use strict_decode::strict_decode;
+pub use stun::stun;
 
 #[allow(unreachable_pub, reason = "shared with the tests of wire")]
 #[path = "../../wire/tests/support/agree.rs"]
@@ -47,16 +65,23 @@ mod samples;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("address_invite", address_invite),
+    ("agent", agent),
     ("certificate", certificate),
+    ("classifier", classifier),
+    ("demux", demux),
     ("differential", differential),
     ("frame_stream", frame_stream),
     ("handshake", handshake),
     ("probe", probe),
+    ("reassembly", reassembly),
+    ("relay_core", relay_core),
+    ("relay_datagram", relay_datagram),
     ("round_trip", round_trip),
     ("signed_record", signed_record),
     ("strict_decode", strict_decode),
+    ("stun", stun),
 ];
 
 /// The `main` of a target: libFuzzer's under `cargo fuzz`, otherwise one that runs the target on

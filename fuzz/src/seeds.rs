@@ -3,6 +3,7 @@
 use dchat_wire::parcel::Parcel;
 use dchat_wire::{Frame, codec, encode, grease};
 
+use crate::machines::machines;
 use crate::samples;
 
 /// One input.
@@ -38,19 +39,25 @@ pub fn seeds() -> Vec<Seed> {
         let input = [&[kind], encode(&samples::invite()).as_slice()].concat();
         add("round_trip", &format!("kind-{kind}"), input);
     }
-    for frame_type in 0..8 {
+    for frame_type in 0..12 {
         let input = [&[0, frame_type], encode(&samples::invite()).as_slice()].concat();
         add("round_trip", &format!("frame-{frame_type}"), input);
+    }
+    for relay_frame in 0..7 {
+        let input = [&[0, 12, relay_frame], encode(&samples::invite()).as_slice()].concat();
+        add("round_trip", &format!("relay-frame-{relay_frame}"), input);
     }
     records(&mut add);
     written(&mut add);
     probes(&mut add);
     certificates(&mut add);
     handshakes(&mut add);
+    machines(&mut add);
     seeds
 }
 
-type Add<'a> = dyn FnMut(&'static str, &str, Vec<u8>) + 'a;
+/// Takes a target's name, a seed's, and its bytes.
+pub(crate) type Add<'a> = dyn FnMut(&'static str, &str, Vec<u8>) + 'a;
 
 fn streams(add: &mut Add<'_>) {
     let mut all = Vec::new();
@@ -180,7 +187,7 @@ fn certificates(add: &mut Add<'_>) {
     }
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub(crate) fn from_hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()
         .filter_map(|digit| digit.to_digit(16))

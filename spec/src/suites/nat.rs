@@ -1,4 +1,4 @@
-//! CANDIDATES, PUNCH, REACH and REACHED bodies (`50-nat` §3, §5).
+//! CANDIDATES, PUNCH, REACH and REACHED bodies (`50-nat` §2 to §4).
 
 use crate::case::{Case, Suite};
 use crate::fault::{self, broken, whole};
