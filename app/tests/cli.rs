@@ -98,11 +98,6 @@ fn bad_standard_input_is_refused_before_anything_is_opened() {
 #[test]
 fn what_this_version_cannot_do_yet_is_not_ignored() {
     let home = Home::new();
-    let relay = "/ip4/192.0.2.1/udp/4001/quic-v1";
-    assert_usage(
-        &home.run(&["daemon", "--relay", relay]),
-        &["--relay", "yet"],
-    );
     assert_usage(
         &home.run(&["daemon", "--role", "relay,mailbox"]),
         &["--role", "yet"],
@@ -125,6 +120,11 @@ fn addresses_are_checked_before_the_node_starts() {
             ["daemon", "--bootstrap", "/ip4/0.0.0.0/udp/1/quic-v1"],
             ["--bootstrap", "own address"],
         ),
+        (
+            ["daemon", "--relay", "/ip4/192.0.2.1/udp/0/quic-v1"],
+            ["--relay", "own address"],
+        ),
+        (["daemon", "--stun", "nowhere"], ["--stun", "host:port"]),
     ] {
         assert_usage(&home.run(&args), &words);
     }
