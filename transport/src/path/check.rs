@@ -45,6 +45,16 @@ impl Check {
         }
     }
 
+    /// The same check with everything in question: its rounds begin anew, its questions stand.
+    pub(super) fn escalated(self, now: Instant) -> Self {
+        Self {
+            doubt: true,
+            next: now + bounds::ROUND,
+            round: 1,
+            ..self
+        }
+    }
+
     /// Goes on to the next round, unless there is none left.
     pub(super) fn advance(&mut self, now: Instant) -> bool {
         let rounds = if self.doubt {

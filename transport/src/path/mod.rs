@@ -33,15 +33,23 @@
 //! only to who has answered a small one. The active path changes only
 //! 1. when it is *gone*: its leg was removed or its channel closed. The best proven one takes over in
 //!    the same call; if there is none, whichever answers first,
-//! 2. when it is *in doubt* (something sent, nothing heard for three round trips, at least 200 ms)
-//!    and another path answers while it does not. While in doubt, packets are sent twice: over
-//!    the active path and over the best other that was heard of late, relayed ones first, up to
-//!    [`bounds::COPIES`] bytes. That ends when the active path answers or another takes over,
-//! 3. when the peer's packets *moved* to another address and the active path, asked, is silent,
+//! 2. when it is *in doubt* (something sent over it, nothing heard over it for three round trips, at
+//!    least 200 ms) and another path answers while it does not. While in doubt, packets are sent
+//!    twice: over the active path and over the best other that was heard of late, relayed ones first,
+//!    up to [`bounds::COPIES`] bytes. That ends when the active path answers or another takes over,
+//! 3. when the peer's packets *moved* to another address and the active path, asked, is silent. If
+//!    something was sent over it meanwhile it is in doubt from then on,
 //! 4. when a path is of a *better tier*: a direct one, from a relay, at once; unless it failed within
 //!    [`bounds::DWELL`],
 //! 5. when a path is clearly *better*: round trip, with hysteresis and a dwell time. For that alone
 //!    no path is taken that carries less.
+//!
+//! **What shows that a path works.** Only what comes over it, or its answer to a probe. The two sides
+//! may prefer different paths for as long as they like, and then each hears the other over the one
+//! that it does not send on: packets there say that the peer lives, and nothing about the path we
+//! use. Where the active path has lately answered in spite of them, its silence is no doubt at first:
+//! it alone is asked, with the path the peer is on, and no copies are made until it lets the time
+//! for an answer pass. So it is asked once per three round trips while something is sent.
 //!
 //! **Relayed paths** have a budget of places of their own, are measured like all others and so kept
 //! warm, and never win against a direct path that works. Over them quinn's probes for larger

@@ -26,6 +26,65 @@ impl Attached {
             && self.follow_after.is_none_or(|after| after <= now)
     }
 
+    /// Something leaves over the active path. An acknowledgement of what came over it is not
+    /// answered; whatever else is, on this path, as long as the peer uses it as well.
+    pub(super) fn note_sent(&mut self, len: usize, now: Instant) {
+        let acknowledges =
+            len <= bounds::ACK_ONLY && self.paths.active.heard_within(bounds::ACK_WINDOW, now);
+        let doubted = self.check.is_some_and(|check| check.doubt);
+        if self.awaiting.is_none() && !doubted && !acknowledges {
+            self.awaiting = Some(now);
+        }
+    }
+
+    /// When the silence of the active path means something.
+    pub(super) fn doubt_at(&self) -> Option<Instant> {
+        let at = self.awaiting? + self.paths.active.rtt.doubt_after();
+        Some(self.doubt_not_before.map_or(at, |after| at.max(after)))
+    }
+
+    /// Something was sent over the active path, and for long enough nothing came over it. When the
+    /// peer is known to prefer another path that is as usual, and only the active path is asked;
+    /// otherwise it is in doubt.
+    pub(super) fn meet_silence(&mut self, cx: &mut Context<'_>) {
+        let Some(check) = self.check else {
+            let elsewhere = self.heard_elsewhere();
+            let usual = self.follow_after.is_some_and(|after| cx.now < after);
+            match elsewhere.filter(|_| usual) {
+                Some(id) => {
+                    self.start_check(false, Some(id), cx);
+                    self.awaiting = Some(cx.now);
+                }
+                None => self.start_check(true, elsewhere, cx),
+            }
+            return;
+        };
+        self.awaiting = None;
+        if !check.doubt {
+            self.escalate(check, cx);
+        }
+    }
+
+    /// The other path that was last heard while the active one was silent.
+    fn heard_elsewhere(&self) -> Option<PathId> {
+        let others = self.paths.others().iter();
+        let since = others.filter(|path| path.heard.is_some() && path.heard >= self.awaiting);
+        since.max_by_key(|path| path.heard).map(|path| path.id)
+    }
+
+    /// A check of where the peer went becomes a doubt: what was asked remains asked.
+    fn escalate(&mut self, check: Check, cx: &mut Context<'_>) {
+        self.awaiting = None;
+        self.check = Some(check.escalated(cx.now));
+        self.doubt(cx);
+    }
+
+    fn doubt(&mut self, cx: &mut Context<'_>) {
+        cx.common.stats.doubts += 1;
+        self.paths.iter_mut().for_each(Path::grant);
+        self.ask_for_check(cx);
+    }
+
     pub(super) fn active_answered(&mut self, cx: &mut Context<'_>) {
         let Some(check) = self
             .check
@@ -45,7 +104,6 @@ impl Attached {
         follow: Option<PathId>,
         cx: &mut Context<'_>,
     ) {
-        self.awaiting = None;
         self.check = Some(Check::new(
             doubt,
             follow,
@@ -53,10 +111,11 @@ impl Attached {
             cx.now,
         ));
         if doubt {
-            cx.common.stats.doubts += 1;
-            self.paths.iter_mut().for_each(Path::grant);
+            self.awaiting = None;
+            self.doubt(cx);
+        } else {
+            self.ask_for_check(cx);
         }
-        self.ask_for_check(cx);
     }
 
     pub(super) fn ask_for_check(&mut self, cx: &mut Context<'_>) {
@@ -85,6 +144,10 @@ impl Attached {
             self.check = Some(check);
             if let Some(id) = self.successor(&check) {
                 self.switch_to(id, cx);
+                return;
+            }
+            if !check.doubt && self.awaiting.is_some() {
+                self.escalate(check, cx);
                 return;
             }
         }
@@ -173,6 +236,8 @@ impl Attached {
         self.check = None;
         self.awaiting = None;
         self.switched = Some(cx.now);
+        // It was said of the path that is left.
+        self.follow_after = None;
         cx.common.stats.switches += 1;
         let (virt, path) = (cx.virt, self.paths.active.info(&cx.common.legs));
         cx.output(Output::Switched { virt, path });

@@ -71,8 +71,9 @@ impl Arrival {
 pub(super) struct Attached {
     keys: ProbePair,
     paths: PathSet,
-    /// The first send since the peer was last heard.
+    /// The first send since the active path was last heard; packets elsewhere say nothing of it.
     awaiting: Option<Instant>,
+    /// When the peer was last heard, on any path.
     heard: Instant,
     check: Option<Check>,
     measure: Option<Measure>,
@@ -134,11 +135,7 @@ impl Attached {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        let doubt = self.awaiting.map(|since| {
-            let at = since + self.paths.active.rtt.doubt_after();
-            self.doubt_not_before
-                .map_or(at, |not_before| at.max(not_before))
-        });
+        let doubt = self.doubt_at();
         let check = self.check.map(|check| check.wake_at());
         let measure = self.measure.map(|measure| measure.next);
         let fit = self.paths.iter().filter_map(|path| path.fit);
@@ -158,11 +155,7 @@ impl Attached {
         cx: &mut Context<'_>,
     ) -> Option<Outbound> {
         let now = cx.now;
-        let acknowledges = len <= bounds::ACK_ONLY
-            && now.saturating_duration_since(self.heard) <= bounds::ACK_WINDOW;
-        if self.awaiting.is_none() && self.check.is_none() && !acknowledges {
-            self.awaiting = Some(now);
-        }
+        self.note_sent(len, now);
         let stale = now.saturating_duration_since(self.measured) >= bounds::REFRESH;
         if stale && self.measure.is_none() && self.check.is_none() {
             self.start_measure(cx);
@@ -231,6 +224,7 @@ impl Attached {
             },
         };
         if id == active {
+            self.awaiting = None;
             self.check = self.check.filter(|check| check.follow.is_some());
             return;
         }
@@ -306,15 +300,8 @@ impl Attached {
         if agent.is_some_and(|at| at <= now) {
             self.advance_agent(cx);
         }
-        let silent_since = self
-            .awaiting
-            .map(|since| since + self.paths.active.rtt.doubt_after());
-        if silent_since.is_some_and(|at| at <= now)
-            && self
-                .doubt_not_before
-                .is_none_or(|not_before| not_before <= now)
-        {
-            self.start_check(true, None, cx);
+        if self.doubt_at().is_some_and(|at| at <= now) {
+            self.meet_silence(cx);
         }
         self.advance_fits(cx);
         if self.check.is_some_and(|check| check.wake_at() <= now) {
@@ -326,7 +313,6 @@ impl Attached {
     }
 
     fn hear(&mut self, now: Instant) {
-        self.awaiting = None;
         self.heard = now;
         self.lost = false;
         self.doubt_not_before = None;
@@ -345,6 +331,7 @@ impl Attached {
         }
         if self.paths.active.is_at(arrival.leg, arrival.from) {
             self.hear(cx.now);
+            self.awaiting = None;
         }
         let known = match self.paths.met_by(arrival) {
             Some(path) => {
@@ -421,6 +408,7 @@ impl Attached {
     fn learned(&mut self, id: PathId, first: bool, cx: &mut Context<'_>) {
         if id == self.paths.active.id {
             self.hear(cx.now);
+            self.awaiting = None;
             self.active_answered(cx);
             return;
         }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod asymmetric;
 mod demux;
 mod liveness;
 mod net;
