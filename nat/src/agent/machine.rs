@@ -38,6 +38,9 @@ pub struct Agent {
     pub(super) permit: Permit,
     pub(super) controlling: bool,
     pub(super) rng: Rng,
+    /// Chooses the ports that are sprayed: the same in all rounds. Targets' ports differ each time,
+    /// and another port tried would be another mapping of our NAT.
+    pub(super) sprayed: Rng,
     pub(super) local: Option<Local>,
     pub(super) theirs: Option<Theirs>,
     /// Of the last CANDIDATES each way.
@@ -68,10 +71,12 @@ impl Agent {
     /// guessed depends on it.
     #[must_use]
     pub fn new(config: Config, ours: PeerId, theirs: PeerId, seed: [u8; 32], now: Instant) -> Self {
+        let rng = Rng::new(seed);
         let mut agent = Self {
             permit: config.permit(),
             controlling: ours < theirs,
-            rng: Rng::new(seed),
+            sprayed: rng.fork(),
+            rng,
             local: None,
             theirs: None,
             generation: 0,
