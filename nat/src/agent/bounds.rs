@@ -13,14 +13,16 @@ use std::time::Duration;
 pub const PACE: Duration = Duration::from_millis(5);
 /// When an address is probed again, counted from the probe before: quickly at first, as the first
 /// one often only opens a filter for the peer's; in all 3.2 s, so that even a satellite link's
-/// 600 ms round trip fits several times.
-pub const RETRY: [Duration; 6] = [
+/// 600 ms round trip fits several times, and a peer whose CANDIDATES were lost once or twice on the
+/// way over the relay finds us still probing when it begins.
+pub const RETRY: [Duration; 7] = [
     Duration::from_millis(25),
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(200),
     Duration::from_millis(400),
     Duration::from_millis(800),
+    Duration::from_millis(1600),
 ];
 /// Probes to one private address of the peer, which most often is somebody else's here.
 pub const PRIVATE_PROBES: u8 = 3;
