@@ -10,7 +10,7 @@ use dchat_wire::nat::{Candidate, Candidates, NatClass};
 use super::attempt::Attempt;
 use super::bounds;
 use super::config::Config;
-use super::io::{Input, Local, Output, Socket};
+use super::io::{FIRST, Input, Local, Output, Socket};
 use super::ledger::Ledger;
 use super::outcome::{Outcome, Reason};
 use super::rng::Rng;
@@ -109,6 +109,7 @@ impl Agent {
         }
         match input {
             Input::Local(local) => self.on_local(local, now),
+            Input::Told(local) => self.on_told(local, now),
             Input::Candidates(candidates) => self.on_candidates(candidates, now),
             Input::Punch(punch) => self.on_punch(&punch, now),
             Input::Sampled(addr) => self.on_sampled(addr, now),
@@ -173,6 +174,19 @@ impl Agent {
         }
         self.local = Some(local);
         self.announce();
+        if self.theirs.is_none() {
+            self.patience.get_or_insert(now + bounds::CANDIDATES_WAIT);
+        } else {
+            self.candidates_changed(now);
+        }
+    }
+
+    fn on_told(&mut self, local: Local, now: Instant) {
+        if self.generation > 0 || self.local.is_some() {
+            return;
+        }
+        self.generation = FIRST;
+        self.local = Some(local);
         if self.theirs.is_none() {
             self.patience.get_or_insert(now + bounds::CANDIDATES_WAIT);
         } else {
