@@ -176,6 +176,7 @@ async fn two_contacts_move_to_a_direct_path_in_the_middle_of_a_transfer() {
         let traverse = Traverse {
             config,
             seed: [7; 32],
+            told: None,
             local: Some(local),
         };
         node.paths.traverse(*virt, (*ours, *theirs), traverse);

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use dchat_wire::Frame;
-use dchat_wire::extension::Extensions;
-use dchat_wire::nat::{CandidateKind, Candidates};
+use dchat_wire::nat::CandidateKind;
 
 use super::attempt::Attempt;
 use super::bounds;
@@ -12,7 +11,7 @@ use super::io::Output;
 use super::machine::{Agent, Next};
 use super::outcome::Outcome;
 use super::punching::Punching;
-use crate::candidate::{offer, seen, targets};
+use crate::candidate::{seen, targets};
 use crate::plan::{Plan, plan};
 
 impl Agent {
@@ -33,12 +32,7 @@ impl Agent {
             return;
         };
         self.generation = self.generation.saturating_add(1);
-        let candidates = Candidates {
-            generation: self.generation,
-            class: local.class.clone(),
-            candidates: offer(&local.candidates, &self.permit),
-            extensions: Extensions::default(),
-        };
+        let candidates = local.candidates(self.generation, &self.permit);
         self.push(Output::Send(Frame::Candidates(candidates)));
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use dchat_wire::extension::Extensions;
-use dchat_wire::nat::{Mapping, NatClass, Prediction, Punch};
+use dchat_wire::nat::{Mapping, Prediction, Punch};
 use dchat_wire::{Address, Frame};
 
 use super::bounds;
@@ -13,7 +13,7 @@ use super::machine::Agent;
 use super::punching::{Failure, Step};
 use super::volley::{Mark, Volley};
 use crate::candidate::seen;
-use crate::plan::{Law, Plan, Shots, lent, plan, predicted_ports};
+use crate::plan::{Law, Plan, Shots, plan, predicted_ports, spare_ports};
 
 impl Agent {
     /// Does what is due in the rounds.
@@ -133,8 +133,11 @@ impl Agent {
         let (shots, open) = (punching.part.shots, punching.open);
         if answers {
             let mark = punching.mark.take();
-            punching.volley =
-                mark.map(|mark| Volley::new(shots, open, &mark, takes, &mut self.rng, now));
+            let rng = match shots {
+                Shots::Spray => &mut self.sprayed.clone(),
+                _ => &mut self.rng,
+            };
+            punching.volley = mark.map(|mark| Volley::new(shots, open, &mark, takes, rng, now));
             if shots == Shots::Spray && in_turn {
                 punching.hold_until(now + takes);
             }
@@ -274,7 +277,8 @@ impl Agent {
         } else {
             Duration::ZERO
         };
-        before + super::volley::takes(part, Law::of(&local.class), open)
+        let spare = spare_ports(&theirs.class);
+        before + super::volley::takes(part, Law::of(&local.class), open, spare)
     }
 
     fn punching(&mut self) -> Option<&mut super::punching::Punching> {
@@ -287,13 +291,4 @@ fn maps_by_destination(local: &super::io::Local) -> bool {
         local.class.mapping,
         Mapping::AddressDependent | Mapping::AddressAndPortDependent
     )
-}
-
-/// Ports of our own NAT that guesses from one socket may take: each takes one where every
-/// destination has another, and a block has few.
-fn spare_ports(ours: &NatClass) -> u16 {
-    match (ours.mapping, Law::of(ours)) {
-        (Mapping::AddressAndPortDependent, Law::Among { len, .. }) => lent(len),
-        _ => bounds::GUESSES,
-    }
 }

@@ -4,9 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dchat_wire::Frame;
+use dchat_wire::extension::Extensions;
 use dchat_wire::nat::{Candidate, Candidates, NatClass, Punch};
 
+use super::config::Config;
 use super::outcome::Outcome;
+use crate::candidate::{Permit, offer};
+
+/// Generation of the first CANDIDATES.
+pub(super) const FIRST: u32 = 1;
 
 /// Which socket of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,11 +33,33 @@ pub struct Local {
     pub candidates: Vec<Candidate>,
 }
 
+impl Local {
+    /// The CANDIDATES that an agent with this configuration would begin with, for the first write of
+    /// the control stream: whoever sends it gives the agent [`Input::Told`] instead of having it say
+    /// the same again half a round trip later.
+    #[must_use]
+    pub fn opening(&self, config: &Config) -> Candidates {
+        self.candidates(FIRST, &config.permit())
+    }
+
+    pub(super) fn candidates(&self, generation: u32, permit: &Permit) -> Candidates {
+        Candidates {
+            generation,
+            class: self.class.clone(),
+            candidates: offer(&self.candidates, permit),
+            extensions: Extensions::default(),
+        }
+    }
+}
+
 /// What the agent is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Ours, at first and whenever they change. The same again is ignored.
     Local(Local),
+    /// Ours, as the peer was told them with [`Local::opening`] before there was an agent. Taken only
+    /// as the first input about ourselves.
+    Told(Local),
     /// From the peer's control stream.
     Candidates(Candidates),
     /// From the peer's control stream.

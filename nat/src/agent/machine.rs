@@ -10,7 +10,7 @@ use dchat_wire::nat::{Candidate, Candidates, NatClass};
 use super::attempt::Attempt;
 use super::bounds;
 use super::config::Config;
-use super::io::{Input, Local, Output, Socket};
+use super::io::{FIRST, Input, Local, Output, Socket};
 use super::ledger::Ledger;
 use super::outcome::{Outcome, Reason};
 use super::rng::Rng;
@@ -38,6 +38,9 @@ pub struct Agent {
     pub(super) permit: Permit,
     pub(super) controlling: bool,
     pub(super) rng: Rng,
+    /// Chooses the ports that are sprayed: the same in all rounds. Targets' ports differ each time,
+    /// and another port tried would be another mapping of our NAT.
+    pub(super) sprayed: Rng,
     pub(super) local: Option<Local>,
     pub(super) theirs: Option<Theirs>,
     /// Of the last CANDIDATES each way.
@@ -68,10 +71,12 @@ impl Agent {
     /// guessed depends on it.
     #[must_use]
     pub fn new(config: Config, ours: PeerId, theirs: PeerId, seed: [u8; 32], now: Instant) -> Self {
+        let rng = Rng::new(seed);
         let mut agent = Self {
             permit: config.permit(),
             controlling: ours < theirs,
-            rng: Rng::new(seed),
+            sprayed: rng.fork(),
+            rng,
             local: None,
             theirs: None,
             generation: 0,
@@ -104,6 +109,7 @@ impl Agent {
         }
         match input {
             Input::Local(local) => self.on_local(local, now),
+            Input::Told(local) => self.on_told(local, now),
             Input::Candidates(candidates) => self.on_candidates(candidates, now),
             Input::Punch(punch) => self.on_punch(&punch, now),
             Input::Sampled(addr) => self.on_sampled(addr, now),
@@ -168,6 +174,19 @@ impl Agent {
         }
         self.local = Some(local);
         self.announce();
+        if self.theirs.is_none() {
+            self.patience.get_or_insert(now + bounds::CANDIDATES_WAIT);
+        } else {
+            self.candidates_changed(now);
+        }
+    }
+
+    fn on_told(&mut self, local: Local, now: Instant) {
+        if self.generation > 0 || self.local.is_some() {
+            return;
+        }
+        self.generation = FIRST;
+        self.local = Some(local);
         if self.theirs.is_none() {
             self.patience.get_or_insert(now + bounds::CANDIDATES_WAIT);
         } else {

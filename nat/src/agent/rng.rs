@@ -12,6 +12,11 @@ impl Rng {
         Self { key: seed, next: 0 }
     }
 
+    /// Another stream, which goes its own way.
+    pub(super) fn fork(&self) -> Self {
+        Self::new(blake3::keyed_hash(&self.key, b"fork").into())
+    }
+
     pub(super) fn number(&mut self) -> u64 {
         let hash = blake3::keyed_hash(&self.key, &self.next.to_le_bytes());
         self.next = self.next.wrapping_add(1);

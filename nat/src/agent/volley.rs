@@ -241,11 +241,15 @@ fn spray(law: Law, predicted: u16, sockets: u16) -> (u16, u8) {
     }
 }
 
-/// How long a part takes to be fired at a NAT of this law behind which there are `sockets`.
-pub(super) fn takes(part: Part, law: Law, sockets: u16) -> Duration {
+/// How long a part takes to be fired at a NAT of this law behind which there are `sockets`, from
+/// behind one that has `spare` ports for it.
+pub(super) fn takes(part: Part, law: Law, sockets: u16, spare: u16) -> Duration {
     let (shots, passes) = match part.shots {
         Shots::Scatter { passes } | Shots::Count { passes, .. } => (part.sockets, passes),
-        Shots::Spray => spray(law, bounds::PREDICTED / 4, sockets),
+        Shots::Spray => {
+            let (shots, passes) = spray(law, bounds::PREDICTED / 4, sockets);
+            (shots.min(spare), passes)
+        }
         Shots::Grid { each, passes } => (part.sockets.saturating_mul(each), passes),
     };
     (bounds::PACE * u32::from(shots)).max(PASS) * u32::from(passes)

@@ -113,11 +113,9 @@ pub fn plan(ours: &NatClass, theirs: &NatClass, controlling: bool, sockets: u16)
     let we = target_works(theirs, ours).then(|| Law::of(ours).cost());
     let they = target_works(ours, theirs).then(|| Law::of(theirs).cost());
     match (we, they) {
-        (Some(we), Some(they)) if we == they => target_or_sprayer(controlling, ours, sockets),
-        (Some(we), they) if they.is_none_or(|they| we < they) => {
-            target_or_sprayer(true, ours, sockets)
-        }
-        (_, Some(_)) => target_or_sprayer(false, ours, sockets),
+        (Some(we), Some(they)) if we == they && controlling => target(ours, theirs, sockets),
+        (Some(we), they) if they.is_none_or(|they| we < they) => target(ours, theirs, sockets),
+        (_, Some(_)) => sprayer(),
         _ => both_guess(Law::of(ours), Law::of(theirs), controlling, sockets),
     }
 }
@@ -148,16 +146,17 @@ fn target_works(sprayer: &NatClass, target: &NatClass) -> bool {
     !known(target) && comes_in && answer_returns && settles
 }
 
-fn target_or_sprayer(target: bool, ours: &NatClass, sockets: u16) -> Plan {
-    if !target {
-        return Plan::Guess(Part {
-            starts: false,
-            sample: false,
-            sockets: 0,
-            shots: Shots::Spray,
-            rounds: bounds::ROUNDS,
-        });
-    }
+fn sprayer() -> Plan {
+    Plan::Guess(Part {
+        starts: false,
+        sample: false,
+        sockets: 0,
+        shots: Shots::Spray,
+        rounds: bounds::ROUNDS,
+    })
+}
+
+fn target(ours: &NatClass, theirs: &NatClass, sockets: u16) -> Plan {
     Plan::Guess(match Law::of(ours) {
         Law::Sequence { .. } => Part {
             starts: true,
@@ -167,7 +166,7 @@ fn target_or_sprayer(target: bool, ours: &NatClass, sockets: u16) -> Plan {
             rounds: bounds::ROUNDS,
         },
         Law::Among { len, .. } => {
-            let shape = shape(len, sockets);
+            let (shape, rounds) = odds::rounds(len, spare_ports(theirs), sockets);
             let small = shape.both() <= bounds::SMALL;
             Part {
                 starts: true,
@@ -176,7 +175,7 @@ fn target_or_sprayer(target: bool, ours: &NatClass, sockets: u16) -> Plan {
                 shots: Shots::Scatter {
                     passes: if small { 3 } else { 1 },
                 },
-                rounds: if small { 2 } else { 1 },
+                rounds,
             }
         }
     })
@@ -251,6 +250,15 @@ fn both_guess(ours: Law, theirs: Law, controlling: bool, sockets: u16) -> Plan {
 /// Mappings that may be opened in a block of `len` ports: the rest is for the host's other traffic.
 pub(crate) fn lent(len: u16) -> u16 {
     len - len / 4
+}
+
+/// Ports of a NAT that guesses from one socket behind it may take: each takes one where every
+/// destination has another, and a block has few.
+pub(crate) fn spare_ports(class: &NatClass) -> u16 {
+    match (class.mapping, Law::of(class)) {
+        (Mapping::AddressAndPortDependent, Law::Among { len, .. }) => lent(len),
+        _ => bounds::GUESSES,
+    }
 }
 
 /// How many ports after a sample are told to the peer.

@@ -39,6 +39,39 @@ pub fn shape(len: u16, limit: u16) -> Shape {
     }
 }
 
+/// The same when the sprayer may try `spare` ports at most, whatever their number would have to be,
+/// and how many rounds of it. As many of a round's mappings are missed as there are ports untried, so
+/// further rounds open others; the sprayer tries the same ports, which takes none of its own NAT's
+/// that it has not got. What all rounds together send is [`bounds::PLANNED`] at most.
+#[must_use]
+pub(super) fn rounds(len: u16, spare: u16, limit: u16) -> (Shape, u8) {
+    let one = shape(len, limit);
+    if one.both() <= bounds::SMALL {
+        return (one, 2);
+    }
+    if one.ports <= spare {
+        return (one, 1);
+    }
+    let spare = spare.max(1);
+    let most = u32::from(limit.min(bounds::SOCKETS).min(len / 8).max(1));
+    let in_rounds = |rounds: u8| {
+        let left = bounds::PLANNED.checked_sub(u32::from(rounds) * u32::from(spare))?;
+        let sockets = (left / u32::from(rounds)).min(most);
+        (sockets > 0).then_some((sockets, rounds))
+    };
+    let mut best = (u32::from(one.sockets), 1);
+    for (sockets, rounds) in (1..=bounds::ROUNDS).filter_map(in_rounds) {
+        if sockets * u32::from(rounds) > best.0 * u32::from(best.1) {
+            best = (sockets, rounds);
+        }
+    }
+    let shape = Shape {
+        sockets: best.0 as u16,
+        ports: spare,
+    };
+    (shape, best.1)
+}
+
 /// Ports to try among `len`, `sockets` of which are mapped: until the odds of a miss are one in
 /// 1,024, all are tried, or [`bounds::GUESSES`] are.
 #[must_use]
@@ -106,6 +139,24 @@ mod tests {
                 "{len}: {shape:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_sprayer_with_few_ports_is_given_rounds() {
+        // 1 − (1 − 378/64512)^192 = 67.6 % a round, 89 % in two.
+        let block = Shape {
+            sockets: 378,
+            ports: 192,
+        };
+        assert_eq!(rounds(64512, 192, bounds::SOCKETS), (block, 2));
+        for spare in 1..=bounds::GUESSES {
+            let (shape, rounds) = rounds(64512, spare, bounds::SOCKETS);
+            assert!(shape.both() * u32::from(rounds) <= bounds::PLANNED);
+            let all = u32::from(shape.sockets) * u32::from(rounds);
+            assert!(all >= u32::from(bounds::SOCKETS), "{spare}: {shape:?}");
+        }
+        let free = rounds(64512, bounds::GUESSES, bounds::SOCKETS);
+        assert_eq!(free, (shape(64512, bounds::SOCKETS), 1));
     }
 
     #[test]

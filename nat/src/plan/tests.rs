@@ -68,6 +68,33 @@ fn the_side_with_unknown_ports_scatters_and_the_other_sprays() {
 }
 
 #[test]
+fn a_sprayer_behind_a_block_meets_several_scatters() {
+    let dependent = class(
+        Mapping::AddressDependent,
+        Filtering::AddressDependent,
+        Allocation::Random,
+    );
+    let mut block = hard(Allocation::Block);
+    block.block_len = 256;
+    let Plan::Guess(target) = ours(&dependent, &block) else {
+        panic!("no guess");
+    };
+    // Against random ports one round of all sockets is enough; a block has 192 ports for guesses.
+    let Plan::Guess(once) = ours(&dependent, &hard(Allocation::Random)) else {
+        panic!("no guess");
+    };
+    assert_eq!((once.sockets, once.rounds), (bounds::SOCKETS, 1));
+    assert_eq!(target.rounds, 2);
+    let all = u32::from(target.rounds) * (u32::from(target.sockets) + 192);
+    assert!(all <= bounds::PLANNED, "{all}");
+    assert!(u32::from(target.sockets) * 2 > u32::from(bounds::SOCKETS) * 3 / 2);
+    let Plan::Guess(sprayer) = ours(&block, &dependent) else {
+        panic!("no guess");
+    };
+    assert!(sprayer.shots == Shots::Spray && sprayer.rounds >= target.rounds);
+}
+
+#[test]
 fn a_sequence_is_sampled() {
     let Plan::Guess(part) = ours(&hard(Allocation::Sequential), &easy()) else {
         panic!("no guess");

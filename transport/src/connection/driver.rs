@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
+use dchat_nat::agent;
 use dchat_wire::close::Code;
 use dchat_wire::hello::Hello;
 use dchat_wire::probe::ProbeKeys;
@@ -154,17 +155,19 @@ async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up,
     let mut reader = ControlReader::new(Instant::now());
     let mut tasks = JoinSet::new();
     let mut held = Vec::new();
+    // TLS has proven the peer: its probes may come as soon as it knows our addresses.
+    attach(shared, established)?;
     let greeting = async {
-        let sender = greet(shared, quinn, *peer, address.virt).await?;
+        let (sender, told) = greet(shared, quinn, *peer, address.virt).await?;
         let (incoming, hello) = hear_hello(quinn, &mut reader, &mut tasks, &mut held).await?;
-        Ok::<_, Failure>((sender, incoming, hello))
+        Ok::<_, Failure>((sender, told, incoming, hello))
     };
-    let (sender, incoming, hello) = match tokio::time::timeout(HELLO_TIMEOUT, greeting).await {
+    let (sender, told, incoming, hello) = match tokio::time::timeout(HELLO_TIMEOUT, greeting).await
+    {
         Ok(greeted) => greeted?,
         Err(_) => return Err(Failure::Close(Code::Timeout)),
     };
-    let connection = connection(shared, established, hello);
-    attach(shared, established)?;
+    let connection = connection(shared, established, hello, told);
     let claim = Claim {
         dialer: if established.opened_by_us {
             shared.us
@@ -193,26 +196,30 @@ async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up,
     }
 }
 
-/// Opens our control stream: HELLO, a reserved frame and IDENTIFY in one write.
+/// Opens our control stream: HELLO, a reserved frame, IDENTIFY and, for a trusted peer, CANDIDATES in
+/// one write. With what the peer was told in these.
 async fn greet(
     shared: &Shared,
     quinn: &quinn::Connection,
     peer: PeerId,
     virt: std::net::SocketAddr,
-) -> Result<ControlSender, Failure> {
+) -> Result<(ControlSender, Option<agent::Local>), Failure> {
     let mut send = quinn.open_uni().await.map_err(|_| Failure::Over)?;
     let told = shared.announcement(&peer, virt);
+    let candidates = shared.opening_candidates(&peer, virt);
+    let (local, candidates) = candidates.unzip();
     let opening = Opening {
         instance: shared.instance,
         roles: shared.roles,
         grease: shared.entropy.draw(),
         capabilities: shared.capabilities.clone(),
         identify: told.first(),
+        candidates,
     };
     let written = send.write_all(&opening.to_bytes()).await;
     // A peer that stops our control stream breaks the protocol as one that ends its own.
     written.map_err(|_| Failure::Close(Code::Unexpected))?;
-    Ok(ControlSender::new(send, told, Instant::now()))
+    Ok((ControlSender::new(send, told, Instant::now()), local))
 }
 
 /// Waits for the stream that begins with HELLO. Others that come before it wait.
@@ -245,7 +252,12 @@ async fn hear_hello(
     }
 }
 
-fn connection(shared: &Shared, established: &Established, hello: Hello) -> Connection {
+fn connection(
+    shared: &Shared,
+    established: &Established,
+    hello: Hello,
+    told: Option<agent::Local>,
+) -> Connection {
     Connection::new(Inner {
         quinn: established.quinn.clone(),
         peer: established.peer,
@@ -255,6 +267,7 @@ fn connection(shared: &Shared, established: &Established, hello: Hello) -> Conne
         hello,
         paths: shared.paths.clone(),
         closed_with: OnceLock::new(),
+        told,
         signals: Signals::default(),
         channels: Channels::default(),
         linked: Mutex::new(false),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use dchat_nat::agent::Outcome;
+use dchat_nat::agent::{self, Outcome};
 use dchat_wire::close::Code;
 use dchat_wire::hello::Hello;
 use dchat_wire::ping::Ping;
@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) hello: Hello,
     pub(crate) paths: Paths,
     pub(crate) closed_with: OnceLock<Code>,
+    /// What the peer was told of our candidates together with HELLO.
+    pub(crate) told: Option<agent::Local>,
     /// What the path switch has to tell the peer.
     pub(crate) signals: Signals,
     /// Channels over relays that lead to the peer.

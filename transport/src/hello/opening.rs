@@ -3,10 +3,11 @@
 use dchat_wire::codec::List;
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
+use dchat_wire::nat::Candidates;
 use dchat_wire::{Address, Frame, grease};
 
-/// HELLO with a reserved extension, one frame of a reserved type, and the first IDENTIFY, in the
-/// bytes of one write.
+/// HELLO with a reserved extension, one frame of a reserved type, the first IDENTIFY and the first
+/// CANDIDATES, in the bytes of one write. A peer that does not know CANDIDATES skips them.
 pub(crate) struct Opening {
     /// This process's instance.
     pub(crate) instance: [u8; 16],
@@ -18,6 +19,8 @@ pub(crate) struct Opening {
     pub(crate) capabilities: Capabilities,
     /// The first IDENTIFY.
     pub(crate) identify: Identify,
+    /// The first CANDIDATES, where the peer may know them.
+    pub(crate) candidates: Option<Candidates>,
 }
 
 impl Opening {
@@ -36,6 +39,8 @@ impl Opening {
         let mut bytes = Frame::Hello(hello).to_bytes();
         bytes.extend(grease::frame(frame, content));
         bytes.extend(Frame::Identify(self.identify.clone()).to_bytes());
+        let candidates = self.candidates.clone().map(Frame::Candidates);
+        bytes.extend(candidates.into_iter().flat_map(|frame| frame.to_bytes()));
         bytes
     }
 }
@@ -63,11 +68,18 @@ mod tests {
     )]
 
     use dchat_wire::FrameReader;
+    use dchat_wire::nat::NatClass;
 
     use super::*;
 
     #[test]
-    fn the_opening_is_hello_then_a_reserved_frame_then_identify() {
+    fn the_opening_is_hello_then_a_reserved_frame_then_identify_and_candidates() {
+        let candidates = Candidates {
+            generation: 1,
+            class: NatClass::UNKNOWN,
+            candidates: List::default(),
+            extensions: Default::default(),
+        };
         for seed in 0..=255u8 {
             let opening = Opening {
                 instance: [9; 16],
@@ -75,6 +87,7 @@ mod tests {
                 grease: [seed; 32],
                 capabilities: Capabilities::default(),
                 identify: identify(1, None, []),
+                candidates: Some(candidates.clone()),
             };
             let bytes = opening.to_bytes();
             let mut input = &bytes[..];
@@ -93,6 +106,8 @@ mod tests {
             ])));
             let second = reader.read(&mut input).unwrap();
             assert!(matches!(second, Some(Frame::Identify(_))));
+            let third = reader.read(&mut input).unwrap();
+            assert_eq!(third, Some(Frame::Candidates(candidates.clone())));
             assert!(input.is_empty());
         }
     }

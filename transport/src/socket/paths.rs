@@ -156,6 +156,7 @@ impl Paths {
         let Traverse {
             mut config,
             seed,
+            told,
             local,
         } = traverse;
         self.0.0.act(|switch| {
@@ -169,10 +170,26 @@ impl Paths {
                 seed,
             };
             switch.handle_input(traverse, now());
+            if let Some(local) = told {
+                switch.handle_input(Input::Told { virt, local }, now());
+            }
             if let Some(local) = local {
                 switch.handle_input(Input::Local { virt, local }, now());
             }
         });
+    }
+
+    /// The CANDIDATES with which [`traverse`](Self::traverse) would begin, to be told before it.
+    #[must_use]
+    pub fn opening(
+        &self,
+        virt: SocketAddr,
+        mut config: agent::Config,
+        local: &agent::Local,
+    ) -> Candidates {
+        let current = self.current(virt);
+        config.loopback |= current.is_some_and(|path| path.remote.ip().is_loopback());
+        local.opening(&config)
     }
 
     /// Our own addresses and NAT are these now, for the search of one connection.
@@ -290,6 +307,8 @@ pub struct Traverse {
     pub config: agent::Config,
     /// Different for each connection.
     pub seed: [u8; 32],
+    /// What the peer was told of us already, as [`Paths::opening`].
+    pub told: Option<agent::Local>,
     /// Our own addresses and NAT, where they are known already.
     pub local: Option<agent::Local>,
 }

@@ -45,6 +45,8 @@ pub struct Session {
     /// The messages.
     pub chat: Chat,
     role: Role,
+    /// What the peer was told of us together with HELLO.
+    told: Local,
 }
 
 /// How far a peer has come.
@@ -335,7 +337,7 @@ impl Peer {
                     self.relaying
                         .connected(&mut self.endpoint, virt, rtt.unwrap_or_default());
                 } else {
-                    self.connected(virt, peer);
+                    self.connected(net, virt, peer);
                 }
             }
             quic::Event::Stream { id, bytes, fin } => {
@@ -372,7 +374,8 @@ impl Peer {
     }
 
     /// TLS with another peer is done: HELLO on the control stream, and the first message.
-    fn connected(&mut self, virt: VirtualAddress, peer: PeerId) {
+    fn connected(&mut self, net: &Net, virt: VirtualAddress, peer: PeerId) {
+        let told = self.local(net);
         let Some(connection) = self.endpoint.connection(virt) else {
             return;
         };
@@ -389,11 +392,16 @@ impl Peer {
             extensions: Default::default(),
         });
         connection.write(control, &hello.to_bytes(), false);
+        // In the same flight: TLS has proven who the peer is, and it is a contact.
+        let candidates = told.opening(&agent::Config::default());
+        connection.write(control, &Frame::Candidates(candidates).to_bytes(), false);
+        self.endpoint.attach(virt);
         let session = Session {
             peer,
             up: None,
             chat: Chat::default(),
             role,
+            told,
         };
         self.sessions.insert(virt, session);
         self.write(virt);
@@ -408,7 +416,6 @@ impl Peer {
         let input = match frame {
             Frame::Hello(_) => {
                 session.up = Some(net.now());
-                self.endpoint.attach(virt);
                 let index = (self.endpoint.host().index() as u64) << 32 | ended;
                 let traverse = PathInput::Traverse {
                     virt,
@@ -417,8 +424,10 @@ impl Peer {
                     theirs: session.peer,
                     seed: Rng::secret(self.seed, "agent", index),
                 };
-                let peer = session.peer;
+                let (peer, local) = (session.peer, session.told.clone());
                 self.endpoint.switch.handle_input(traverse, now);
+                let told = PathInput::Told { virt, local };
+                self.endpoint.switch.handle_input(told, now);
                 for further in self.relaying.channels_of(peer) {
                     offer(&mut self.endpoint, virt, further);
                 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use dchat_nat::agent;
 use dchat_wire::hello::capability;
-use dchat_wire::nat::{Candidate, CandidateKind, NatClass};
+use dchat_wire::nat::{Candidate, CandidateKind, Candidates, NatClass};
 use dchat_wire::{Address, Frame, PeerId};
 
 use super::{Shared, State};
@@ -260,6 +260,25 @@ impl Shared {
         state.registry.is_trusted(peer) || state.keeper.contains(peer)
     }
 
+    /// What a peer is told of our candidates before anything is known of it but its name, and the
+    /// frame: only where it is trusted.
+    pub(crate) fn opening_candidates(
+        &self,
+        peer: &PeerId,
+        virt: SocketAddr,
+    ) -> Option<(agent::Local, Candidates)> {
+        if self.relay_only {
+            return None;
+        }
+        let local = {
+            let state = lock(&self.state);
+            let trusted = state.registry.is_trusted(peer);
+            trusted.then(|| state.candidates.local())
+        }?;
+        let candidates = self.paths.opening(virt, agent::Config::default(), &local);
+        Some((local, candidates))
+    }
+
     /// Has the path switch look for direct paths with a trusted peer that can be asked for them. The
     /// lock of the state is held, or not.
     pub(super) fn traverse(&self, connection: &Connection, candidates: &OwnCandidates) {
@@ -269,6 +288,7 @@ impl Shared {
         let traverse = Traverse {
             config: agent::Config::default(),
             seed: self.entropy.draw(),
+            told: connection.inner().told.clone(),
             local: Some(candidates.local()),
         };
         let ends = (self.us, connection.peer_id());

@@ -123,6 +123,14 @@ pub enum Input {
         /// Different for each connection.
         seed: [u8; 32],
     },
+    /// Our own addresses and NAT, as the peer was told them with the first write of the control
+    /// stream ([`agent::Local::opening`]).
+    Told {
+        /// The connection.
+        virt: VirtualAddress,
+        /// What was told.
+        local: agent::Local,
+    },
     /// Our own addresses and NAT, for the agent of a connection.
     Local {
         /// The connection.
@@ -334,6 +342,9 @@ impl Switch {
                 self.attached(virt, now, |attached, cx| {
                     attached.traverse(agent, loopback, cx);
                 });
+            }
+            Input::Told { virt, local } => {
+                self.tell_agent(virt, agent::Input::Told(local), now);
             }
             Input::Local { virt, local } => {
                 self.tell_agent(virt, agent::Input::Local(local), now);
