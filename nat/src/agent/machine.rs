@@ -17,7 +17,7 @@ use super::rng::Rng;
 use crate::candidate::{Permit, Target};
 
 /// What the peer said of itself last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Theirs {
     pub(super) class: NatClass,
     pub(super) candidates: Vec<Candidate>,
@@ -200,10 +200,15 @@ impl Agent {
         }
         self.their_generation = candidates.generation;
         self.patience = None;
-        self.theirs = Some(Theirs {
+        let theirs = Theirs {
             class: candidates.class,
             candidates: candidates.candidates.into_vec(),
-        });
+        };
+        if self.theirs.as_ref() != Some(&theirs) {
+            // It is elsewhere now, or its NAT another: what failed there says nothing.
+            (self.failures, self.losses) = (0, 0);
+        }
+        self.theirs = Some(theirs);
         if self.local.is_some() {
             self.candidates_changed(now);
         }
@@ -314,7 +319,9 @@ impl Agent {
             .as_ref()
             .is_some_and(|attempt| attempt.won.is_none());
         let since = self.direct.take();
-        if since.is_none() && trying {
+        if trying {
+            // A peer that moves says so before its old address is missed: it is being looked for.
+            self.outcome = Outcome::Relayed(Reason::StillTrying);
             return;
         }
         self.abandon();

@@ -21,6 +21,9 @@
 //! answer, after which only better addresses are probed for [`bounds::GRACE`] more, or with the
 //! [`Reason`] why none came.
 //!
+//! **Who moves.** Changed CANDIDATES of the peer end every backoff, as a changed network of our own does.
+//! They often come before its old address is missed: a loss does not end the search they began.
+//!
 //! **Roles.** The smaller PeerId is controlling: it breaks ties in the plan and is the first to
 //! begin again after a failure. Each side may use whatever path it proved; the switch prefers among
 //! proven paths at any time, so there is no nomination.

@@ -1,9 +1,11 @@
 //! One behaviour each.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use dchat_nat::agent::{Agent, Config, Input, Local, Outcome, Output, Reason, Side, bounds};
+use dchat_nat::agent::{
+    Agent, Config, Input, Local, Outcome, Output, Reason, Side, Socket, bounds,
+};
 use dchat_wire::extension::Extensions;
 use dchat_wire::nat::{CandidateKind, Candidates, NatClass, Punch};
 use dchat_wire::{Frame, List};
@@ -413,6 +415,79 @@ fn a_changed_network_is_told_and_tried_at_once() {
         world.hosts[0].direct.is_some()
     });
     assert!(world.now - before <= Duration::from_millis(200));
+}
+
+/// Reached at this address and lost again three times within a minute.
+fn unsteady(at: &mut Instant, home: SocketAddr) -> Agent {
+    let mut agent = lone(&["8.8.8.8:1"]);
+    agent.handle_input(theirs(1, &[home]), *at);
+    for _ in 0..3 {
+        probes(&mut agent, at, Duration::from_secs(10));
+        answered(&mut agent, home, *at);
+        agent.handle_input(Input::Lost, *at);
+    }
+    probes(&mut agent, at, Duration::from_secs(10));
+    answered(&mut agent, home, *at);
+    probes(&mut agent, at, Duration::from_secs(3));
+    agent
+}
+
+fn answered(agent: &mut Agent, remote: SocketAddr, at: Instant) {
+    let rtt = Duration::from_millis(20);
+    let from = Socket::Main;
+    agent.handle_input(Input::Answered { from, remote, rtt }, at);
+}
+
+/// Where it probes in the next `span`.
+fn probes(agent: &mut Agent, at: &mut Instant, span: Duration) -> Vec<SocketAddr> {
+    let until = *at + span;
+    let mut sent = Vec::new();
+    loop {
+        sent.extend(
+            outputs(agent)
+                .into_iter()
+                .filter_map(|output| match output {
+                    Output::Probe { remote, .. } => Some(remote),
+                    _ => None,
+                }),
+        );
+        let Some(due) = agent.poll_timeout().filter(|due| *due < until) else {
+            break;
+        };
+        *at = due.max(*at);
+        agent.handle_timeout(*at);
+    }
+    *at = until;
+    sent
+}
+
+#[test]
+fn a_loss_that_is_noticed_late_does_not_end_the_search_at_the_peers_new_address() {
+    let [home, away]: [SocketAddr; 2] =
+        ["1.1.1.1:4001", "2.2.2.2:4001"].map(|at| at.parse().unwrap());
+    let mut at = start();
+    let mut agent = unsteady(&mut at, home);
+    agent.handle_input(theirs(2, &[away]), at);
+    assert!(probes(&mut agent, &mut at, Duration::from_millis(500)).contains(&away));
+    agent.handle_input(Input::Lost, at);
+    let told = outputs(&mut agent);
+    let again = |output: &Output| matches!(output, Output::Send(_));
+    assert!(!told.iter().any(again), "the peer has begun already");
+    assert!(probes(&mut agent, &mut at, Duration::from_millis(500)).contains(&away));
+}
+
+#[test]
+fn a_peer_that_moved_is_no_longer_one_whose_paths_do_not_last() {
+    let [home, away]: [SocketAddr; 2] =
+        ["1.1.1.1:4001", "2.2.2.2:4001"].map(|at| at.parse().unwrap());
+    let mut at = start();
+    let mut agent = unsteady(&mut at, home);
+    agent.handle_input(theirs(2, &[away]), at);
+    probes(&mut agent, &mut at, Duration::from_millis(500));
+    answered(&mut agent, away, at);
+    probes(&mut agent, &mut at, Duration::from_secs(3));
+    agent.handle_input(Input::Lost, at);
+    assert!(probes(&mut agent, &mut at, Duration::from_millis(500)).contains(&away));
 }
 
 #[test]
