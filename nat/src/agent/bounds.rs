@@ -62,6 +62,9 @@ pub const GUESS_WINDOW: Duration = Duration::from_secs(3600);
 
 /// How long ordinary probes run before ports are guessed: peers in one network need no guessing.
 pub const GUESS_AFTER: Duration = Duration::from_millis(150);
+/// How long a scatter waits for the peer's first probe, where it has to go to its source: a peer that
+/// begins a slow relay's round trip later, and a probe of its lost.
+pub const SOURCE_WAIT: Duration = Duration::from_millis(1000);
 /// How long a sample may take.
 pub const SAMPLE_TIMEOUT: Duration = Duration::from_millis(1000);
 /// How long the answer to a PUNCH may take over a slow relay.

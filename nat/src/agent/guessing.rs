@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use dchat_wire::extension::Extensions;
-use dchat_wire::nat::{Mapping, Prediction, Punch};
+use dchat_wire::nat::{Filtering, Mapping, Prediction, Punch};
 use dchat_wire::{Address, Frame};
 
 use super::bounds;
@@ -18,6 +18,7 @@ use crate::plan::{Law, Plan, Shots, plan, predicted_ports, spare_ports};
 impl Agent {
     /// Does what is due in the rounds.
     pub(super) fn advance_rounds(&mut self, now: Instant) {
+        let waits = self.awaits_source(now);
         let Some(punching) = self.punching() else {
             return;
         };
@@ -25,12 +26,35 @@ impl Agent {
             return;
         }
         match punching.step {
+            Step::Due(_) if waits => punching.step = Step::Due(now + bounds::PACE * 2),
             Step::Due(_) => self.begin_round(now),
             Step::Sampling { .. } => self.on_sampled(None, now),
             Step::Awaiting { .. } => punching.fail(Failure::Silent, now),
             Step::Firing { .. } => punching.fail(Failure::Missed, now),
             Step::Waiting { .. } | Step::Over => punching.stop(),
         }
+    }
+
+    /// Whether our scatter has to go to where the peer's packets come from, which only they tell, and
+    /// none has come yet: the peer may begin later than we.
+    fn awaits_source(&self, now: Instant) -> bool {
+        let (Some(attempt), Some(local), Some(theirs)) = (&self.attempt, &self.local, &self.theirs)
+        else {
+            return false;
+        };
+        let scatters = attempt
+            .punching
+            .as_ref()
+            .is_some_and(|punching| matches!(punching.part.shots, Shots::Scatter { .. }));
+        let admits = matches!(
+            local.class.filtering,
+            Filtering::None | Filtering::EndpointIndependent
+        );
+        scatters
+            && admits
+            && theirs.class.mapping == Mapping::AddressDependent
+            && attempt.learned.is_none()
+            && now < attempt.began + bounds::SOURCE_WAIT
     }
 
     fn begin_round(&mut self, now: Instant) {
