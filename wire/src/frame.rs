@@ -13,6 +13,7 @@
 use crate::chat::{ChatOpen, Envelope, Undecryptable};
 use crate::close;
 use crate::codec::{self, DecodeError};
+use crate::dht::{DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues};
 use crate::hello::Hello;
 use crate::identify::Identify;
 use crate::limits;
@@ -148,6 +149,20 @@ frames! {
     RelayAccept(RelayAccept) = 0x0025, max 1024;
     /// The channel is open.
     RelayOpened(RelayOpened) = 0x0026, max 1024;
+    /// Asks who is nearest to a position.
+    DhtFind(DhtFind) = 0x0030, max 1024;
+    /// Answers it.
+    DhtNodes(DhtNodes) = 0x0031, max 4096;
+    /// Asks what is stored under a key.
+    DhtGet(DhtGet) = 0x0032, max 1024;
+    /// Answers it.
+    DhtValues(DhtValues) = 0x0033, max limits::DHT_VALUES;
+    /// Asks to store a record.
+    DhtPut(DhtPut) = 0x0034, max 8192;
+    /// It is stored.
+    DhtStored(DhtStored) = 0x0035, max 1024;
+    /// Answers any of the three questions: no.
+    DhtRefused(DhtRefused) = 0x0036, max 1024;
 }
 
 impl Frame {

@@ -25,8 +25,21 @@ impl Context {
     /// Authenticates path probes.
     pub const PROBE: Self = Self("dchat/1 2026-11 path probe");
 
+    /// The position of a node of the DHT, from what its puzzle yields.
+    pub const POSITION: Self = Self("dchat/1 2026-11 dht position");
+    /// The key a record is stored under.
+    pub const DHT_KEY: Self = Self("dchat/1 2026-11 dht key");
+    /// Names a record in questions of the DHT.
+    pub const RECORD: Self = Self("dchat/1 2026-11 record digest");
+    /// The seed of a key that signs records only those who share a secret find.
+    pub const BLINDED_SIGNER: Self = Self("dchat/1 2026-11 blinded signer");
+    /// Encrypts their payload.
+    pub const BLINDED_SEAL: Self = Self("dchat/1 2026-11 blinded seal");
+    /// Authenticates pulses.
+    pub const PULSE: Self = Self("dchat/1 2026-11 pulse");
+
     /// All contexts, for the registry and its vectors.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::PAIR,
         Self::ENTRY,
         Self::ENTRY_ID,
@@ -34,6 +47,12 @@ impl Context {
         Self::INVITE_CHECK,
         Self::RESET_KEY,
         Self::PROBE,
+        Self::POSITION,
+        Self::DHT_KEY,
+        Self::RECORD,
+        Self::BLINDED_SIGNER,
+        Self::BLINDED_SEAL,
+        Self::PULSE,
     ];
 
     /// The context string as the spec gives it.
@@ -63,6 +82,13 @@ pub fn pair_conversation(one: &PeerId, other: &PeerId) -> [u8; 32] {
         (other, one)
     };
     Context::PAIR.digest(&[low.public_key(), high.public_key()])
+}
+
+/// The key under which what `name` stands for is stored, for records of `kind`: the signer's public
+/// key for what a signer says of itself, a topic's name for what many say.
+#[must_use]
+pub fn dht_key(kind: u16, name: &[u8]) -> [u8; 32] {
+    Context::DHT_KEY.digest(&[&kind.to_le_bytes(), name])
 }
 
 /// The 16-byte name of a message: known to its author before it is sent, and equal on both sides.

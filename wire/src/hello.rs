@@ -27,6 +27,8 @@ pub mod capability {
     pub const PUNCH: u16 = 2;
     /// Answers REACH, and STUN on its own port.
     pub const REACH: u16 = 3;
+    /// Asks and, where it serves, answers the DHT's questions.
+    pub const DHT: u16 = 4;
 }
 
 body! {

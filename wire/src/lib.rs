@@ -14,12 +14,15 @@
 //!
 //! The layers, from the bottom: [`codec`] encodes bodies, [`frame`] delimits them on a stream,
 //! [`sign`] and [`record`] make them provable, and one module per subject ([`hello`], [`identify`],
-//! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`], [`invite`]) gives the bodies themselves.
+//! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`],
+//! [`dht`], [`invite`]) gives the bodies themselves.
 
 pub mod address;
+pub mod advert;
 pub mod chat;
 pub mod close;
 pub mod codec;
+pub mod dht;
 pub mod extension;
 pub mod frame;
 pub mod grease;

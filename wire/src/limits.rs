@@ -38,6 +38,21 @@ pub const RECORD_BODY: usize = RECORD_PAYLOAD + 256;
 /// Sessions a peer lists when a chat opens.
 pub const SESSIONS: usize = 8;
 
+/// Addresses in a record that leads to a service or mailbox.
+pub const ADVERT_ADDRESSES: usize = 4;
+/// Bytes sealed in a record for those who share a secret: a few addresses, padded.
+pub const SEALED: usize = 1024;
+/// Parts the topic of relays is split into, so that no 20 nodes serve everybody who looks for one.
+pub const RELAY_SHARDS: u8 = 4;
+/// Nodes in one answer of the DHT: the size of a k-bucket.
+pub const DHT_NODES: usize = 20;
+/// Positions an asker of the DHT may say it knows already: a full answer and half another.
+pub const DHT_KNOWN: usize = 32;
+/// Records in one answer of the DHT.
+pub const DHT_RECORDS: usize = 32;
+/// Bytes of an answer with records: seven of the largest, or 32 of 1 KiB, and the nodes.
+pub const DHT_VALUES: usize = 36 * 1024;
+
 /// Bytes of one message's text in UTF-8.
 pub const TEXT: usize = 64 * 1024;
 /// Bytes of one entry's body: a text and room for what later kinds add to it.

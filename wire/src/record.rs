@@ -5,6 +5,7 @@
 use crate::address::Address;
 use crate::codec::{self, Bytes, DecodeError, List, body};
 use crate::extension::Extensions;
+use crate::hash::Context;
 use crate::id::PeerId;
 use crate::limits;
 use crate::sign::{self, BadSignature, Identity, Purpose};
@@ -47,6 +48,16 @@ pub mod kind {
     pub const DEVICE: u16 = 2;
     /// [`Voucher`](crate::relay::Voucher).
     pub const VOUCHER: u16 = 3;
+    /// [`RelayAdvert`](crate::advert::RelayAdvert).
+    pub const RELAY: u16 = 4;
+    /// [`ServiceAdvert`](crate::advert::ServiceAdvert).
+    pub const SERVICE: u16 = 5;
+    /// [`MailboxPointer`](crate::advert::MailboxPointer).
+    pub const MAILBOX: u16 = 6;
+    /// [`Presence`](crate::advert::Presence).
+    pub const PRESENCE: u16 = 7;
+    /// [`Rendezvous`](crate::advert::Rendezvous).
+    pub const RENDEZVOUS: u16 = 8;
 }
 
 /// A body that can be the payload of a record.
@@ -135,6 +146,12 @@ pub struct Verified<P> {
 }
 
 impl SignedRecord {
+    /// The record's name: a digest of the signed bytes and the signature.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Context::RECORD.digest(&[&self.signature, self.body.as_slice()])
+    }
+
     /// Signs `payload`, valid from `issued_at` for `lifetime` milliseconds, capped to what the kind
     /// allows.
     #[must_use]

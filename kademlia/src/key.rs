@@ -1,0 +1,85 @@
+//! Positions and the distance between them: 256 bits under XOR (Maymounkov and Mazières, 2002).
+
+use core::fmt;
+
+/// Bits of a key.
+pub const BITS: u32 = 256;
+
+/// A position in the table: a node's, or where a record belongs. Big-endian.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub [u8; 32]);
+
+/// The XOR of two keys, ordered as an unsigned number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Distance([u64; 4]);
+
+impl Key {
+    /// How far `other` is.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> Distance {
+        let (ours, theirs) = (self.words(), other.words());
+        Distance(core::array::from_fn(|i| ours[i] ^ theirs[i]))
+    }
+
+    /// Leading bits both have in common: 256 for equal keys.
+    #[must_use]
+    pub fn common_prefix(&self, other: &Self) -> u32 {
+        self.distance(other).leading_zeros()
+    }
+
+    /// The last four bytes, by which an asker says which nodes it knows.
+    #[must_use]
+    pub fn tail(&self) -> u32 {
+        let [.., a, b, c, d] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// The key as four words, most significant first.
+    #[must_use]
+    fn words(&self) -> [u64; 4] {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(self.0.as_chunks::<8>().0) {
+            *word = u64::from_be_bytes(*bytes);
+        }
+        words
+    }
+}
+
+impl Distance {
+    /// None at all.
+    pub const ZERO: Self = Self([0; 4]);
+
+    /// Leading zero bits, which is the length of the common prefix.
+    #[must_use]
+    pub fn leading_zeros(&self) -> u32 {
+        let mut zeros = 0;
+        for word in self.0 {
+            zeros += word.leading_zeros();
+            if word != 0 {
+                break;
+            }
+        }
+        zeros
+    }
+
+    /// As a fraction of the whole space, 0 to 1: for estimates.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        self.0[0] as f64 / 2f64.powi(64)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in &self.0[..4] {
+            write!(f, "{byte:02x}")?;
+        }
+        f.write_str("…")
+    }
+}
+
+impl fmt::Debug for Distance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "2^{}", BITS - self.leading_zeros())
+    }
+}

@@ -1,0 +1,15 @@
+//! Finding anybody: a distributed hash table without a socket, a clock or randomness of its own.
+//!
+//! A node of the table has a position ([`Key`]), the hash of its public key and of a memory-hard
+//! puzzle. It keeps contacts near every distance from itself, and answers who is nearest to a key
+//! and what is stored there. Time and seeds come in, values go out: the very same code runs in
+//! production, in a simulated world of a hundred thousand nodes, and under the fuzzer.
+
+pub mod call;
+pub mod contact;
+pub mod key;
+pub mod time;
+
+pub use contact::{Contact, Subnet};
+pub use key::{Distance, Key};
+pub use time::Time;
