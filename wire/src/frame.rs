@@ -14,6 +14,12 @@ use crate::chat::{ChatOpen, Envelope, Undecryptable};
 use crate::close;
 use crate::codec::{self, DecodeError};
 use crate::dht::{DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues};
+use crate::gossip::{
+    GossipAnnounce, GossipDigest, GossipFetch, GossipJoin, GossipLeave, GossipMore, GossipOpen,
+    GossipProof, GossipPull, GossipPush, GossipRange, GossipShuffle, GossipSketch, GossipSpans,
+    GossipTree,
+};
+use crate::group::GroupOperations;
 use crate::hello::Hello;
 use crate::identify::Identify;
 use crate::limits;
@@ -163,6 +169,38 @@ frames! {
     DhtStored(DhtStored) = 0x0035, max 1024;
     /// Answers any of the three questions: no.
     DhtRefused(DhtRefused) = 0x0036, max 1024;
+    /// First frame of a room's stream.
+    GossipOpen(GossipOpen) = 0x0040, max 1024;
+    /// No longer neighbours in the room.
+    GossipLeave(GossipLeave) = 0x0041, max 4096;
+    /// Somebody is new.
+    GossipJoin(GossipJoin) = 0x0042, max 1024;
+    /// Some members for others.
+    GossipShuffle(GossipShuffle) = 0x0043, max 4096;
+    /// An item.
+    GossipPush(GossipPush) = 0x0044, max limits::ENTRY_BODY + 4096;
+    /// Items to be had.
+    GossipAnnounce(GossipAnnounce) = 0x0045, max 16 * 1024;
+    /// Asks for items.
+    GossipPull(GossipPull) = 0x0046, max 20 * 1024;
+    /// Changes who pushes what.
+    GossipTree(GossipTree) = 0x0047, max 20 * 1024;
+    /// All that is held, in sixteen bytes.
+    GossipDigest(GossipDigest) = 0x0048, max 16;
+    /// Cells of a sketch of it.
+    GossipSketch(GossipSketch) = 0x0049, max 40 * 1024;
+    /// Asks for more of them.
+    GossipMore(GossipMore) = 0x004a, max 8192;
+    /// An author contradicts itself.
+    GossipProof(GossipProof) = 0x004b, max 8192;
+    /// Asks what an archive holds.
+    GossipRange(GossipRange) = 0x004c, max 8192;
+    /// Where it differs.
+    GossipSpans(GossipSpans) = 0x004d, max 8192;
+    /// Asks for a part of it.
+    GossipFetch(GossipFetch) = 0x004e, max 1024;
+    /// Operations on a group's membership.
+    GroupOperations(GroupOperations) = 0x0050, max limits::FRAME_BODY;
 }
 
 impl Frame {

@@ -38,8 +38,19 @@ impl Context {
     /// Authenticates pulses.
     pub const PULSE: Self = Self("dchat/1 2026-11 pulse");
 
+    /// Names an author's log in a room.
+    pub const LOG: Self = Self("dchat/1 2026-11 room log");
+    /// Chains the items of a log.
+    pub const ITEM: Self = Self("dchat/1 2026-11 item hash");
+    /// Binds an item to its body.
+    pub const ITEM_BODY: Self = Self("dchat/1 2026-11 item body");
+    /// Digests what a member of a room holds.
+    pub const FRONTIER: Self = Self("dchat/1 2026-11 frontier");
+    /// Names an operation on a group's membership.
+    pub const MEMBERSHIP: Self = Self("dchat/1 2026-11 membership operation");
+
     /// All contexts, for the registry and its vectors.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::PAIR,
         Self::ENTRY,
         Self::ENTRY_ID,
@@ -53,6 +64,11 @@ impl Context {
         Self::BLINDED_SIGNER,
         Self::BLINDED_SEAL,
         Self::PULSE,
+        Self::LOG,
+        Self::ITEM,
+        Self::ITEM_BODY,
+        Self::FRONTIER,
+        Self::MEMBERSHIP,
     ];
 
     /// The context string as the spec gives it.

@@ -15,7 +15,7 @@
 //! The layers, from the bottom: [`codec`] encodes bodies, [`frame`] delimits them on a stream,
 //! [`sign`] and [`record`] make them provable, and one module per subject ([`hello`], [`identify`],
 //! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`],
-//! [`dht`], [`invite`]) gives the bodies themselves.
+//! [`dht`], [`gossip`], [`group`], [`invite`]) gives the bodies themselves.
 
 pub mod address;
 pub mod advert;
@@ -25,7 +25,9 @@ pub mod codec;
 pub mod dht;
 pub mod extension;
 pub mod frame;
+pub mod gossip;
 pub mod grease;
+pub mod group;
 pub mod hash;
 pub mod hello;
 pub mod id;

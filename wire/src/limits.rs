@@ -53,6 +53,28 @@ pub const DHT_RECORDS: usize = 32;
 /// Bytes of an answer with records: seven of the largest, or 32 of 1 KiB, and the nodes.
 pub const DHT_VALUES: usize = 36 * 1024;
 
+/// Addresses of a member in what members tell each other of others.
+pub const GOSSIP_ADDRESSES: usize = 2;
+/// Members in one shuffle or parting.
+pub const GOSSIP_PEERS: usize = 8;
+/// Logs in one announcement, pull or change of trees; a full one takes 16 KiB.
+pub const GOSSIP_MARKS: usize = 1024;
+/// Cells in one part of a sketch.
+pub const GOSSIP_CELLS: usize = 4096;
+/// Ranges of an archive in one frame.
+pub const GOSSIP_SPANS: usize = 64;
+
+/// Members of a group, invited ones included.
+pub const GROUP_MEMBERS: usize = 256;
+/// Operations one operation may name as seen: more than there are administrators at odds at once.
+pub const GROUP_PARENTS: usize = 16;
+/// Bytes of a group's name or policy.
+pub const GROUP_TEXT: usize = 256;
+/// Bytes of an operation: parents, text, two keys, and room for extensions.
+pub const GROUP_OPERATION: usize = 2048;
+/// Operations in one frame.
+pub const GROUP_OPERATIONS: usize = 64;
+
 /// Bytes of one message's text in UTF-8.
 pub const TEXT: usize = 64 * 1024;
 /// Bytes of one entry's body: a text and room for what later kinds add to it.

@@ -13,6 +13,10 @@ use crate::id::PeerId;
 pub enum Purpose {
     /// A [`record`](crate::record).
     Record,
+    /// An item of a [room](crate::gossip).
+    Item,
+    /// An operation on a [group's](crate::group) membership.
+    Membership,
 }
 
 impl Purpose {
@@ -21,6 +25,8 @@ impl Purpose {
     pub fn context(self) -> &'static str {
         match self {
             Self::Record => "dchat/1 record",
+            Self::Item => "dchat/1 item",
+            Self::Membership => "dchat/1 membership",
         }
     }
 }

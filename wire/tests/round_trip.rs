@@ -196,7 +196,8 @@ fn every_sample_is_one_of_the_bodies_and_decodes() {
 
 #[test]
 fn every_frame_type_has_a_sample() {
-    let types: Vec<_> = samples::frames().iter().map(Frame::frame_type).collect();
+    let frames = [samples::frames(), support::gossip::frames()].concat();
+    let types: Vec<_> = frames.iter().map(Frame::frame_type).collect();
     assert_eq!(types, dchat_wire::FrameType::ALL);
 }
 

@@ -12,6 +12,7 @@
 
 pub mod agree;
 pub mod bodies;
+pub mod gossip;
 pub mod hand;
 pub mod hex;
 pub mod mirror;
