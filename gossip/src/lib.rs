@@ -5,13 +5,24 @@
 //! digests. Time and seeds come in, values go out: the very same code runs in production, in a
 //! simulated world of ten thousand members, and under the fuzzer.
 
+pub mod config;
 pub mod frontier;
 pub mod log;
+pub mod message;
+pub mod node;
+pub mod overlay;
+pub mod round;
+pub mod score;
 pub mod sketch;
+pub mod spread;
 pub mod time;
 
 mod rng;
 mod siphash;
 
+pub use config::Config;
 pub use frontier::{Frontier, Log, LogId};
+pub use log::{Item, Judge, Verdict};
+pub use message::Message;
+pub use node::{Input, Node, Output};
 pub use time::Time;

@@ -12,6 +12,7 @@ mod place;
 mod proof;
 
 pub use item::{Item, ItemFault};
+pub(crate) use item::hour;
 pub use order::Position;
 pub use parked::Parked;
 pub use place::{Place, Window, place};

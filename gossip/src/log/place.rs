@@ -15,7 +15,7 @@ pub struct Window(pub Duration);
 impl Default for Window {
     /// A day, the default of public rooms.
     fn default() -> Self {
-        Self(Duration::from_hours(24))
+        Self(Duration::from_secs(24 * 3600))
     }
 }
 

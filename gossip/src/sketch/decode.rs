@@ -66,6 +66,12 @@ impl Decoder {
         self.ours.salt()
     }
 
+    /// The hash of a log of ours in this sketch.
+    #[must_use]
+    pub fn hash_of(&self, log: Log) -> Option<u32> {
+        self.ours.hash_of(log)
+    }
+
     /// How many cells have come.
     #[must_use]
     pub fn have(&self) -> usize {

@@ -81,6 +81,13 @@ impl Snapshot {
         }
     }
 
+    /// The hash of `log`.
+    #[must_use]
+    pub fn hash_of(&self, log: Log) -> Option<u32> {
+        let found = self.logs.iter().find(|(_, _, other)| *other == log);
+        found.map(|(hash, _, _)| *hash)
+    }
+
     /// The hashes of all logs, ascending.
     pub(super) fn hashes(&self) -> impl Iterator<Item = u32> {
         self.logs.iter().map(|(hash, _, _)| *hash)

@@ -1,0 +1,88 @@
+//! What a room can be tuned by. The defaults are the spec's (`80-gossip` §10) and were measured.
+
+use core::time::Duration;
+
+use crate::log::Window;
+use crate::round::Pacing;
+
+/// Settings of one room; a few hundred bytes that all rooms of a process may share.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Neighbours a member wants; with up to one more member than that everybody is everybody's
+    /// neighbour. From 2 to [`MAX_DEGREE`].
+    pub degree: usize,
+    /// Links accepted beyond `degree`, so that a new member is not refused and a split room can
+    /// grow together; the least useful go after `trim_after`. At most 4.
+    pub spare: usize,
+    /// How long there may be more links than `degree`.
+    pub trim_after: Duration,
+    /// How long an offer to be neighbours may stay unanswered.
+    pub open_timeout: Duration,
+    /// Between two exchanges of some members' names with a neighbour.
+    pub shuffle_every: Duration,
+    /// Between two attempts to link with a member that is no neighbour, so that the graph stays
+    /// mixed.
+    pub mix_every: Duration,
+    /// Between two attempts to reach a member that went without a word, while one is remembered:
+    /// what heals a split room.
+    pub heal_every: Duration,
+
+    /// When rounds of comparing digests take place.
+    pub pacing: Pacing,
+    /// At least so long between two sketches of this member's.
+    pub sketch_gap: Duration,
+    /// How long a sketch under way waits for the other side.
+    pub session_timeout: Duration,
+    /// An item that came less long ago may still be on its way along a tree: it is announced, not
+    /// sent again.
+    pub settled: Duration,
+
+    /// Announcements wait at least so long: those who have the item by then say so first, and items
+    /// share a frame.
+    pub announce_after: Duration,
+    /// And at most so much longer, at random, so that one end of a link is first.
+    pub announce_jitter: Duration,
+    /// How long the push of a known tree may lag behind the announcement of another.
+    pub patience: Duration,
+    /// A pull is repeated, elsewhere if it can be, after twice the round trip and this.
+    pub pull_margin: Duration,
+    /// Round trip of a link on which none has been measured.
+    pub first_rtt: Duration,
+    /// By how much earlier an item must have been to be had elsewhere for a log to change its tree.
+    pub better_by: Duration,
+
+    /// How long items are kept and logs without items remembered.
+    pub window: Window,
+}
+
+/// Links at once, refused and half-open ones included: one bit each in sixteen.
+pub(crate) const SLOTS: usize = 16;
+/// Largest [`Config::degree`]: with spare links and half-open ones no more than there are slots.
+pub const MAX_DEGREE: usize = 10;
+
+impl Default for Config {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        let s = Duration::from_secs;
+        Self {
+            degree: 8,
+            spare: 2,
+            trim_after: s(15),
+            open_timeout: s(5),
+            shuffle_every: s(60),
+            mix_every: s(60),
+            heal_every: s(8),
+            pacing: Pacing::default(),
+            sketch_gap: ms(500),
+            session_timeout: s(3),
+            settled: s(2),
+            announce_after: ms(25),
+            announce_jitter: ms(35),
+            patience: ms(40),
+            pull_margin: ms(30),
+            first_rtt: ms(60),
+            better_by: ms(3),
+            window: Window::default(),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Announcements, sent and received, and the trees that follow from them.
+
+use core::time::Duration;
+
+use dchat_wire::gossip::Mark;
+use dchat_wire::limits;
+
+use super::Node;
+use crate::config::SLOTS;
+use crate::frontier::Log;
+use crate::message::Message;
+use crate::spread::NOBODY;
+
+impl<H: Copy + Eq> Node<H> {
+    /// Slots whose driver queue is full.
+    pub(super) fn congested_slots(&self) -> u16 {
+        let mut slots = 0;
+        for (slot, link) in self.links.iter().enumerate().take(SLOTS) {
+            if link.as_ref().is_some_and(|link| link.congested) {
+                slots |= 1 << slot;
+            }
+        }
+        slots
+    }
+
+    pub(super) fn announce_soon(&mut self) {
+        if self.announce_at.is_none() {
+            let jitter = self.config.announce_jitter.as_millis() as u64;
+            let jitter = Duration::from_millis(self.rng.between(0, jitter));
+            self.announce_at = Some(self.now + self.config.announce_after + jitter);
+        }
+    }
+
+    /// Has all that is held announced to a neighbour.
+    pub(super) fn announce_all(&mut self, slot: usize) {
+        let logs: Vec<Log> = self
+            .frontier
+            .iter()
+            .filter(|(_, tip)| tip.seq > 0 && tip.counts(self.horizon))
+            .map(|(log, _)| log)
+            .collect();
+        for log in logs {
+            self.announce_later(slot, log);
+        }
+    }
+
+    /// Has `log` announced to a neighbour that is not known to have it.
+    pub(super) fn announce_later(&mut self, slot: usize, log: Log) {
+        let bit = 1_u16 << slot;
+        let Some(branch) = self.branch_mut(log) else {
+            return;
+        };
+        if branch.pending & bit == 0 {
+            branch.pending |= bit;
+            if let Some(link) = self.link_mut(slot) {
+                link.pending.push(log);
+            }
+        }
+        self.announce_soon();
+    }
+
+    /// Sends what is to be announced, to whom is not congested.
+    pub(super) fn announce(&mut self) {
+        self.announce_at = None;
+        for slot in self.live_slots() {
+            let Some(link) = self.link_mut(slot).filter(|link| !link.congested) else {
+                continue;
+            };
+            let pending = core::mem::take(&mut link.pending);
+            if pending.is_empty() {
+                continue;
+            }
+            let mut marks = Vec::with_capacity(pending.len().min(limits::GOSSIP_MARKS));
+            for log in pending {
+                marks.extend(self.mark(slot, log));
+                if marks.len() == limits::GOSSIP_MARKS {
+                    let full = core::mem::take(&mut marks);
+                    self.send_slot(slot, Message::Announce(full));
+                }
+            }
+            if !marks.is_empty() {
+                self.send_slot(slot, Message::Announce(marks));
+            }
+        }
+    }
+
+    /// What to announce of `log`, unless the neighbour has it by now.
+    fn mark(&mut self, slot: usize, log: Log) -> Option<Mark> {
+        let (bit, now) = (1_u16 << slot, self.now);
+        let branch = self.branches.get_mut(log.index())?;
+        branch.pending &= !bit;
+        if branch.told & bit != 0 {
+            return None;
+        }
+        let tip = self.frontier.tip(log).filter(|tip| tip.seq > 0)?;
+        Some(Mark {
+            log: tip.id.prefix(),
+            seq: tip.seq,
+            age: branch.age(now),
+        })
+    }
+
+    /// A neighbour says what it holds.
+    pub(super) fn announced(&mut self, slot: usize, marks: &[Mark]) {
+        let bit = 1_u16 << slot;
+        for mark in marks {
+            let log = self.frontier.find_prefix(mark.log);
+            let held = log.and_then(|log| self.frontier.tip(log));
+            let held = held.map_or(0, |tip| if tip.closed { u32::MAX } else { tip.seq });
+            if mark.seq > held {
+                self.lack(slot, log, mark);
+            } else if let Some(log) = log
+                && mark.seq == held
+            {
+                if let Some(branch) = self.branch_mut(log) {
+                    branch.told |= bit;
+                }
+                self.may_be_faster(slot, log, mark);
+            }
+        }
+    }
+
+    /// A neighbour has what is lacking here: asked for at once, unless its tree may be about to
+    /// bring it.
+    fn lack(&mut self, slot: usize, log: Option<Log>, mark: &Mark) {
+        let live = self.live;
+        let has_parent = log
+            .and_then(|log| self.branch_mut(log))
+            .is_some_and(|branch| {
+                branch.parent != NOBODY
+                    && live & (1 << branch.parent) != 0
+                    && usize::from(branch.parent) != slot
+                    && branch.misses < 2
+            });
+        let age = Duration::from_millis(mark.age.into());
+        let wait = if has_parent {
+            self.config.patience.saturating_sub(age)
+        } else {
+            Duration::ZERO
+        };
+        let at = self.now + wait;
+        self.wants.note(mark.log, mark.seq, slot, at);
+        if wait.is_zero() {
+            self.ask(mark.log);
+        }
+    }
+
+    /// Moves a branch to a neighbour from whom the item would have come earlier than it came from
+    /// the parent, by what the announcement says of its age.
+    ///
+    /// Every member judges by one and the same item, of which its parent has to have been earlier
+    /// than itself; so no circle comes of it.
+    fn may_be_faster(&mut self, slot: usize, log: Log, mark: &Mark) {
+        let (live, now) = (self.live, self.now);
+        let better_by = self.config.better_by.as_millis() as u64;
+        let Some(branch) = self.branches.get_mut(log.index()) else {
+            return;
+        };
+        if mark.age == u16::MAX || branch.parent == NOBODY || usize::from(branch.parent) == slot {
+            return;
+        }
+        let (there, here) = (u64::from(mark.age), u64::from(branch.age(now)));
+        // The older the item is by what is said, the earlier it would have been here.
+        if there + 20 >= here && branch.children & (1 << slot) == 0 {
+            branch.backup = slot as u8;
+        }
+        if !branch.pushed || there < here + better_by || branch.children & (1 << slot) != 0 {
+            return;
+        }
+        let parent = usize::from(branch.parent);
+        branch.parent = slot as u8;
+        branch.misses = 0;
+        // Once for an item: what another says now is measured against the old path.
+        branch.pushed = false;
+        self.stat.moved += 1;
+        self.trees.push((slot, mark.log, true));
+        if live & (1 << parent) != 0 {
+            self.trees.push((parent, mark.log, false));
+        }
+    }
+
+    /// A neighbour wants items pushed from now on, or no longer.
+    pub(super) fn regrown(&mut self, slot: usize, graft: &[u64], prune: &[u64]) {
+        for log in graft {
+            self.graft(slot, *log);
+        }
+        for log in prune {
+            if let Some(log) = self.frontier.find_prefix(*log)
+                && let Some(branch) = self.branch_mut(log)
+            {
+                branch.children &= !(1 << slot);
+            }
+        }
+    }
+
+    /// Makes a neighbour a child; who asks its own child to be its parent is one no longer.
+    pub(super) fn graft(&mut self, slot: usize, log: u64) {
+        let Some(log) = self.frontier.find_prefix(log) else {
+            return;
+        };
+        if let Some(branch) = self.branch_mut(log) {
+            branch.children |= 1 << slot;
+            if usize::from(branch.parent) == slot {
+                branch.parent = NOBODY;
+            }
+        }
+    }
+
+    /// Sends the changes of trees of this turn.
+    pub(super) fn send_trees(&mut self) {
+        if self.trees.is_empty() {
+            return;
+        }
+        let mut trees = core::mem::take(&mut self.trees);
+        trees.sort_unstable();
+        trees.dedup();
+        for changes in trees.chunk_by(|one, other| one.0 == other.0) {
+            for changes in changes.chunks(limits::GOSSIP_MARKS) {
+                let Some(slot) = changes.first().map(|change| change.0) else {
+                    continue;
+                };
+                let of = |graft| {
+                    let chosen = changes.iter().filter(|change| change.2 == graft);
+                    chosen.map(|change| change.1).collect()
+                };
+                let (graft, prune) = (of(true), of(false));
+                self.send_slot(slot, Message::Tree { graft, prune });
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Asking for what others announced.
+
+use core::time::Duration;
+
+use dchat_wire::gossip::Want;
+use dchat_wire::limits;
+
+use super::Node;
+use crate::frontier::Log;
+use crate::message::Message;
+use crate::score::Fault;
+use crate::spread::NOBODY;
+
+/// Items of one log asked for at once: about as much as fits a link's window.
+const BATCH: u32 = 256;
+/// How often everybody who announced an item is asked before it is left to the next comparison of
+/// digests.
+const ROUNDS: u8 = 4;
+
+impl<H: Copy + Eq> Node<H> {
+    /// Whether the neighbour in `slot` is being asked for items of `log`.
+    pub(super) fn was_asked(&self, slot: usize, log: u64) -> bool {
+        let wanted = self.wants.get(log);
+        wanted.is_some_and(|wanted| wanted.tried & (1 << slot) != 0)
+    }
+
+    /// Asks somebody for what is wanted of `log`, unless somebody is being asked.
+    pub(super) fn ask(&mut self, log: u64) {
+        let held = self.held(log);
+        let (live, congested, now) = (self.live, self.congested_slots(), self.now);
+        let Some(wanted) = self.wants.get_mut(log) else {
+            return;
+        };
+        if wanted.upto <= held || wanted.rounds >= ROUNDS {
+            self.wants.remove(log);
+            return;
+        }
+        if wanted.asked.is_some() {
+            return;
+        }
+        let mut from = wanted.announcers & live & !wanted.tried;
+        if from == 0 {
+            wanted.rounds += 1;
+            wanted.tried = 0;
+            from = wanted.announcers & live;
+        }
+        if from & !congested != 0 {
+            from &= !congested;
+        }
+        if from == 0 {
+            self.wants.remove(log);
+            return;
+        }
+        // The first time whoever said so first, that is alone; later anybody.
+        let which = self.rng.below(from.count_ones() as usize);
+        let slot = (0..16).filter(|slot| from & (1 << slot) != 0).nth(which);
+        let slot = slot.unwrap_or(0);
+        let wait = self.pull_timeout(slot);
+        let Some(wanted) = self.wants.get_mut(log) else {
+            return;
+        };
+        wanted.asked = Some((slot as u8, now));
+        wanted.tried |= 1 << slot;
+        wanted.at = now + wait;
+        let upto = wanted.upto.min(held.saturating_add(BATCH));
+        self.wants.wake(now + wait);
+        let graft = self.needs_parent(slot, log);
+        self.stat.pulls += 1;
+        let after = held;
+        self.asks.push((slot, graft, Want { log, after, upto }));
+    }
+
+    fn held(&self, log: u64) -> u32 {
+        let log = self.frontier.find_prefix(log);
+        let tip = log.and_then(|log| self.frontier.tip(log));
+        tip.map_or(0, |tip| if tip.closed { u32::MAX } else { tip.seq })
+    }
+
+    /// Whether the neighbour asked is to push from now on: there is no parent, or it failed twice in
+    /// a row. Once may be loss.
+    fn needs_parent(&mut self, slot: usize, log: u64) -> bool {
+        let live = self.live;
+        let Some(branch) = self
+            .frontier
+            .find_prefix(log)
+            .and_then(|log| self.branches.get_mut(log.index()))
+        else {
+            return true;
+        };
+        branch.children &= !(1 << slot);
+        let parent = branch.parent;
+        if parent == NOBODY || live & (1 << parent) == 0 {
+            return true;
+        }
+        if usize::from(parent) == slot {
+            return false;
+        }
+        branch.misses = branch.misses.saturating_add(1);
+        let failed = branch.misses >= 3;
+        if failed {
+            branch.parent = NOBODY;
+            branch.misses = 0;
+            self.trees.push((usize::from(parent), log, false));
+        }
+        self.fault(usize::from(parent), Fault::Lost);
+        failed
+    }
+
+    fn pull_timeout(&self, slot: usize) -> Duration {
+        let rtt = self.link(slot).and_then(|link| link.rtt);
+        let rtt = rtt.map_or(self.config.first_rtt, |rtt| Duration::from_millis(rtt.into()));
+        rtt * 2 + self.config.pull_margin
+    }
+
+    /// Items of `log` up to `seq` are here, the last from `slot`.
+    pub(super) fn got(&mut self, slot: usize, log: Log, seq: u32) {
+        let Some(prefix) = self.frontier.tip(log).map(|tip| tip.id.prefix()) else {
+            return;
+        };
+        let (now, wait) = (self.now, self.pull_timeout(slot));
+        let Some(wanted) = self.wants.get_mut(prefix) else {
+            return;
+        };
+        let mut rtt = None;
+        if let Some((asked, since)) = wanted.asked
+            && usize::from(asked) == slot
+        {
+            rtt = Some(now.since(since));
+            wanted.asked = Some((asked, now));
+            wanted.at = now + wait;
+        }
+        let done = wanted.upto <= seq;
+        let upto = wanted.upto;
+        if done {
+            self.wants.remove(prefix);
+        }
+        if let (Some(rtt), Some(link)) = (rtt, self.link_mut(slot)) {
+            link.measured(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).min(10_000));
+        }
+        // The next batch is asked for while the last quarter of this one is on its way.
+        if rtt.is_some() && !done && seq.is_multiple_of(BATCH / 4) && seq + BATCH / 4 < upto {
+            let after = seq + BATCH / 4 * 3;
+            let upto = upto.min(after + BATCH / 4);
+            if after < upto {
+                let want = Want {
+                    log: prefix,
+                    after,
+                    upto,
+                };
+                self.asks.push((slot, false, want));
+            }
+        }
+    }
+
+    /// Repeats what was not answered, elsewhere if it can be, and asks for what has waited.
+    pub(super) fn pull_due(&mut self) {
+        for log in self.wants.due(self.now) {
+            let failed = self.wants.get_mut(log).and_then(|wanted| wanted.asked.take());
+            if let Some((slot, _)) = failed {
+                self.fault(usize::from(slot), Fault::Missing);
+            }
+            self.ask(log);
+        }
+    }
+
+    /// Sends the requests of this turn.
+    pub(super) fn send_asks(&mut self) {
+        if self.asks.is_empty() {
+            return;
+        }
+        let mut asks = core::mem::take(&mut self.asks);
+        asks.sort_by_key(|(slot, graft, _)| (*slot, *graft));
+        for asks in asks.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
+            for asks in asks.chunks(limits::GOSSIP_MARKS) {
+                let Some((slot, graft, _)) = asks.first() else {
+                    continue;
+                };
+                let wants = asks.iter().map(|ask| ask.2.clone()).collect();
+                let graft = *graft;
+                self.send_slot(*slot, Message::Pull { graft, wants });
+            }
+        }
+    }
+}

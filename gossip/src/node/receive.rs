@@ -1,0 +1,327 @@
+//! Items that come.
+
+use std::sync::Arc;
+
+use super::io::Output;
+use super::Node;
+use crate::frontier::{Log, Tip};
+use crate::log::{Item, Judge, Place, Position, Proof, Verdict, place};
+use crate::message::Message;
+use crate::score::Fault;
+use crate::spread::{NOBODY, cold_hops};
+
+impl<H: Copy + Eq> Node<H> {
+    /// A neighbour sent an item.
+    pub(super) fn pushed(
+        &mut self,
+        slot: usize,
+        hops: u8,
+        item: Arc<Item>,
+        judge: &mut impl Judge,
+    ) {
+        let log = self.frontier.find(&item.log());
+        let empty = Tip::empty(item.log());
+        let tip = log.and_then(|log| self.frontier.tip(log)).unwrap_or(&empty);
+        let place = place(tip, &item, self.config.window, self.now);
+        match (place, log) {
+            (Place::Held, Some(log)) => return self.came_again(slot, log, &item),
+            (Place::Ahead, Some(log)) if self.parked.has(log, item.seq()) => {
+                return self.came_again(slot, log, &item);
+            }
+            (Place::Closed, Some(log)) => return self.prove(slot, log),
+            (Place::Held | Place::Closed, None) => return,
+            (Place::Early, _) => {
+                self.wants.remove(item.log().prefix());
+                return;
+            }
+            (Place::Next | Place::Ahead | Place::Clash(_), _) => {}
+        }
+        match judge.judge(&item) {
+            Verdict::Accept => {}
+            Verdict::Ignore => {
+                self.wants.remove(item.log().prefix());
+                return;
+            }
+            Verdict::Reject => {
+                self.stat.rejected += 1;
+                self.wants.remove(item.log().prefix());
+                return self.fault(slot, Fault::Invalid);
+            }
+        }
+        // Without room for the log the item is dropped like one that is ignored.
+        let Ok(log) = self.enter(item.log()) else {
+            return;
+        };
+        match place {
+            Place::Next => self.keep(slot, hops, log, item),
+            Place::Clash(seq) => {
+                let log = item.log();
+                self.outputs.push_back(Output::Clash { log, seq, item });
+            }
+            Place::Ahead => self.park(slot, log, item),
+            Place::Held | Place::Closed | Place::Early => {}
+        }
+    }
+
+    /// Puts an item aside and asks for those before it.
+    fn park(&mut self, slot: usize, log: Log, item: Arc<Item>) {
+        let (prefix, before) = (item.log().prefix(), item.seq() - 1);
+        self.parked.park(log, item);
+        if self.wants.get(prefix).is_none_or(|wanted| wanted.upto < before) {
+            // What lies between is likely on its way by the same path, unless the path loses.
+            let at = self.now + self.config.patience / 2;
+            self.wants.note(prefix, before, slot, at);
+        }
+    }
+
+    fn came_again(&mut self, slot: usize, log: Log, item: &Item) {
+        self.stat.duplicates += 1;
+        if !self.may_send(slot) {
+            return;
+        }
+        let newest = self.frontier.tip(log).is_some_and(|tip| tip.seq <= item.seq());
+        let Some(branch) = self.branch_mut(log).filter(|_| newest) else {
+            return;
+        };
+        branch.told |= 1 << slot;
+        branch.children &= !(1 << slot);
+        if usize::from(branch.parent) != slot {
+            self.trees.push((slot, item.log().prefix(), false));
+        }
+    }
+
+    /// Keeps the next item of `log` and all that waited for it.
+    fn keep(&mut self, slot: usize, hops: u8, log: Log, item: Arc<Item>) {
+        self.find_parent(slot, log, &item);
+        let mut next = Some(item);
+        while let Some(item) = next {
+            let seq = item.seq();
+            self.came(Some(slot), log, &item);
+            self.spread(Some(slot), hops, log, item);
+            next = self.parked.take(log, seq + 1).filter(|next| self.follows(log, next));
+        }
+        let seq = self.frontier.tip(log).map_or(0, |tip| tip.seq);
+        self.parked.drop_log(log, Some(seq));
+        self.got(slot, log, seq);
+    }
+
+    /// A parked item was judged when it came; whether it follows shows now.
+    fn follows(&mut self, log: Log, item: &Arc<Item>) -> bool {
+        let Some(tip) = self.frontier.tip(log) else {
+            return false;
+        };
+        match place(tip, item, self.config.window, self.now) {
+            Place::Next => true,
+            Place::Clash(seq) => {
+                let (log, item) = (item.log(), Arc::clone(item));
+                self.outputs.push_back(Output::Clash { log, seq, item });
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// The neighbour that brought an item first is the parent from now on, unless it was asked for
+    /// this item only.
+    fn find_parent(&mut self, slot: usize, log: Log, item: &Item) {
+        let pulled = self.was_asked(slot, item.log().prefix());
+        let now = self.now;
+        if let Some(link) = self.link_mut(slot) {
+            link.score.useful();
+        }
+        let Some(branch) = self.branch_mut(log) else {
+            return;
+        };
+        branch.pushed = !pulled;
+        branch.arrive(now);
+        if branch.parent == NOBODY || !pulled {
+            branch.parent = slot as u8;
+            branch.misses = 0;
+        }
+    }
+
+    /// Advances the log.
+    fn came(&mut self, slot: Option<usize>, log: Log, item: &Arc<Item>) {
+        let header = &item.signed().header;
+        let (hash, seq, hour) = (*item.hash(), item.seq(), item.hour());
+        let (lamport, sent_at) = (header.lamport, header.sent_at);
+        self.frontier.update(log, |tip| {
+            *tip = Tip {
+                id: tip.id,
+                hash,
+                seq,
+                hour,
+                closed: false,
+                lamport,
+                sent_at,
+            };
+        });
+        self.lamport = self.lamport.max(lamport);
+        self.note_head(log, Position::of(item));
+        self.recent.add(Arc::clone(item));
+        self.stat.delivered += 1;
+        let from = slot
+            .and_then(|slot| self.link(slot))
+            .map_or(self.me, |link| link.peer);
+        self.outputs.push_back(Output::Deliver {
+            item: Arc::clone(item),
+            from,
+        });
+        let announcers = self
+            .wants
+            .get(item.log().prefix())
+            .filter(|wanted| wanted.upto >= seq)
+            .map_or(0, |wanted| wanted.announcers);
+        if let Some(branch) = self.branch_mut(log) {
+            branch.told = announcers | slot.map_or(0, |slot| 1 << slot);
+        }
+    }
+
+    fn note_head(&mut self, log: Log, position: Position) {
+        self.heads.retain(|(head, _)| *head != log);
+        self.heads.push((log, position));
+        if self.heads.len() > dchat_wire::limits::HEADS {
+            let oldest = self.heads.iter().enumerate().min_by_key(|(_, (_, at))| *at);
+            if let Some((oldest, _)) = oldest {
+                self.heads.swap_remove(oldest);
+            }
+        }
+    }
+
+    /// Pushes an item to the children, or where there is no tree yet a few hops to everybody, and
+    /// has it announced to the others.
+    fn spread(&mut self, from: Option<usize>, hops: u8, log: Log, item: Arc<Item>) {
+        let live = self.live;
+        let congested = self.congested_slots();
+        let Some(branch) = self.branches.get_mut(log.index()) else {
+            return;
+        };
+        let from = from.map_or(0, |slot| 1_u16 << slot);
+        let others = live & !from & !branch.told;
+        let cold = branch.children & live == 0 && hops > 0;
+        let targets = if cold { others } else { others & branch.children };
+        let pushed = targets & !congested;
+        if cold {
+            branch.children |= pushed;
+        }
+        let announced = others & !pushed & !branch.pending;
+        branch.pending |= announced;
+        let hops = if cold { hops - 1 } else { 0 };
+        for slot in self.live_slots() {
+            if pushed & (1 << slot) != 0 {
+                let item = Arc::clone(&item);
+                self.send_slot(slot, Message::Push { hops, item });
+            }
+            if announced & (1 << slot) != 0
+                && let Some(link) = self.link_mut(slot)
+            {
+                link.pending.push(log);
+            }
+        }
+        if announced != 0 {
+            self.announce_soon();
+        }
+    }
+
+    /// An own item.
+    pub(super) fn publish(&mut self, item: Arc<Item>, judge: &mut impl Judge) {
+        let Ok(log) = self.enter(item.log()) else {
+            return;
+        };
+        let follows = self.frontier.tip(log).is_some_and(|tip| {
+            place(tip, &item, self.config.window, self.now) == Place::Next
+        });
+        if !follows || judge.judge(&item) != Verdict::Accept {
+            return;
+        }
+        let now = self.now;
+        if let Some(branch) = self.branch_mut(log) {
+            branch.arrive(now);
+            branch.parent = NOBODY;
+        }
+        self.came(None, log, &item);
+        let members = self.frontier.len().max(self.passive.len() + self.links.len() + 1);
+        let hops = cold_hops(members, self.config.degree);
+        self.spread(None, hops, log, item);
+    }
+
+    /// Asks the driver for the proof that `log` is closed.
+    pub(super) fn prove(&mut self, slot: usize, log: Log) {
+        let now = self.now;
+        let Some(id) = self.frontier.tip(log).map(|tip| tip.id) else {
+            return;
+        };
+        if let Some(link) = self.link_mut(slot)
+            && link.costly.take(1, now)
+        {
+            let peer = link.peer;
+            let load = super::Load::Proof { peer, log: id };
+            self.outputs.push_back(Output::Load(load));
+        }
+    }
+
+    /// A neighbour says an author contradicts itself.
+    pub(super) fn proven(
+        &mut self,
+        slot: usize,
+        one: Arc<Item>,
+        other: Arc<Item>,
+        judge: &mut impl Judge,
+    ) {
+        let log = self.frontier.find(&one.log());
+        let tip = log.and_then(|log| self.frontier.tip(log));
+        if tip.is_some_and(|tip| tip.closed) {
+            return;
+        }
+        let now = self.now;
+        if !self.link_mut(slot).is_some_and(|link| link.costly.take(1, now)) {
+            return;
+        }
+        match Proof::new(one, other, judge) {
+            Ok(proof) => self.close(proof, Some(slot)),
+            Err(_) => self.fault(slot, Fault::Nonsense),
+        }
+    }
+
+    /// The driver found the stored item that another contradicts.
+    pub(super) fn contradiction(
+        &mut self,
+        one: Arc<Item>,
+        other: Arc<Item>,
+        judge: &mut impl Judge,
+    ) {
+        if let Ok(proof) = Proof::new(one, other, judge) {
+            self.close(proof, None);
+        }
+    }
+
+    /// Closes the log of `proof`, and tells everybody but the neighbour it came from.
+    fn close(&mut self, proof: Proof, from: Option<usize>) {
+        let Ok(log) = self.enter(proof.log()) else {
+            return;
+        };
+        if self.frontier.tip(log).is_some_and(|tip| tip.closed) {
+            return;
+        }
+        let (one, other) = proof.items();
+        let hour = one.hour().max(other.hour());
+        self.frontier.update(log, |tip| {
+            let id = tip.id;
+            let hour = hour.max(tip.hour);
+            *tip = Tip {
+                hour,
+                closed: true,
+                ..Tip::empty(id)
+            };
+        });
+        self.forget_log(log);
+        self.wants.remove(proof.log().prefix());
+        for slot in self.live_slots() {
+            if Some(slot) != from {
+                let message = Message::Proof(Arc::clone(one), Arc::clone(other));
+                self.send_slot(slot, message);
+            }
+        }
+        self.outputs.push_back(Output::Evidence(proof));
+    }
+}

@@ -1,0 +1,126 @@
+//! One link.
+
+use std::collections::VecDeque;
+
+use crate::frontier::{LinkSalt, Log};
+use crate::score::{Bucket, Score};
+use crate::time::Time;
+
+/// How far a link has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The driver connects.
+    Connecting,
+    /// We asked to be neighbours.
+    Opening,
+    /// We are.
+    Live(LinkSalt),
+}
+
+/// A link, or an attempt at one.
+#[derive(Clone, Debug)]
+pub(crate) struct Link<H> {
+    pub(crate) peer: H,
+    pub(crate) state: State,
+    /// We chose it.
+    pub(crate) outbound: bool,
+    /// Since when it is in its state.
+    pub(crate) since: Time,
+    pub(crate) nonce: u64,
+    /// Smoothed round trip of pulls, in milliseconds.
+    pub(crate) rtt: Option<u32>,
+    /// The driver's queue to it is full.
+    pub(crate) congested: bool,
+    /// When digests were last compared.
+    pub(crate) compared: Time,
+    /// To be announced; bounded by the number of logs.
+    pub(crate) pending: Vec<Log>,
+    pub(crate) serving: Ranges,
+    pub(crate) score: Score,
+    /// Frames of any kind that bring nothing new.
+    pub(crate) frames: Bucket,
+    /// What takes a walk over all logs.
+    pub(crate) costly: Bucket,
+}
+
+impl<H> Link<H> {
+    pub(crate) fn new(peer: H, state: State, outbound: bool, nonce: u64, now: Time) -> Self {
+        Self {
+            peer,
+            state,
+            outbound,
+            since: now,
+            nonce,
+            rtt: None,
+            congested: false,
+            compared: Time(0),
+            pending: Vec::new(),
+            serving: Ranges::default(),
+            score: Score::new(now),
+            // Ten times what a lively room needs, and enough at once for a healing one.
+            frames: Bucket::new(200, 4000, now),
+            costly: Bucket::new(2, 8, now),
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.state, State::Live(_))
+    }
+
+    /// Takes a new measurement of the round trip, as TCP does (RFC 6298).
+    pub(crate) fn measured(&mut self, rtt: u32) {
+        self.rtt = Some(self.rtt.map_or(rtt, |old| (7 * old + rtt) / 8));
+    }
+}
+
+/// Parts of logs the other side asked for, and is being sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ranges {
+    queue: VecDeque<(Log, u32, u32)>,
+    /// The driver is loading the first.
+    pub(crate) loading: bool,
+}
+
+/// Parts asked for and not sent yet.
+const RANGES: usize = 2048;
+
+impl Ranges {
+    /// Adds items after `after` up to `upto`; false when there is no room.
+    pub(crate) fn add(&mut self, log: Log, after: u32, upto: u32) -> bool {
+        if self.queue.len() >= RANGES {
+            return false;
+        }
+        let asked = self
+            .queue
+            .iter_mut()
+            .take(64)
+            .any(|(other, from, to)| *other == log && *from <= after && upto <= *to);
+        if !asked && after < upto {
+            self.queue.push_back((log, after, upto));
+        }
+        true
+    }
+
+    pub(crate) fn first(&self) -> Option<(Log, u32, u32)> {
+        self.queue.front().copied()
+    }
+
+    /// Items of the first up to `seq` were sent.
+    pub(crate) fn sent(&mut self, seq: u32) {
+        if let Some((_, after, upto)) = self.queue.front_mut() {
+            *after = seq.max(*after);
+            if *after >= *upto {
+                self.queue.pop_front();
+            }
+        }
+    }
+
+    /// The rest of the first is not to be had.
+    pub(crate) fn skip(&mut self) {
+        self.queue.pop_front();
+    }
+
+    pub(crate) fn drop_log(&mut self, log: Log) {
+        self.queue.retain(|(other, _, _)| *other != log);
+    }
+}

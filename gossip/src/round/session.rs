@@ -1,0 +1,64 @@
+//! Sketches under way: one of ours that is read elsewhere, and one of another's that is read here.
+
+use dchat_wire::gossip::Sketched;
+
+use crate::sketch::{Decoder, Snapshot};
+use crate::time::Time;
+
+/// One of ours.
+#[derive(Clone, Debug)]
+pub(crate) struct Sketching {
+    /// Who reads it: a slot.
+    pub(crate) by: usize,
+    pub(crate) of: Sketched,
+    pub(crate) horizon: u32,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) sent: usize,
+    pub(crate) until: Time,
+}
+
+/// One of another's.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// Whose: a slot.
+    pub(crate) of: usize,
+    pub(crate) what: Sketched,
+    pub(crate) horizon: u32,
+    pub(crate) decoder: Decoder,
+    pub(crate) until: Time,
+}
+
+/// At most one of each, so that sketches take a bounded part of memory and time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sessions {
+    pub(crate) sketching: Option<Sketching>,
+    pub(crate) reading: Option<Reading>,
+    /// Not before this time another sketch of ours.
+    pub(crate) rest_until: Time,
+    /// Slots whose digest differed while there was no time for them.
+    pub(crate) later: u16,
+}
+
+impl Sessions {
+    pub(crate) fn next(&self) -> Time {
+        let ends = [
+            self.sketching.as_ref().map(|one| one.until),
+            self.reading.as_ref().map(|one| one.until),
+            (self.later != 0).then_some(self.rest_until),
+        ];
+        ends.into_iter().flatten().min().unwrap_or(Time(u64::MAX))
+    }
+
+    /// Ends those that waited too long.
+    pub(crate) fn expire(&mut self, now: Time) {
+        self.sketching.take_if(|one| one.until <= now);
+        self.reading.take_if(|one| one.until <= now);
+    }
+
+    /// Ends those with the link in `slot`.
+    pub(crate) fn drop_slot(&mut self, slot: usize) {
+        self.sketching.take_if(|one| one.by == slot);
+        self.reading.take_if(|one| one.of == slot);
+        self.later &= !(1 << slot);
+    }
+}

@@ -1,0 +1,10 @@
+//! What the tests and examples share.
+#![allow(dead_code, reason = "every binary uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+pub mod world;
