@@ -20,6 +20,18 @@ fn phase(world: &mut World, name: &str, authors: &[u32], gap: u64) {
         world.run(gap);
     }
     let whole = world.until_equal(60_000);
+    if whole.is_none() {
+        for (number, node) in world.nodes.iter().enumerate() {
+            for sent in &world.sent {
+                let tip = node.frontier().find(&sent.item.log()).and_then(|log| node.frontier().tip(log));
+                let held = tip.map_or(0, |tip| tip.seq);
+                if held < sent.item.seq() {
+                    println!("{number} holds {held} of {:?}, degree {}, {:?}", sent.item, node.neighbours().count(), node.stat());
+                    break;
+                }
+            }
+        }
+    }
     let members = world.alive.iter().filter(|alive| **alive).count() as u64;
     let ideal: u64 = world.sent.iter().map(|s| s.item.encoded_len() as u64).sum::<u64>() * (members - 1);
     let mut all: Vec<u32> = Vec::new();
@@ -75,7 +87,7 @@ fn main() {
     );
     let authors: Vec<u32> = (0..authors).map(|at| at * (members / authors)).collect();
     phase(&mut world, "cold", &authors, 200);
-    for round in 0..3 {
+    for round in 0..6 {
         phase(&mut world, &format!("warming {round}"), &authors, 200);
     }
     let many: Vec<u32> = authors.iter().copied().cycle().take(authors.len() * messages).collect();

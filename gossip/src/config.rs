@@ -18,7 +18,8 @@ pub struct Config {
     pub trim_after: Duration,
     /// How long an offer to be neighbours may stay unanswered.
     pub open_timeout: Duration,
-    /// Between two exchanges of some members' names with a neighbour.
+    /// Between two exchanges of some members' names with a neighbour while few are known; ten times
+    /// as long when the cache is half full.
     pub shuffle_every: Duration,
     /// Between two attempts to link with a member that is no neighbour, so that the graph stays
     /// mixed.
@@ -37,14 +38,18 @@ pub struct Config {
     /// sent again.
     pub settled: Duration,
 
-    /// Announcements wait at least so long: those who have the item by then say so first, and items
-    /// share a frame.
-    pub announce_after: Duration,
-    /// And at most so much longer, at random, so that one end of a link is first.
-    pub announce_jitter: Duration,
+    /// How long an announcement waits while trees lose nothing: the other end of the link may say
+    /// first that it has the item, and items share a frame.
+    pub announce_calm: Wait,
+    /// While trees lose items.
+    pub announce_hasty: Wait,
+    /// For a log without a tree: announcing is how it spreads.
+    pub announce_cold: Wait,
+    /// To how many neighbours an item is announced while trees lose nothing.
+    pub announce_to: u32,
     /// How long the push of a known tree may lag behind the announcement of another.
     pub patience: Duration,
-    /// A pull is repeated, elsewhere if it can be, after twice the round trip and this.
+    /// A pull is repeated, elsewhere if it can be, after five quarters of the round trip and this.
     pub pull_margin: Duration,
     /// Round trip of a link on which none has been measured.
     pub first_rtt: Duration,
@@ -54,6 +59,10 @@ pub struct Config {
     /// How long items are kept and logs without items remembered.
     pub window: Window,
 }
+
+/// A time at random between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub Duration, pub Duration);
 
 /// Links at once, refused and half-open ones included: one bit each in sixteen.
 pub(crate) const SLOTS: usize = 16;
@@ -70,18 +79,20 @@ impl Default for Config {
             trim_after: s(15),
             open_timeout: s(5),
             shuffle_every: s(60),
-            mix_every: s(60),
+            mix_every: s(180),
             heal_every: s(8),
             pacing: Pacing::default(),
             sketch_gap: ms(500),
             session_timeout: s(3),
             settled: s(2),
-            announce_after: ms(25),
-            announce_jitter: ms(35),
-            patience: ms(40),
-            pull_margin: ms(30),
-            first_rtt: ms(60),
-            better_by: ms(3),
+            announce_calm: Wait(ms(100), ms(300)),
+            announce_hasty: Wait(ms(15), ms(40)),
+            announce_cold: Wait(ms(2), ms(12)),
+            announce_to: 2,
+            patience: ms(25),
+            pull_margin: ms(15),
+            first_rtt: ms(100),
+            better_by: ms(2),
             window: Window::default(),
         }
     }

@@ -6,7 +6,7 @@ use dchat_wire::gossip::Mark;
 use dchat_wire::limits;
 
 use super::Node;
-use crate::config::SLOTS;
+use crate::config::{SLOTS, Wait};
 use crate::frontier::Log;
 use crate::message::Message;
 use crate::spread::NOBODY;
@@ -23,11 +23,23 @@ impl<H: Copy + Eq> Node<H> {
         slots
     }
 
+    /// Has what is pending announced within `wait`.
+    pub(super) fn announce_within(&mut self, wait: Wait) {
+        let (least, most) = (wait.0.as_millis() as u64, wait.1.as_millis() as u64);
+        let at = self.now + Duration::from_millis(self.rng.between(least, most));
+        self.announce_at = Some(self.announce_at.map_or(at, |before| before.min(at)));
+    }
+
+    /// Has what is pending announced when it is time, as trees fare.
     pub(super) fn announce_soon(&mut self) {
-        if self.announce_at.is_none() {
-            let jitter = self.config.announce_jitter.as_millis() as u64;
-            let jitter = Duration::from_millis(self.rng.between(0, jitter));
-            self.announce_at = Some(self.now + self.config.announce_after + jitter);
+        let hasty = self.is_hasty();
+        // What is due already takes the rest along.
+        if self.announce_at.is_none() || hasty {
+            self.announce_within(if hasty {
+                self.config.announce_hasty
+            } else {
+                self.config.announce_calm
+            });
         }
     }
 
@@ -112,12 +124,27 @@ impl<H: Copy + Eq> Node<H> {
             } else if let Some(log) = log
                 && mark.seq == held
             {
-                if let Some(branch) = self.branch_mut(log) {
+                if !self.was_much_earlier(slot, log, mark)
+                    && let Some(branch) = self.branch_mut(log)
+                {
                     branch.told |= bit;
                 }
                 self.may_be_faster(slot, log, mark);
             }
         }
+    }
+
+    /// Whether the item would have come to the neighbour from here earlier than it did: then it is
+    /// announced all the same, so that the neighbour learns of the better path.
+    fn was_much_earlier(&mut self, slot: usize, log: Log, mark: &Mark) -> bool {
+        let now = self.now;
+        let rtt = self.link(slot).and_then(|link| link.rtt);
+        let rtt = rtt.unwrap_or(self.config.first_rtt.as_millis() as u32);
+        let better_by = self.config.better_by.as_millis() as u32;
+        self.branch_mut(log).is_some_and(|branch| {
+            let here = u32::from(branch.age(now));
+            mark.age < u16::MAX && here > u32::from(mark.age) + rtt + better_by
+        })
     }
 
     /// A neighbour has what is lacking here: asked for at once, unless its tree may be about to

@@ -11,7 +11,7 @@ use crate::config::SLOTS;
 use crate::frontier::LinkSalt;
 use crate::message::Message;
 use crate::overlay::{Link, State};
-use crate::spread::NOBODY;
+use crate::spread::{Branch, NOBODY};
 use crate::time::Time;
 
 /// Attempts to connect at once.
@@ -100,7 +100,7 @@ impl<H: Copy + Eq> Node<H> {
 
     /// A connection that was asked for is there.
     pub(super) fn up(&mut self, peer: H) {
-        let (now, alone) = (self.now, self.live == 0);
+        let now = self.now;
         let Some(slot) = self.slot_of(peer) else {
             return;
         };
@@ -109,8 +109,27 @@ impl<H: Copy + Eq> Node<H> {
         {
             link.state = State::Opening;
             link.since = now;
-            let nonce = link.nonce;
-            let answer = false;
+            self.open_again(slot);
+        }
+    }
+
+    /// Somebody who is no neighbour sends as if it were one: it has not heard that the link ended.
+    pub(super) fn stranger(&mut self, from: H, message: &Message<H>) {
+        if !matches!(message, Message::Leave { .. }) {
+            let (reason, peers) = (Parting::Full, Vec::new());
+            self.send(from, Message::Leave { reason, peers });
+        }
+    }
+
+    /// Asks again to be neighbours, at most once a second.
+    pub(super) fn open_again(&mut self, slot: usize) {
+        let (now, alone) = (self.now, self.live == 0);
+        if let Some(link) = self.link_mut(slot)
+            && link.state == State::Opening
+            && link.asked_at + Duration::from_secs(1) <= now
+        {
+            link.asked_at = now;
+            let (peer, nonce, answer) = (link.peer, link.nonce, false);
             self.send(
                 peer,
                 Message::Open {
@@ -284,19 +303,24 @@ impl<H: Copy + Eq> Node<H> {
             };
             let orphan = usize::from(branch.parent) == slot;
             branch.clear(slot);
-            let backup = branch.backup;
             // Older trees are mended when they are next needed.
-            let fresh = branch.age(now) < u16::MAX;
-            if orphan
-                && fresh
-                && backup != NOBODY
-                && live & (1 << backup) != 0
-                && branch.children & (1 << backup) == 0
-            {
-                branch.parent = backup;
-                branch.backup = NOBODY;
-                self.trees.push((usize::from(backup), tip.id.prefix(), true));
+            if !orphan || branch.age(now) == u16::MAX {
+                continue;
             }
+            // Best, who had the newest item about as early; else who has it and not from here; else
+            // anybody but a child: should it be a child's child, no item comes that way, one that is
+            // pulled comes back by it, and that undoes it.
+            let others = live & !branch.children;
+            let told = others & branch.told;
+            let parent = match branch.backup {
+                backup if backup != NOBODY && others & (1 << backup) != 0 => backup,
+                _ if told != 0 => told.trailing_zeros() as u8,
+                _ if others != 0 => others.trailing_zeros() as u8,
+                _ => continue,
+            };
+            branch.parent = parent;
+            branch.backup = NOBODY;
+            self.trees.push((usize::from(parent), tip.id.prefix(), true));
         }
         if self.live_count() <= self.config.degree {
             self.crowded = None;
@@ -390,6 +414,9 @@ impl<H: Copy + Eq> Node<H> {
         }
         for link in self.links.iter().flatten().filter(|link| !link.is_live()) {
             next = next.min(link.since + self.config.open_timeout);
+            if link.state == State::Opening {
+                next = next.min(link.asked_at + Duration::from_secs(1));
+            }
         }
         next
     }
@@ -398,6 +425,7 @@ impl<H: Copy + Eq> Node<H> {
     pub(super) fn tend_links(&mut self) {
         let now = self.now;
         for slot in 0..self.links.len() {
+            self.open_again(slot);
             let late = self
                 .link(slot)
                 .filter(|link| !link.is_live() && link.since + self.config.open_timeout <= now);
@@ -416,7 +444,8 @@ impl<H: Copy + Eq> Node<H> {
             now + Duration::from_millis(every * 3 / 4 + jitter)
         };
         if self.shuffle_at <= now {
-            self.shuffle_at = every(self, self.config.shuffle_every);
+            let few = self.passive.len() < 32;
+            self.shuffle_at = every(self, self.config.shuffle_every * if few { 1 } else { 10 });
             let slots: Vec<usize> = self.live_slots().collect();
             let which = self.rng.below(slots.len());
             if let Some(slot) = slots.get(which) {
@@ -459,15 +488,31 @@ impl<H: Copy + Eq> Node<H> {
                 .live_slots()
                 .filter_map(|slot| Some((slot, self.link(slot)?)))
                 .filter(|(_, link)| link.since + trim_after <= now)
-                .min_by_key(|(_, link)| (keep_chosen && link.outbound, link.score.worth()));
-            let Some((slot, peer)) = worst.map(|(slot, link)| (slot, link.peer)) else {
+                .map(|(slot, link)| {
+                    let kept = keep_chosen && link.outbound;
+                    let carries = self.carries(slot);
+                    ((carries > 0, kept, carries, link.score.worth()), slot, link.peer)
+                })
+                .min_by_key(|(value, _, _)| *value);
+            let Some((_, slot, peer)) = worst else {
                 self.crowded = Some(now);
                 return;
             };
             self.end(slot);
             self.passive.well(peer, now, &mut self.rng);
             self.passive.refused(peer, now);
-            self.refuse(peer, Parting::Full);
+            let (reason, peers) = (Parting::Full, Vec::new());
+            self.send(peer, Message::Leave { reason, peers });
+            self.outputs.push_back(Output::Release(peer));
         }
+    }
+
+    /// How many trees that are in use go through a link.
+    fn carries(&self, slot: usize) -> usize {
+        let carries = |branch: &&Branch| {
+            let child = branch.children & (1 << slot) != 0;
+            (child || usize::from(branch.parent) == slot) && branch.age(self.now) < u16::MAX
+        };
+        self.branches.iter().filter(carries).count()
     }
 }

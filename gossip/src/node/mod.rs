@@ -60,6 +60,8 @@ pub struct Node<H> {
     rounds: Rounds,
     sessions: Sessions,
     announce_at: Option<Time>,
+    /// The part of items that trees lost lately, in 65,536ths.
+    lossy: u16,
     shuffle_at: Time,
     mix_at: Time,
     heal_at: Time,
@@ -105,6 +107,7 @@ impl<H: Copy + Eq> Node<H> {
             wants: Wants::default(),
             sessions: Sessions::default(),
             announce_at: None,
+            lossy: 0,
             dial_at: now,
             crowded: None,
             hour_at: now,
@@ -237,6 +240,17 @@ impl<H: Copy + Eq> Node<H> {
         links.filter(|link| link.is_live() && link.outbound).count()
     }
 
+    /// Who pushes the items of a log here, and to whom they are pushed on.
+    #[must_use]
+    pub fn branch(&self, log: &LogId) -> Option<(Option<H>, Vec<H>)> {
+        let log = self.frontier.find(log)?;
+        let branch = self.branches.get(log.index())?;
+        let peer = |slot: usize| self.link(slot).map(|link| link.peer);
+        let children = self.live_slots();
+        let children = children.filter(|slot| branch.children & (1 << slot) != 0);
+        Some((peer(branch.parent.into()), children.filter_map(peer).collect()))
+    }
+
     /// What has been counted.
     #[must_use]
     pub fn stat(&self) -> Stat {
@@ -258,16 +272,15 @@ impl<H: Copy + Eq> Node<H> {
         {
             return self.opened(from, nonce, answer, alone);
         }
-        let live = |link: &Link<H>| link.is_live();
         let Some(slot) = self.slot_of(from) else {
-            return;
+            return self.stranger(from, &message);
         };
         if let Message::Leave { reason, peers } = message {
             return self.parted(slot, reason, peers);
         }
-        // What was under way when the link ended, or before it began, is nobody's fault.
-        if !self.link(slot).is_some_and(live) {
-            return;
+        if !self.link(slot).is_some_and(Link::is_live) {
+            // It thinks so already: our question came, and its answer did not.
+            return self.open_again(slot);
         }
         if !matches!(message, Message::Push { .. }) && !self.may_send(slot) {
             return;
@@ -341,6 +354,26 @@ impl<H: Copy + Eq> Node<H> {
     fn live_slots(&self) -> impl Iterator<Item = usize> + use<H> {
         let live = self.live;
         (0..SLOTS).filter(move |slot| live & (1 << slot) != 0)
+    }
+
+    /// Notes how an item fared on its tree.
+    fn fared(&mut self, lost: bool) {
+        self.lossy = if lost {
+            self.lossy + (u16::MAX - self.lossy) / 32
+        } else {
+            self.lossy - self.lossy.div_ceil(32)
+        };
+    }
+
+    /// What seemed lost came after all: its tree is slow, not lossy.
+    fn was_late(&mut self) {
+        self.lossy = self.lossy.saturating_sub(u16::MAX / 32);
+    }
+
+    /// Whether trees lose so much that announcements should not wait: a twentieth, which a single
+    /// loss is not.
+    fn is_hasty(&self) -> bool {
+        self.lossy > u16::MAX / 20
     }
 
     fn enter(&mut self, id: LogId) -> Result<Log, Full> {

@@ -15,7 +15,7 @@ use crate::spread::NOBODY;
 const BATCH: u32 = 256;
 /// How often everybody who announced an item is asked before it is left to the next comparison of
 /// digests.
-const ROUNDS: u8 = 4;
+const ROUNDS: u8 = 8;
 
 impl<H: Copy + Eq> Node<H> {
     /// Whether the neighbour in `slot` is being asked for items of `log`.
@@ -31,8 +31,13 @@ impl<H: Copy + Eq> Node<H> {
         let Some(wanted) = self.wants.get_mut(log) else {
             return;
         };
-        if wanted.upto <= held || wanted.rounds >= ROUNDS {
+        if wanted.upto <= held {
             self.wants.remove(log);
+            return;
+        }
+        if wanted.rounds >= ROUNDS {
+            self.wants.remove(log);
+            self.rounds.inconsistent(self.now, &mut self.rng);
             return;
         }
         if wanted.asked.is_some() {
@@ -87,9 +92,9 @@ impl<H: Copy + Eq> Node<H> {
         else {
             return true;
         };
-        branch.children &= !(1 << slot);
         let parent = branch.parent;
         if parent == NOBODY || live & (1 << parent) == 0 {
+            branch.children &= !(1 << slot);
             return true;
         }
         if usize::from(parent) == slot {
@@ -98,18 +103,23 @@ impl<H: Copy + Eq> Node<H> {
         branch.misses = branch.misses.saturating_add(1);
         let failed = branch.misses >= 3;
         if failed {
+            branch.children &= !(1 << slot);
             branch.parent = NOBODY;
             branch.misses = 0;
             self.trees.push((usize::from(parent), log, false));
         }
         self.fault(usize::from(parent), Fault::Lost);
+        self.fared(true);
+        if self.is_hasty() {
+            self.rounds.inconsistent(self.now, &mut self.rng);
+        }
         failed
     }
 
     fn pull_timeout(&self, slot: usize) -> Duration {
         let rtt = self.link(slot).and_then(|link| link.rtt);
         let rtt = rtt.map_or(self.config.first_rtt, |rtt| Duration::from_millis(rtt.into()));
-        rtt * 2 + self.config.pull_margin
+        rtt * 5 / 4 + self.config.pull_margin
     }
 
     /// Items of `log` up to `seq` are here, the last from `slot`.

@@ -80,14 +80,35 @@ impl<H: Copy + Eq> Node<H> {
             return;
         }
         let newest = self.frontier.tip(log).is_some_and(|tip| tip.seq <= item.seq());
+        let live = self.live;
         let Some(branch) = self.branch_mut(log).filter(|_| newest) else {
             return;
         };
         branch.told |= 1 << slot;
-        branch.children &= !(1 << slot);
+        let prefix = item.log().prefix();
         if usize::from(branch.parent) != slot {
-            self.trees.push((slot, item.log().prefix(), false));
+            self.trees.push((slot, prefix, false));
+            return;
         }
+        // The parent pushes what was pulled elsewhere by now: it is late, or even pushes what went
+        // around from here. There it would have been earlier.
+        let better = branch.backup;
+        if branch.pushed {
+            return;
+        }
+        if better != NOBODY
+            && usize::from(better) != slot
+            && live & (1 << better) != 0
+            && branch.children & (1 << better) == 0
+        {
+            branch.parent = better;
+            branch.backup = NOBODY;
+            branch.misses = 0;
+            self.stat.moved += 1;
+            self.trees.push((usize::from(better), prefix, true));
+            self.trees.push((slot, prefix, false));
+        }
+        self.was_late();
     }
 
     /// Keeps the next item of `log` and all that waited for it.
@@ -126,14 +147,20 @@ impl<H: Copy + Eq> Node<H> {
     fn find_parent(&mut self, slot: usize, log: Log, item: &Item) {
         let pulled = self.was_asked(slot, item.log().prefix());
         let now = self.now;
+        if !pulled {
+            self.fared(false);
+        }
         if let Some(link) = self.link_mut(slot) {
-            link.score.useful();
+            link.score.useful(pulled);
         }
         let Some(branch) = self.branch_mut(log) else {
             return;
         };
         branch.pushed = !pulled;
         branch.arrive(now);
+        if pulled {
+            branch.backup = slot as u8;
+        }
         if branch.parent == NOBODY || !pulled {
             branch.parent = slot as u8;
             branch.misses = 0;
@@ -192,21 +219,26 @@ impl<H: Copy + Eq> Node<H> {
     /// has it announced to the others.
     fn spread(&mut self, from: Option<usize>, hops: u8, log: Log, item: Arc<Item>) {
         let live = self.live;
-        let congested = self.congested_slots();
+        let (congested, hasty) = (self.congested_slots(), self.is_hasty());
         let Some(branch) = self.branches.get_mut(log.index()) else {
             return;
         };
         let from = from.map_or(0, |slot| 1_u16 << slot);
         let others = live & !from & !branch.told;
-        let cold = branch.children & live == 0 && hops > 0;
-        let targets = if cold { others } else { others & branch.children };
+        // Nobody is a child, and nobody will push again what comes from here.
+        let cold = branch.children & live == 0 && (hops > 0 || !branch.pushed);
+        let targets = if cold && hops > 0 { others } else { others & branch.children };
         let pushed = targets & !congested;
         if cold {
             branch.children |= pushed;
         }
-        let announced = others & !pushed & !branch.pending;
+        let mut announced = others & !pushed & !branch.pending;
+        if !cold && !hasty {
+            // Some do while trees lose nothing: each time others, so that all are heard of.
+            announced = few_of(announced, item.seq().wrapping_add(log.0), self.config.announce_to);
+        }
         branch.pending |= announced;
-        let hops = if cold { hops - 1 } else { 0 };
+        let hops = if cold { hops.saturating_sub(1) } else { 0 };
         for slot in self.live_slots() {
             if pushed & (1 << slot) != 0 {
                 let item = Arc::clone(&item);
@@ -218,7 +250,9 @@ impl<H: Copy + Eq> Node<H> {
                 link.pending.push(log);
             }
         }
-        if announced != 0 {
+        if announced != 0 && cold {
+            self.announce_within(self.config.announce_cold);
+        } else if announced != 0 {
             self.announce_soon();
         }
     }
@@ -323,5 +357,32 @@ impl<H: Copy + Eq> Node<H> {
             }
         }
         self.outputs.push_back(Output::Evidence(proof));
+    }
+}
+
+/// At most `most` of the slots in `mask`, beginning after the `turn`-th.
+fn few_of(mask: u16, turn: u32, most: u32) -> u16 {
+    let mut rest = mask.rotate_right(turn % 16);
+    let mut few = 0;
+    for _ in 0..most {
+        few |= rest & rest.wrapping_neg();
+        rest &= rest.wrapping_sub(1);
+    }
+    few.rotate_left(turn % 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::few_of;
+
+    #[test]
+    fn a_few_are_taken_in_turn() {
+        assert_eq!(few_of(0b1011, 0, 2), 0b0011);
+        assert_eq!(few_of(0b1011, 1, 2), 0b1010);
+        assert_eq!(few_of(0b1011, 3, 2), 0b1001);
+        assert_eq!(few_of(0b1000, 9, 2), 0b1000);
+        assert_eq!(few_of(0, 5, 2), 0);
+        let turns: u16 = (0..16).fold(0, |all, turn| all | few_of(u16::MAX, turn, 2));
+        assert_eq!(turns, u16::MAX);
     }
 }

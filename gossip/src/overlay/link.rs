@@ -27,6 +27,8 @@ pub(crate) struct Link<H> {
     /// Since when it is in its state.
     pub(crate) since: Time,
     pub(crate) nonce: u64,
+    /// When we last asked to be neighbours.
+    pub(crate) asked_at: Time,
     /// Smoothed round trip of pulls, in milliseconds.
     pub(crate) rtt: Option<u32>,
     /// The driver's queue to it is full.
@@ -51,6 +53,7 @@ impl<H> Link<H> {
             outbound,
             since: now,
             nonce,
+            asked_at: Time(0),
             rtt: None,
             congested: false,
             compared: Time(0),
