@@ -79,7 +79,7 @@ impl Default for Config {
             trim_after: s(15),
             open_timeout: s(5),
             shuffle_every: s(60),
-            mix_every: s(180),
+            mix_every: s(600),
             heal_every: s(8),
             pacing: Pacing::default(),
             sketch_gap: ms(500),

@@ -8,6 +8,7 @@
 pub mod config;
 pub mod frontier;
 pub mod log;
+pub mod membership;
 pub mod message;
 pub mod node;
 pub mod overlay;

@@ -1,0 +1,20 @@
+//! Who belongs to a private group: what follows from a set of signed operations, whatever the order
+//! in which they came (spec `81-groups` §3).
+//!
+//! Operations name those their author had seen, and so form a graph; the past of one is all that can
+//! be reached from it. What an author may do is read from the past of what it does, so nobody can be
+//! talked into something by what comes later, but for one thing: **removal wins**. Whoever removes
+//! somebody has not seen some of what that one did; all of that is void, and with it what rested on
+//! it. When removals void each other, the one whose author is earlier in the creation chain stays:
+//! the creator, then by the depth of the invitation, then by its hash.
+//!
+//! State: at most [`MAX_OPERATIONS`] operations and, for each, its past as a set of bits: four
+//! mebibytes for a full one, kilobytes for an ordinary one. Operations that name others that are not
+//! here wait, at most [`MAX_WAITING`].
+
+mod graph;
+mod label;
+mod state;
+
+pub use graph::{Inserted, MAX_OPERATIONS, MAX_WAITING, Membership, Refused};
+pub use state::{Member, Roster, Standing};

@@ -1,0 +1,326 @@
+//! Membership: the same state from the same operations in any order, and what removal means.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use dchat_gossip::membership::{Inserted, Membership, Refused, Roster, Standing};
+use dchat_wire::codec::Text;
+use dchat_wire::extension::Extensions;
+use dchat_wire::group::{Deed, Operation, Parents, SignedOperation};
+use dchat_wire::sign::Identity;
+use dchat_wire::{PeerId, codec};
+use proptest::prelude::*;
+
+/// Opens without checking the signature, which these tests do not make.
+fn open(signed: &SignedOperation) -> Result<Operation, dchat_wire::group::OperationError> {
+    Ok(codec::decode(signed.body.as_slice())?)
+}
+
+fn peer(number: u8) -> PeerId {
+    Identity::from_seed(&[number; 32]).peer_id()
+}
+
+/// What one member knows.
+#[derive(Clone)]
+struct Replica {
+    me: u8,
+    known: Membership,
+}
+
+fn write(
+    known: &Membership,
+    author: u8,
+    deed: Deed,
+    subject: Option<u8>,
+    text: &str,
+) -> SignedOperation {
+    let creates = deed == Deed::Create;
+    let operation = Operation {
+        group: if creates { [0; 32] } else { *known.group() },
+        author: peer(author),
+        seq: known.next_seq(&peer(author)),
+        after: if creates { Parents::default() } else { known.heads() },
+        at: 0,
+        deed,
+        subject: subject.map(peer),
+        text: Text::new(text).unwrap(),
+        extensions: Extensions::default(),
+    };
+    SignedOperation {
+        body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
+        signature: [0; 64],
+    }
+}
+
+impl Replica {
+    fn create() -> Self {
+        let made = write(&Membership::new([0; 32]), 1, Deed::Create, None, "random");
+        let mut known = Membership::new(made.hash());
+        known.insert(made, open).unwrap();
+        Self { me: 1, known }
+    }
+
+    fn of(&self, me: u8) -> Self {
+        Self {
+            me,
+            known: self.known.clone(),
+        }
+    }
+
+    fn does(&mut self, deed: Deed, subject: Option<u8>) -> SignedOperation {
+        let signed = write(&self.known, self.me, deed, subject, "");
+        self.known.insert(signed.clone(), open).unwrap();
+        signed
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for signed in other.known.after(&Parents::default(), &Parents::default()) {
+            self.known.insert(signed, open).unwrap();
+        }
+    }
+
+    fn adds(&mut self, member: u8) {
+        self.does(Deed::Invite, Some(member));
+        let mut invited = self.of(member);
+        invited.does(Deed::Accept, None);
+        self.merge(&invited);
+    }
+
+    fn members(&self) -> Vec<(u8, Standing)> {
+        let roster = self.known.roster();
+        (1..=9)
+            .filter_map(|number| Some((number, roster.members.get(&peer(number))?.standing)))
+            .collect()
+    }
+}
+
+/// A group of 1 (its creator), 2 and 3, all administrators, and 4.
+fn four() -> Replica {
+    let mut creator = Replica::create();
+    for member in [2, 3, 4] {
+        creator.adds(member);
+    }
+    for admin in [2, 3] {
+        creator.does(Deed::Promote, Some(admin));
+    }
+    creator
+}
+
+fn merged(one: &Replica, other: &Replica) -> Replica {
+    let (mut first, mut second) = (one.clone(), other.clone());
+    first.merge(other);
+    second.merge(one);
+    assert_eq!(first.known.roster(), second.known.roster());
+    assert_eq!(first.known.void(), second.known.void());
+    first
+}
+
+#[test]
+fn invited_accepted_promoted() {
+    use Standing::{Admin, Invited, Member};
+    let mut group = four();
+    group.does(Deed::Invite, Some(5));
+    let members = [(1, Admin), (2, Admin), (3, Admin), (4, Member), (5, Invited)];
+    assert_eq!(group.members(), members);
+    assert_eq!(group.known.void(), Vec::<[u8; 32]>::new());
+}
+
+#[test]
+fn what_a_removed_member_did_meanwhile_is_void() {
+    let group = four();
+    let (mut one, mut two) = (group.of(1), group.of(2));
+    one.does(Deed::Remove, Some(2));
+    two.does(Deed::Invite, Some(5));
+    let mut five = two.of(5);
+    five.does(Deed::Accept, None);
+    let after = merged(&one, &five);
+    assert_eq!(after.members().iter().map(|m| m.0).collect::<Vec<_>>(), [1, 3, 4]);
+    assert_eq!(after.known.void().len(), 2);
+}
+
+#[test]
+fn of_two_who_remove_each_other_the_senior_stays() {
+    let group = four();
+    for (senior, junior) in [(1, 2), (1, 3), (2, 3)] {
+        let (mut one, mut other) = (group.of(senior), group.of(junior));
+        one.does(Deed::Remove, Some(junior));
+        other.does(Deed::Remove, Some(senior));
+        let members: Vec<u8> = merged(&one, &other).members().iter().map(|m| m.0).collect();
+        assert!(members.contains(&senior) && !members.contains(&junior));
+    }
+}
+
+#[test]
+fn a_removal_by_one_who_is_removed_meanwhile_is_void() {
+    let group = four();
+    let (mut three, mut two) = (group.of(3), group.of(2));
+    // 3 removes 2, who is senior, while 2 removes 4.
+    three.does(Deed::Remove, Some(2));
+    two.does(Deed::Remove, Some(4));
+    let members: Vec<u8> = merged(&three, &two).members().iter().map(|m| m.0).collect();
+    assert_eq!(members, [1, 3, 4]);
+}
+
+#[test]
+fn a_ring_of_removals_leaves_what_the_senior_did() {
+    let group = four();
+    let (mut one, mut two, mut three) = (group.of(1), group.of(2), group.of(3));
+    one.does(Deed::Remove, Some(2));
+    two.does(Deed::Remove, Some(3));
+    three.does(Deed::Remove, Some(1));
+    let two_of_them = merged(&one, &two);
+    let all = merged(&two_of_them, &three);
+    let members: Vec<u8> = all.members().iter().map(|m| m.0).collect();
+    // 1 is the senior, so 2 goes and what 2 did is void; 3 stays, but 1 is not removed.
+    assert_eq!(members, [1, 3, 4]);
+}
+
+#[test]
+fn a_removed_member_can_be_invited_again() {
+    let mut group = four();
+    group.does(Deed::Remove, Some(4));
+    assert_eq!(group.members().len(), 3);
+    group.adds(4);
+    assert_eq!(group.members().last(), Some(&(4, Standing::Member)));
+    let mut left = group.of(4);
+    left.does(Deed::Leave, None);
+    assert_eq!(left.members().len(), 3);
+}
+
+#[test]
+fn an_invitation_made_without_knowing_of_the_removal_does_not_undo_it() {
+    let group = four();
+    let (mut one, mut two) = (group.of(1), group.of(2));
+    one.does(Deed::Remove, Some(4));
+    two.does(Deed::Invite, Some(4));
+    assert_eq!(merged(&one, &two).members().len(), 3);
+}
+
+#[test]
+fn who_may_not_is_not_heard() {
+    let mut group = four();
+    let mut four = group.of(4);
+    four.does(Deed::Remove, Some(1));
+    assert_eq!(four.known.void().len(), 1);
+    assert_eq!(four.members(), group.members());
+    let stranger = write(&group.known, 9, Deed::Leave, None, "");
+    assert_eq!(group.known.insert(stranger, open), Err(Refused::Stranger));
+    let other = write(&Membership::new([7; 32]), 1, Deed::Leave, None, "");
+    assert_eq!(group.known.insert(other, open), Err(Refused::OtherGroup));
+    let again = write(&group.known, 1, Deed::Create, None, "another");
+    assert_eq!(group.known.insert(again, open), Err(Refused::OtherGroup));
+}
+
+#[test]
+fn an_operation_waits_for_those_it_names() {
+    let mut group = four();
+    let mut late = group.clone();
+    let first = group.does(Deed::Remove, Some(4));
+    let second = group.does(Deed::Invite, Some(5));
+    assert_eq!(late.known.insert(second, open), Ok(Inserted::Waiting));
+    assert_eq!(late.known.lacking().as_slice(), [first.hash()]);
+    assert_eq!(late.known.insert(first, open), Ok(Inserted::Added(1)));
+    assert_eq!(late.known.roster(), group.known.roster());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Do(u8, u8, u8),
+    Meet(u8, u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..6_u8, 0..7_u8, 1..8_u8).prop_map(|(who, deed, whom)| Step::Do(who, deed, whom)),
+        1 => (0..6_u8, 0..6_u8).prop_map(|(one, other)| Step::Meet(one, other)),
+    ]
+}
+
+/// Lets six members act and meet as they like, and returns all operations.
+fn history(steps: &[Step]) -> ([u8; 32], Vec<SignedOperation>) {
+    let mut first = Replica::create();
+    for member in [2, 3, 4] {
+        first.adds(member);
+    }
+    first.does(Deed::Promote, Some(2));
+    let mut replicas: Vec<Replica> = (1..=6).map(|me| first.of(me)).collect();
+    for step in steps {
+        match *step {
+            Step::Meet(one, other) => {
+                let other = replicas[usize::from(other)].clone();
+                replicas[usize::from(one)].merge(&other);
+            }
+            Step::Do(who, deed, whom) => {
+                let deeds = [
+                    Deed::Invite,
+                    Deed::Remove,
+                    Deed::Remove,
+                    Deed::Promote,
+                    Deed::Accept,
+                    Deed::Leave,
+                    Deed::Rename,
+                ];
+                let deed = deeds[usize::from(deed)];
+                let subject = matches!(deed, Deed::Invite | Deed::Remove | Deed::Promote);
+                let replica = &mut replicas[usize::from(who)];
+                let signed = write(&replica.known, replica.me, deed, subject.then_some(whom), "n");
+                // A stranger is refused, by everybody alike.
+                let _ = replica.known.insert(signed, open);
+            }
+        }
+    }
+    let mut all = first.clone();
+    for replica in &replicas {
+        all.merge(replica);
+    }
+    let everything = all.known.after(&Parents::default(), &Parents::default());
+    (*all.known.group(), everything)
+}
+
+fn read(group: [u8; 32], operations: &[SignedOperation]) -> (Roster, Vec<[u8; 32]>, usize) {
+    let mut known = Membership::new(group);
+    for signed in operations {
+        known.insert(signed.clone(), open).unwrap();
+    }
+    (known.roster(), known.void(), known.len())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn any_order_of_arrival_gives_the_same_group(
+        steps in proptest::collection::vec(step(), 0..40),
+        order in Just(()).prop_perturb(|(), rng| rng),
+    ) {
+        let (group, operations) = history(&steps);
+        let mut shuffled = operations.clone();
+        let mut order = order;
+        for at in (1..shuffled.len()).rev() {
+            shuffled.swap(at, order.random_range(0..=at));
+        }
+        let straight = read(group, &operations);
+        prop_assert_eq!(straight.2, operations.len());
+        prop_assert_eq!(straight, read(group, &shuffled));
+    }
+
+    #[test]
+    fn whoever_was_removed_and_not_invited_again_is_out(
+        steps in proptest::collection::vec(step(), 0..40),
+    ) {
+        let (group, operations) = history(&steps);
+        let (roster, void, _) = read(group, &operations);
+        let opened: Vec<_> = operations.iter().map(|one| (one.hash(), open(one).unwrap())).collect();
+        for (hash, removal) in opened.iter().filter(|one| one.1.deed == Deed::Remove) {
+            let invited_again = opened
+                .iter()
+                .any(|(_, other)| other.deed == Deed::Invite && other.subject == removal.subject);
+            if !void.contains(hash) && !invited_again {
+                prop_assert!(!roster.members.contains_key(&removal.subject.unwrap()));
+            }
+        }
+    }
+}
