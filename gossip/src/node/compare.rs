@@ -9,12 +9,17 @@ use super::Node;
 use crate::frontier::{CLOSED, Digest, LinkSalt, Log};
 use crate::message::Message;
 use crate::overlay::State;
-use crate::round::{Reading, Sketching};
+use crate::round::{Behind, Reading, Sketching};
 use crate::score::Fault;
 use crate::sketch::{Decoded, Decoder, Difference, MAX_CELLS, Named, Snapshot, first_cells};
 
 /// In [`Message::More`]: let each side announce all it holds.
 const EVERYTHING: u32 = u32::MAX;
+/// How long after a neighbour turned out to hold more to look whether we do by now; a second more
+/// each time.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often to look: for a minute or so. A digest that lies costs no more.
+const LOOKS: u8 = 10;
 /// Hours two members' horizons may differ by: clocks are tolerated to differ by less than one.
 const HORIZONS: u32 = 1;
 
@@ -28,6 +33,7 @@ impl<H: Copy + Eq> Node<H> {
         {
             self.compare(slot);
         }
+        self.look_behind();
         if self.sessions.later != 0 && self.sessions.rest_until <= now {
             let later = core::mem::take(&mut self.sessions.later) & self.live;
             if later != 0 {
@@ -39,6 +45,35 @@ impl<H: Copy + Eq> Node<H> {
                     self.compare(slot);
                 }
             }
+        }
+    }
+
+    /// Compares again, less and less often, while we hold less than a neighbour once did: something on
+    /// the way to it, or to us, was lost.
+    fn look_behind(&mut self) {
+        let now = self.now;
+        let Some(behind) = self.sessions.behind.filter(|behind| behind.at <= now) else {
+            return;
+        };
+        self.sessions.behind = None;
+        let ours = self.frontier.total(behind.horizon);
+        if !is_less(ours, behind.total) || behind.looked >= LOOKS {
+            return;
+        }
+        self.rounds.inconsistent(now, &mut self.rng);
+        let looked = behind.looked + 1;
+        self.sessions.behind = Some(Behind {
+            at: now + LOOK * (1 + u32::from(looked)),
+            looked,
+            ..behind
+        });
+        // At once what the answer to a digest would ask for; and now and then somebody else, should
+        // this one have lied.
+        if self.live & (1 << behind.of) != 0 && looked % 3 != 0 {
+            let differing = behind.total.wrapping_sub(ours) as usize;
+            self.sketch(behind.of, Sketched::Sequences, behind.horizon, differing);
+        } else if let Some(slot) = self.longest_ago() {
+            self.compare(slot);
         }
     }
 
@@ -92,12 +127,21 @@ impl<H: Copy + Eq> Node<H> {
             }
             return;
         }
+        if is_less(ours.total, theirs.total) && self.sessions.behind.is_none() {
+            self.sessions.behind = Some(Behind {
+                of: slot,
+                total: theirs.total,
+                horizon,
+                at: now + LOOK,
+                looked: 0,
+            });
+        }
         if self.sessions.rest_until > now {
             self.sessions.later |= 1 << slot;
             return;
         }
-        if ours.total <= theirs.total {
-            let differing = theirs.total - ours.total;
+        if !is_less(theirs.total, ours.total) {
+            let differing = theirs.total.wrapping_sub(ours.total);
             self.sketch(slot, Sketched::Sequences, horizon, differing as usize);
         } else {
             self.sessions.rest_until = now + self.config.sketch_gap;
@@ -379,4 +423,9 @@ impl<H: Copy + Eq> Node<H> {
             }
         }
     }
+}
+
+/// Whether one sum modulo 2^32 is behind another.
+fn is_less(one: u32, other: u32) -> bool {
+    one != other && other.wrapping_sub(one) < 1 << 31
 }

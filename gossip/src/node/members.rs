@@ -16,6 +16,8 @@ use crate::time::Time;
 
 /// Attempts to connect at once.
 const ATTEMPTS: usize = 3;
+/// Between two shuffles of a member that knows few others, at first: doubled each time.
+const HUNGRY: Duration = Duration::from_secs(2);
 /// How often a newcomer is passed on.
 const JOIN_HOPS: u8 = 4;
 
@@ -223,6 +225,8 @@ impl<H: Copy + Eq> Node<H> {
         let peer = link.peer;
         self.live |= 1 << slot;
         self.passive.well(peer, now, &mut self.rng);
+        // The first comparison may be lost, or be about what is on its way.
+        self.rounds.inconsistent(now, &mut self.rng);
         if compare {
             self.compare(slot);
         }
@@ -296,6 +300,10 @@ impl<H: Copy + Eq> Node<H> {
             return;
         }
         self.wants.drop_slot(slot, self.now);
+        if self.passive.len() < self.config.degree * 2 {
+            self.hunger = 0;
+            self.shuffle_at = self.shuffle_at.min(self.now + HUNGRY);
+        }
         let (live, now) = (self.live, self.now);
         for (log, tip) in self.frontier.iter() {
             let Some(branch) = self.branches.get_mut(log.index()) else {
@@ -445,7 +453,11 @@ impl<H: Copy + Eq> Node<H> {
         };
         if self.shuffle_at <= now {
             let few = self.passive.len() < 32;
-            self.shuffle_at = every(self, self.config.shuffle_every * if few { 1 } else { 10 });
+            let hungry = HUNGRY * 2_u32.saturating_pow(self.hunger.into());
+            self.hunger = self.hunger.saturating_add(1);
+            let wait = self.config.shuffle_every * if few { 1 } else { 10 };
+            let wait = if few { wait.min(hungry) } else { wait };
+            self.shuffle_at = every(self, wait);
             let slots: Vec<usize> = self.live_slots().collect();
             let which = self.rng.below(slots.len());
             if let Some(slot) = slots.get(which) {

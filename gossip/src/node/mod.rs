@@ -63,6 +63,8 @@ pub struct Node<H> {
     /// The part of items that trees lost lately, in 65,536ths.
     lossy: u16,
     shuffle_at: Time,
+    /// Shuffles since a link was lost.
+    hunger: u8,
     mix_at: Time,
     heal_at: Time,
     dial_at: Time,
@@ -90,7 +92,7 @@ impl<H: Copy + Eq> Node<H> {
         };
         let mut node = Self {
             rounds: Rounds::new(config.pacing, now, &mut rng),
-            shuffle_at: soon(&mut rng, config.shuffle_every),
+            shuffle_at: soon(&mut rng, config.shuffle_every / 10),
             mix_at: soon(&mut rng, config.mix_every),
             heal_at: soon(&mut rng, config.heal_every),
             me,
@@ -109,6 +111,7 @@ impl<H: Copy + Eq> Node<H> {
             announce_at: None,
             lossy: 0,
             dial_at: now,
+            hunger: 0,
             crowded: None,
             hour_at: now,
             horizon: 0,

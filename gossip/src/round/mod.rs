@@ -9,4 +9,4 @@ mod session;
 
 pub use pacing::Pacing;
 pub(crate) use pacing::Rounds;
-pub(crate) use session::{Reading, Sessions, Sketching};
+pub(crate) use session::{Behind, Reading, Sessions, Sketching};

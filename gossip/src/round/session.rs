@@ -28,6 +28,20 @@ pub(crate) struct Reading {
     pub(crate) until: Time,
 }
 
+/// A neighbour held more than we did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Behind {
+    /// Who.
+    pub(crate) of: usize,
+    /// The sum of its sequences then: ours reaches it when what was missing has come, or as much.
+    pub(crate) total: u32,
+    pub(crate) horizon: u32,
+    /// When to look.
+    pub(crate) at: Time,
+    /// How often that has been.
+    pub(crate) looked: u8,
+}
+
 /// At most one of each, so that sketches take a bounded part of memory and time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sessions {
@@ -35,6 +49,7 @@ pub(crate) struct Sessions {
     pub(crate) reading: Option<Reading>,
     /// Not before this time another sketch of ours.
     pub(crate) rest_until: Time,
+    pub(crate) behind: Option<Behind>,
     /// Slots whose digest differed while there was no time for them.
     pub(crate) later: u16,
 }
@@ -45,6 +60,7 @@ impl Sessions {
             self.sketching.as_ref().map(|one| one.until),
             self.reading.as_ref().map(|one| one.until),
             (self.later != 0).then_some(self.rest_until),
+            self.behind.map(|behind| behind.at),
         ];
         ends.into_iter().flatten().min().unwrap_or(Time(u64::MAX))
     }

@@ -276,6 +276,14 @@ impl World {
         self.input(author, Input::Publish(item));
     }
 
+    /// Has the drivers store `item`, which is published by nobody.
+    pub fn keep(&mut self, item: &Arc<Item>) {
+        let stored = self.store.entry(item.log()).or_default();
+        if !stored.iter().any(|other| other.hash() == item.hash()) {
+            stored.push(Arc::clone(item));
+        }
+    }
+
     /// Gives a member a message as if `from` had sent it.
     pub fn inject(&mut self, from: u32, to: u32, message: Message<u32>) {
         self.input(to, Input::Received { from, message });
@@ -353,7 +361,8 @@ impl World {
                 self.input(number, Input::LoadedProof { peer, one, other });
             }
             Output::Clash { log, seq, item } => {
-                let stored = self.store[&log].iter().find(|stored| stored.seq() == seq);
+                let mut stored = self.store[&log].iter();
+                let stored = stored.find(|stored| stored.seq() == seq && stored.hash() != item.hash());
                 let one = Arc::clone(stored.unwrap());
                 self.input(number, Input::Contradiction { one, other: item });
             }
@@ -485,6 +494,23 @@ impl World {
         true
     }
 
+    /// Living members that lack something, and how many items.
+    pub fn lacking(&self) -> Vec<(u32, usize)> {
+        let lacks = |number: usize, item: &Item| {
+            let frontier = self.nodes[number].frontier();
+            let tip = frontier.find(&item.log()).and_then(|log| frontier.tip(log));
+            !tip.is_some_and(|tip| tip.seq >= item.seq() || tip.closed)
+        };
+        (0..self.nodes.len())
+            .filter(|number| self.alive[*number])
+            .map(|number| {
+                let lacking = self.sent.iter().filter(|sent| lacks(number, &sent.item));
+                (number as u32, lacking.count())
+            })
+            .filter(|(_, lacking)| *lacking > 0)
+            .collect()
+    }
+
     pub fn roots(&mut self) -> BTreeSet<[u8; 32]> {
         let alive: Vec<usize> = (0..self.nodes.len()).filter(|at| self.alive[*at]).collect();
         alive.iter().map(|at| self.nodes[*at].root()).collect()
@@ -516,6 +542,12 @@ impl World {
             }
         }
         best.iter().filter(|at| **at < u64::MAX).map(|at| *at as u32).collect()
+    }
+
+    /// Counts bytes anew.
+    pub fn reset_counts_keep_sent(&mut self) {
+        self.bytes = 0;
+        self.by_kind.clear();
     }
 
     pub fn reset_counts(&mut self) {
