@@ -20,6 +20,8 @@ const EVERYTHING: u32 = u32::MAX;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often to look: for a minute or so. A digest that lies costs no more.
 const LOOKS: u8 = 10;
+/// A sketch of which nothing has come for so long may be dropped for another.
+const STALLED: Duration = Duration::from_millis(300);
 /// Hours two members' horizons may differ by: clocks are tolerated to differ by less than one.
 const HORIZONS: u32 = 1;
 
@@ -34,14 +36,14 @@ impl<H: Copy + Eq> Node<H> {
             self.compare(slot);
         }
         self.look_behind();
-        if self.sessions.later != 0 && self.sessions.rest_until <= now {
+        if self.sessions.later != 0 && self.sessions.later_at <= now {
             let later = core::mem::take(&mut self.sessions.later) & self.live;
             if later != 0 {
                 let which = self.rng.below(later.count_ones() as usize);
                 let slots = (0..16).filter(|slot| later & (1 << slot) != 0);
                 if let Some(slot) = slots.clone().nth(which) {
                     self.sessions.later = later & !(1 << slot);
-                    self.sessions.rest_until = now + self.config.sketch_gap;
+                    self.sessions.later_at = now + self.config.sketch_gap;
                     self.compare(slot);
                 }
             }
@@ -136,15 +138,15 @@ impl<H: Copy + Eq> Node<H> {
                 looked: 0,
             });
         }
-        if self.sessions.rest_until > now {
-            self.sessions.later |= 1 << slot;
-            return;
-        }
         if !is_less(theirs.total, ours.total) {
+            if self.sessions.rest_until > now {
+                self.sessions.later |= 1 << slot;
+                self.sessions.later_at = self.sessions.rest_until;
+                return;
+            }
             let differing = theirs.total.wrapping_sub(ours.total);
             self.sketch(slot, Sketched::Sequences, horizon, differing as usize);
         } else {
-            self.sessions.rest_until = now + self.config.sketch_gap;
             self.send_slot(slot, Message::Digest(ours));
             if let Some(link) = self.link_mut(slot) {
                 link.compared = now;
@@ -235,7 +237,9 @@ impl<H: Copy + Eq> Node<H> {
                 return self.announce_all(slot);
             }
             // One at a time; the other hears nothing and comes back in a later round.
-            if self.sessions.reading.as_ref().is_some_and(|one| one.of != slot) {
+            let stalled = self.config.session_timeout.saturating_sub(STALLED);
+            let busy = |one: &Reading| one.of != slot && one.until > now + stalled;
+            if self.sessions.reading.as_ref().is_some_and(busy) {
                 return;
             }
             let ours = Snapshot::of(&self.frontier, horizon, salt, what);

@@ -52,6 +52,8 @@ pub(crate) struct Sessions {
     pub(crate) behind: Option<Behind>,
     /// Slots whose digest differed while there was no time for them.
     pub(crate) later: u16,
+    /// When there is.
+    pub(crate) later_at: Time,
 }
 
 impl Sessions {
@@ -59,7 +61,7 @@ impl Sessions {
         let ends = [
             self.sketching.as_ref().map(|one| one.until),
             self.reading.as_ref().map(|one| one.until),
-            (self.later != 0).then_some(self.rest_until),
+            (self.later != 0).then_some(self.later_at),
             self.behind.map(|behind| behind.at),
         ];
         ends.into_iter().flatten().min().unwrap_or(Time(u64::MAX))
