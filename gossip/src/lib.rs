@@ -12,6 +12,7 @@ pub mod membership;
 pub mod message;
 pub mod node;
 pub mod overlay;
+pub mod range;
 pub mod round;
 pub mod score;
 pub mod sketch;
