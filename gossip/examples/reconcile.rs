@@ -29,7 +29,11 @@ fn full(authors: u32, items: u32) -> Frontier {
     let mut frontier = Frontier::new();
     for author in 0..authors {
         let log = frontier
-            .enter(LogId::of(&[0; 32], blake3::hash(&author.to_le_bytes()).as_bytes(), &[0; 16]))
+            .enter(LogId::of(
+                &[0; 32],
+                blake3::hash(&author.to_le_bytes()).as_bytes(),
+                &[0; 16],
+            ))
             .unwrap();
         frontier.update(log, |tip| {
             tip.seq = items / authors;
@@ -114,7 +118,9 @@ fn reconcile(ours: &mut Frontier, theirs: &mut Frontier, seed: u64) -> (usize, u
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u32>().unwrap());
+    let mut arguments = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse::<u32>().unwrap());
     let authors = arguments.next().unwrap_or(10_000);
     let items = arguments.next().unwrap_or(100_000);
     let seeds = arguments.next().unwrap_or(200);

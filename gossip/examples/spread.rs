@@ -23,17 +23,30 @@ fn phase(world: &mut World, name: &str, authors: &[u32], gap: u64) {
     if whole.is_none() {
         for (number, node) in world.nodes.iter().enumerate() {
             for sent in &world.sent {
-                let tip = node.frontier().find(&sent.item.log()).and_then(|log| node.frontier().tip(log));
+                let tip = node
+                    .frontier()
+                    .find(&sent.item.log())
+                    .and_then(|log| node.frontier().tip(log));
                 let held = tip.map_or(0, |tip| tip.seq);
                 if held < sent.item.seq() {
-                    println!("{number} holds {held} of {:?}, degree {}, {:?}", sent.item, node.neighbours().count(), node.stat());
+                    println!(
+                        "{number} holds {held} of {:?}, degree {}, {:?}",
+                        sent.item,
+                        node.neighbours().count(),
+                        node.stat()
+                    );
                     break;
                 }
             }
         }
     }
     let members = world.alive.iter().filter(|alive| **alive).count() as u64;
-    let ideal: u64 = world.sent.iter().map(|s| s.item.encoded_len() as u64).sum::<u64>() * (members - 1);
+    let ideal: u64 = world
+        .sent
+        .iter()
+        .map(|s| s.item.encoded_len() as u64)
+        .sum::<u64>()
+        * (members - 1);
     let mut all: Vec<u32> = Vec::new();
     let mut flood: Vec<u32> = Vec::new();
     for sent in &world.sent {
@@ -60,24 +73,36 @@ fn phase(world: &mut World, name: &str, authors: &[u32], gap: u64) {
         .by_kind
         .iter()
         .map(|(kind, (count, bytes))| {
-            format!("{kind} {:.2}x {:.1}B", *count as f64 / delivered as f64, *bytes as f64 / delivered as f64)
+            format!(
+                "{kind} {:.2}x {:.1}B",
+                *count as f64 / delivered as f64,
+                *bytes as f64 / delivered as f64
+            )
         })
         .collect();
     println!("           per delivery: {}", kinds.join(", "));
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().unwrap());
+    let mut arguments = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse::<u64>().unwrap());
     let members = arguments.next().unwrap_or(1000) as u32;
     let seed = arguments.next().unwrap_or(1);
     let loss = arguments.next().unwrap_or(0) as f64 / 100.0;
     let authors = arguments.next().unwrap_or(10) as u32;
     let messages = arguments.next().unwrap_or(10) as usize;
-    let started = std::time::Instant::now();
-    let net = Net { loss, as_delay: false };
+    let net = Net {
+        loss,
+        as_delay: false,
+    };
     let mut world = World::new(members, seed, net, Config::default());
     world.run(60_000);
-    let degrees: Vec<usize> = world.nodes.iter().map(|node| node.neighbours().count()).collect();
+    let degrees: Vec<usize> = world
+        .nodes
+        .iter()
+        .map(|node| node.neighbours().count())
+        .collect();
     let mean = degrees.iter().sum::<usize>() as f64 / degrees.len() as f64;
     let chosen = world.nodes.iter().map(|node| node.chosen()).min().unwrap();
     println!(
@@ -90,7 +115,12 @@ fn main() {
     for round in 0..6 {
         phase(&mut world, &format!("warming {round}"), &authors, 200);
     }
-    let many: Vec<u32> = authors.iter().copied().cycle().take(authors.len() * messages).collect();
+    let many: Vec<u32> = authors
+        .iter()
+        .copied()
+        .cycle()
+        .take(authors.len() * messages)
+        .collect();
     phase(&mut world, "warm", &many, 200);
     phase(&mut world, "lively", &many, 10);
     world.reset_counts();
@@ -99,5 +129,8 @@ fn main() {
     println!("idle: {idle:.1} bytes a second and member");
     let moved: u64 = world.nodes.iter().map(|node| node.stat().moved).sum();
     let faults: u64 = world.nodes.iter().map(|node| node.stat().faults).sum();
-    println!("moved {moved}, faults {faults}, shunned {}, {:.1} s", world.shunned.len(), started.elapsed().as_secs_f64());
+    println!(
+        "moved {moved}, faults {faults}, shunned {}",
+        world.shunned.len()
+    );
 }

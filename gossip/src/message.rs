@@ -18,19 +18,55 @@ use crate::log::{Item, ItemFault};
 
 /// A message; each stands for the frame of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are those of the frames, which say what they mean")]
+#[allow(
+    missing_docs,
+    reason = "the fields are those of the frames, which say what they mean"
+)]
 pub enum Message<H> {
-    Open { nonce: u64, answer: bool, alone: bool },
-    Leave { reason: Parting, peers: Vec<H> },
-    Join { peer: H, hops: u8 },
-    Shuffle { answer: bool, peers: Vec<H> },
-    Push { hops: u8, item: Arc<Item> },
+    Open {
+        nonce: u64,
+        answer: bool,
+        alone: bool,
+    },
+    Leave {
+        reason: Parting,
+        peers: Vec<H>,
+    },
+    Join {
+        peer: H,
+        hops: u8,
+    },
+    Shuffle {
+        answer: bool,
+        peers: Vec<H>,
+    },
+    Push {
+        hops: u8,
+        item: Arc<Item>,
+    },
     Announce(Vec<Mark>),
-    Pull { graft: bool, wants: Vec<Want> },
-    Tree { graft: Vec<u64>, prune: Vec<u64> },
+    Pull {
+        graft: bool,
+        wants: Vec<Want>,
+    },
+    Tree {
+        graft: Vec<u64>,
+        prune: Vec<u64>,
+    },
     Digest(Digest),
-    Sketch { salt: u32, of: Sketched, horizon: u32, first: u32, cells: Vec<u8> },
-    More { salt: u32, have: u32, want: u32, unknown: Vec<u32> },
+    Sketch {
+        salt: u32,
+        of: Sketched,
+        horizon: u32,
+        first: u32,
+        cells: Vec<u8>,
+    },
+    More {
+        salt: u32,
+        have: u32,
+        want: u32,
+        unknown: Vec<u32>,
+    },
     Proof(Arc<Item>, Arc<Item>),
 }
 
@@ -63,7 +99,7 @@ impl<H> Message<H> {
                 Self::More { unknown, .. } => 12 + COUNT + unknown.len() * 4 + extensions,
                 Self::Proof(one, other) => {
                     let bodies = one.body_len() + other.body_len();
-                    one.encoded_len() + other.encoded_len() - bodies + extensions
+                    COUNT + one.encoded_len() + other.encoded_len() - bodies + extensions
                 }
             }
     }
@@ -73,7 +109,11 @@ impl<H> Message<H> {
     pub fn to_frame(&self, open: [u8; 32], mut contact: impl FnMut(&H) -> Contact) -> Frame {
         let extensions = Extensions::default();
         match self {
-            Self::Open { nonce, answer, alone } => Frame::GossipOpen(GossipOpen {
+            Self::Open {
+                nonce,
+                answer,
+                alone,
+            } => Frame::GossipOpen(GossipOpen {
                 room: open,
                 nonce: *nonce,
                 answer: *answer,
@@ -119,7 +159,13 @@ impl<H> Message<H> {
                 total: digest.total,
                 horizon: digest.horizon,
             }),
-            Self::Sketch { salt, of, horizon, first, cells } => Frame::GossipSketch(GossipSketch {
+            Self::Sketch {
+                salt,
+                of,
+                horizon,
+                first,
+                cells,
+            } => Frame::GossipSketch(GossipSketch {
                 salt: *salt,
                 of: *of,
                 horizon: *horizon,
@@ -127,7 +173,12 @@ impl<H> Message<H> {
                 cells: Bytes::new(cells.clone()).unwrap_or_default(),
                 extensions,
             }),
-            Self::More { salt, have, want, unknown } => Frame::GossipMore(GossipMore {
+            Self::More {
+                salt,
+                have,
+                want,
+                unknown,
+            } => Frame::GossipMore(GossipMore {
                 salt: *salt,
                 have: *have,
                 want: *want,
@@ -135,8 +186,7 @@ impl<H> Message<H> {
                 extensions,
             }),
             Self::Proof(one, other) => Frame::GossipProof(GossipProof {
-                one: one.stub(),
-                other: other.stub(),
+                items: List::first_of([one.stub(), other.stub()]),
                 extensions,
             }),
         }
@@ -160,7 +210,12 @@ impl<H> Message<H> {
             },
             Frame::GossipLeave(body) => Self::Leave {
                 reason: body.reason,
-                peers: body.peers.into_vec().into_iter().filter_map(handle).collect(),
+                peers: body
+                    .peers
+                    .into_vec()
+                    .into_iter()
+                    .filter_map(handle)
+                    .collect(),
             },
             Frame::GossipJoin(body) => match handle(body.peer) {
                 Some(peer) => Self::Join {
@@ -171,7 +226,12 @@ impl<H> Message<H> {
             },
             Frame::GossipShuffle(body) => Self::Shuffle {
                 answer: body.answer,
-                peers: body.peers.into_vec().into_iter().filter_map(handle).collect(),
+                peers: body
+                    .peers
+                    .into_vec()
+                    .into_iter()
+                    .filter_map(handle)
+                    .collect(),
             },
             Frame::GossipPush(body) => Self::Push {
                 hops: body.hops,
@@ -205,9 +265,158 @@ impl<H> Message<H> {
                 unknown: body.unknown.into_vec(),
             },
             Frame::GossipProof(body) => {
-                Self::Proof(Item::new(room, body.one)?, Item::new(room, body.other)?)
+                let mut items = body.items.into_vec().into_iter();
+                match (items.next(), items.next()) {
+                    (Some(one), Some(other)) => {
+                        Self::Proof(Item::new(room, one)?, Item::new(room, other)?)
+                    }
+                    _ => return Ok(None),
+                }
             }
             _ => return Ok(None),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use dchat_wire::gossip::{ItemHeader, SignedItem};
+    use dchat_wire::sign::Identity;
+    use dchat_wire::{Address, PeerId};
+
+    use super::*;
+
+    const ROOM: [u8; 32] = [3; 32];
+
+    fn item(seq: u32) -> Arc<Item> {
+        let header = ItemHeader {
+            author: [0; 32],
+            incarnation: [1; 16],
+            seq,
+            prev: [u8::from(seq > 1); 32],
+            lamport: 5,
+            sent_at: 5,
+            keep_s: 0,
+            floor: 0,
+            heads: List::default(),
+            kind: 1,
+            body_len: 0,
+            body_hash: [0; 32],
+            extensions: Extensions::default(),
+        };
+        let body = Bytes::new(b"hello".to_vec()).unwrap();
+        let author = Identity::from_seed(&[1; 32]);
+        Item::new(&ROOM, SignedItem::sign(&author, &ROOM, header, body)).unwrap()
+    }
+
+    fn peer(number: u8) -> PeerId {
+        Identity::from_seed(&[number; 32]).peer_id()
+    }
+
+    fn contact(number: &u8) -> Contact {
+        let socket = "192.0.2.1:4001".parse().unwrap();
+        Contact {
+            peer: peer(*number),
+            addresses: List::first_of([Address::direct(socket)]),
+        }
+    }
+
+    fn messages() -> Vec<Message<u8>> {
+        let (item_1, item_2) = (item(1), item(2));
+        let mark = Mark {
+            log: 1,
+            seq: 2,
+            age: 3,
+        };
+        let want = Want {
+            log: 1,
+            after: 2,
+            upto: 3,
+        };
+        let digest = Digest {
+            root: 1,
+            total: 2,
+            horizon: 3,
+        };
+        vec![
+            Message::Open {
+                nonce: 1,
+                answer: true,
+                alone: false,
+            },
+            Message::Leave {
+                reason: Parting::Full,
+                peers: vec![1, 2],
+            },
+            Message::Join { peer: 1, hops: 2 },
+            Message::Shuffle {
+                answer: false,
+                peers: vec![3],
+            },
+            Message::Push {
+                hops: 1,
+                item: item_1,
+            },
+            Message::Announce(vec![mark; 3]),
+            Message::Pull {
+                graft: true,
+                wants: vec![want; 2],
+            },
+            Message::Tree {
+                graft: vec![1],
+                prune: vec![2, 3],
+            },
+            Message::Digest(digest),
+            Message::Sketch {
+                salt: 1,
+                of: Sketched::Tips,
+                horizon: 2,
+                first: 3,
+                cells: vec![7; 18],
+            },
+            Message::More {
+                salt: 1,
+                have: 2,
+                want: 3,
+                unknown: vec![4],
+            },
+            Message::Proof(item_2, item(3)),
+        ]
+    }
+
+    #[test]
+    fn a_message_is_as_long_as_its_frame_and_returns() {
+        for message in messages() {
+            let frame = message.to_frame([9; 32], contact);
+            assert_eq!(frame.to_bytes().len(), message.frame_len(), "{message:?}");
+            let of = |contact: Contact| (1..9).find(|number| peer(*number) == contact.peer);
+            let back = Message::from_frame(frame, &ROOM, of).unwrap().unwrap();
+            if let (Message::Proof(one, _), Message::Proof(sent, _)) = (&back, &message) {
+                assert_eq!(one.hash(), sent.hash());
+            } else {
+                assert_eq!(back, message);
+            }
+        }
+    }
+
+    #[test]
+    fn members_without_a_handle_are_left_out() {
+        let shuffle = Message::Shuffle {
+            answer: false,
+            peers: vec![1_u8, 2],
+        };
+        let frame = shuffle.to_frame([9; 32], contact);
+        let back = Message::<u8>::from_frame(frame, &ROOM, |_| None)
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            back,
+            Message::Shuffle {
+                answer: false,
+                peers: vec![]
+            }
+        );
     }
 }

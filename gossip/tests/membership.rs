@@ -42,7 +42,11 @@ fn write(
         group: if creates { [0; 32] } else { *known.group() },
         author: peer(author),
         seq: known.next_seq(&peer(author)),
-        after: if creates { Parents::default() } else { known.heads() },
+        after: if creates {
+            Parents::default()
+        } else {
+            known.heads()
+        },
         at: 0,
         deed,
         subject: subject.map(peer),
@@ -123,7 +127,13 @@ fn invited_accepted_promoted() {
     use Standing::{Admin, Invited, Member};
     let mut group = four();
     group.does(Deed::Invite, Some(5));
-    let members = [(1, Admin), (2, Admin), (3, Admin), (4, Member), (5, Invited)];
+    let members = [
+        (1, Admin),
+        (2, Admin),
+        (3, Admin),
+        (4, Member),
+        (5, Invited),
+    ];
     assert_eq!(group.members(), members);
     assert_eq!(group.known.void(), Vec::<[u8; 32]>::new());
 }
@@ -137,7 +147,10 @@ fn what_a_removed_member_did_meanwhile_is_void() {
     let mut five = two.of(5);
     five.does(Deed::Accept, None);
     let after = merged(&one, &five);
-    assert_eq!(after.members().iter().map(|m| m.0).collect::<Vec<_>>(), [1, 3, 4]);
+    assert_eq!(
+        after.members().iter().map(|m| m.0).collect::<Vec<_>>(),
+        [1, 3, 4]
+    );
     assert_eq!(after.known.void().len(), 2);
 }
 
@@ -266,7 +279,13 @@ fn history(steps: &[Step]) -> ([u8; 32], Vec<SignedOperation>) {
                 let deed = deeds[usize::from(deed)];
                 let subject = matches!(deed, Deed::Invite | Deed::Remove | Deed::Promote);
                 let replica = &mut replicas[usize::from(who)];
-                let signed = write(&replica.known, replica.me, deed, subject.then_some(whom), "n");
+                let signed = write(
+                    &replica.known,
+                    replica.me,
+                    deed,
+                    subject.then_some(whom),
+                    "n",
+                );
                 // A stranger is refused, by everybody alike.
                 let _ = replica.known.insert(signed, open);
             }

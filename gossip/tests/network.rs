@@ -59,7 +59,12 @@ fn ends_equal(world: &mut World, within: u64) -> u64 {
 #[test]
 fn a_room_of_nine_is_a_full_mesh_without_a_duplicate() {
     let mut world = world(9, 1, CLEAN);
-    assert!(world.nodes.iter().all(|node| node.neighbours().count() == 8));
+    assert!(
+        world
+            .nodes
+            .iter()
+            .all(|node| node.neighbours().count() == 8)
+    );
     talk(&mut world, 50, 100);
     ends_equal(&mut world, 1000);
     assert_eq!(world.duplicates(), 0);
@@ -95,7 +100,10 @@ fn trees_come_close_to_flooding_without_duplicates() {
     flooding.sort_unstable();
     let (ours, best) = (percentile(&all, 0.99), percentile(&flooding, 0.99));
     assert!(duplicates <= 0.05, "{duplicates}");
-    assert!(f64::from(ours) <= 1.35 * f64::from(best), "{ours} and {best}");
+    assert!(
+        f64::from(ours) <= 1.35 * f64::from(best),
+        "{ours} and {best}"
+    );
     let ideal = world.sent[0].item.encoded_len() as u64 * delivered;
     assert!((world.bytes as f64) < 1.35 * ideal as f64);
 }
@@ -182,7 +190,14 @@ fn an_invalid_item_travels_one_hop_and_who_sends_it_is_shunned() {
         world.inject(3, to, Message::Push { hops: 3, item });
     }
     world.run(10_000);
-    assert_eq!(world.nodes.iter().map(|node| node.stat().rejected).sum::<u64>(), 3);
+    assert_eq!(
+        world
+            .nodes
+            .iter()
+            .map(|node| node.stat().rejected)
+            .sum::<u64>(),
+        3
+    );
     assert_eq!(world.delivered(), 0);
     assert_eq!(world.shunned, [(to, 3)]);
 }
@@ -251,7 +266,10 @@ fn hostile_frames_take_a_bounded_part_of_memory_and_nobody_elses_items() {
         }
     }
     let stat = world.nodes[victim as usize].stat();
-    assert!(stat.wanted <= 4096 && stat.parked <= 128 && stat.passive <= 64, "{stat:?}");
+    assert!(
+        stat.wanted <= 4096 && stat.parked <= 128 && stat.passive <= 64,
+        "{stat:?}"
+    );
     world.run(700_000);
     talk(&mut world, 20, 50);
     ends_equal(&mut world, 30_000);
@@ -297,8 +315,14 @@ fn hostile(world: &mut World) -> Message<u32> {
             salt: number() as u32 % 4,
             of: Sketched::Sequences,
             horizon,
-            first: if number() % 2 == 0 { 0 } else { number() as u32 % 100 },
-            cells: (0..number() % 40 * 9).map(|_| number() as u8 & 0x7f).collect(),
+            first: if number() % 2 == 0 {
+                0
+            } else {
+                number() as u32 % 100
+            },
+            cells: (0..number() % 40 * 9)
+                .map(|_| number() as u8 & 0x7f)
+                .collect(),
         },
         5 => Message::More {
             salt: number() as u32,
@@ -327,10 +351,7 @@ fn hostile(world: &mut World) -> Message<u32> {
         _ => {
             let at = |number: u64| (number % sent.len() as u64) as usize;
             let (one, other) = (at(number()), at(number()));
-            Message::Proof(
-                Arc::clone(&sent[one].item),
-                Arc::clone(&sent[other].item),
-            )
+            Message::Proof(Arc::clone(&sent[one].item), Arc::clone(&sent[other].item))
         }
     }
 }

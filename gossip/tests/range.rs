@@ -132,7 +132,10 @@ fn who_does_not_answer_is_asked_after_the_others() {
     let ours = Archive::new();
     let mut catch_up = CatchUp::new(7, vec![0, 1], 0);
     let (first, _) = catch_up.poll_request(&ours, Time(0)).unwrap();
-    assert!(catch_up.poll_request(&ours, Time(1)).is_none(), "one request for a range");
+    assert!(
+        catch_up.poll_request(&ours, Time(1)).is_none(),
+        "one request for a range"
+    );
     catch_up.handle_timeout(catch_up.poll_timeout().unwrap());
     let (second, _) = catch_up.poll_request(&ours, Time(5001)).unwrap();
     assert_ne!(first, second);

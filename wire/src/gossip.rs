@@ -370,10 +370,8 @@ body! {
 body! {
     /// GOSSIP_PROOF: an author signed two items with one place in one log.
     pub struct GossipProof {
-        /// One of them, without its body.
-        pub one: SignedItem,
-        /// The other, without its body.
-        pub other: SignedItem,
+        /// The two, without their bodies; with fewer it proves nothing.
+        pub items: List<SignedItem, 2>,
         /// Extensions.
         pub extensions: Extensions,
     }

@@ -106,7 +106,10 @@ impl Frontier {
     /// The log `id`.
     #[must_use]
     pub fn find(&self, id: &LogId) -> Option<Log> {
-        let at = self.order.binary_search_by(|(other, _)| other.cmp(id)).ok()?;
+        let at = self
+            .order
+            .binary_search_by(|(other, _)| other.cmp(id))
+            .ok()?;
         self.order.get(at).map(|(_, log)| *log)
     }
 

@@ -126,7 +126,10 @@ impl Item {
 
     /// Bytes of the body and its count, as far as it is here.
     pub(crate) fn body_len(&self) -> usize {
-        self.signed.body.as_ref().map_or(0, |body| 8 + body.as_slice().len())
+        self.signed
+            .body
+            .as_ref()
+            .map_or(0, |body| 8 + body.as_slice().len())
     }
 
     /// The item without its body.

@@ -11,8 +11,8 @@ mod parked;
 mod place;
 mod proof;
 
-pub use item::{Item, ItemFault};
 pub(crate) use item::hour;
+pub use item::{Item, ItemFault};
 pub use order::Position;
 pub use parked::Parked;
 pub use place::{Place, Window, place};

@@ -51,9 +51,8 @@ impl Parked {
 
     /// Drops all of `log`, and all up to `seq` of it when that is given.
     pub fn drop_log(&mut self, log: Log, upto: Option<u32>) {
-        self.items.retain(|(other, item)| {
-            *other != log || upto.is_some_and(|upto| item.seq() > upto)
-        });
+        self.items
+            .retain(|(other, item)| *other != log || upto.is_some_and(|upto| item.seq() > upto));
         self.bytes = self.items.iter().map(|(_, item)| item.encoded_len()).sum();
     }
 

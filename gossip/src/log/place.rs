@@ -66,9 +66,8 @@ pub fn place(tip: &Tip, item: &Item, window: Window, now: Time) -> Place {
             Place::Ahead
         };
     }
-    let follows = header.prev == tip.hash
-        && header.lamport > tip.lamport
-        && header.sent_at >= tip.sent_at;
+    let follows =
+        header.prev == tip.hash && header.lamport > tip.lamport && header.sent_at >= tip.sent_at;
     if follows || tip.seq == 0 {
         Place::Next
     } else {

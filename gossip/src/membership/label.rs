@@ -25,7 +25,9 @@ pub(super) enum Label {
 /// anything else, then by seniority.
 pub(super) fn labels(nodes: &[Node]) -> Vec<Label> {
     let mut labels = vec![Label::Open; nodes.len()];
-    let removals: Vec<usize> = (0..nodes.len()).filter(|at| is_removal(nodes, *at)).collect();
+    let removals: Vec<usize> = (0..nodes.len())
+        .filter(|at| is_removal(nodes, *at))
+        .collect();
     let seniority = seniority(nodes);
     loop {
         let mut blocked = Vec::new();
@@ -52,7 +54,11 @@ pub(super) fn labels(nodes: &[Node]) -> Vec<Label> {
         let key = |number: &usize| {
             let node = nodes.get(*number)?;
             let removes = is_removal(nodes, *number);
-            Some((!removes, seniority.get(&node.operation.author).copied(), node.hash))
+            Some((
+                !removes,
+                seniority.get(&node.operation.author).copied(),
+                node.hash,
+            ))
         };
         let Some(first) = blocked.into_iter().min_by_key(key) else {
             return labels;

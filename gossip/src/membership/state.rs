@@ -59,7 +59,12 @@ pub(super) fn standing(
     let counts = |number: usize| {
         labels.get(number) == Some(&Label::Valid) && within.is_none_or(|within| within.has(number))
     };
-    let valid = || nodes.iter().enumerate().filter(move |(number, _)| counts(*number));
+    let valid = || {
+        nodes
+            .iter()
+            .enumerate()
+            .filter(move |(number, _)| counts(*number))
+    };
     // Everything that ends a membership: a removal, or leaving.
     let ends: Vec<usize> = valid()
         .filter(|(_, node)| match node.operation.deed {

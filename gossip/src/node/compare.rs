@@ -229,7 +229,9 @@ impl<H: Copy + Eq> Node<H> {
         let now = self.now;
         let until = now + self.config.session_timeout;
         if first == 0 {
-            let costly = self.link_mut(slot).is_some_and(|link| link.costly.take(1, now));
+            let costly = self
+                .link_mut(slot)
+                .is_some_and(|link| link.costly.take(1, now));
             if !costly {
                 return self.fault(slot, Fault::Flood);
             }
@@ -358,9 +360,9 @@ impl<H: Copy + Eq> Node<H> {
         }
         let now = self.now;
         let settled = self.config.settled;
-        let fresh = self.branch_mut(log).is_some_and(|branch| {
-            Duration::from_millis(branch.age(now).into()) < settled
-        });
+        let fresh = self
+            .branch_mut(log)
+            .is_some_and(|branch| Duration::from_millis(branch.age(now).into()) < settled);
         if fresh {
             self.announce_later(slot, log);
         } else if theirs < tip.seq {
@@ -371,7 +373,11 @@ impl<H: Copy + Eq> Node<H> {
 
     /// A log whose newest item is another there: has it sent, so that it clashes.
     fn examine(&mut self, slot: usize, log: Log) -> bool {
-        let Some(tip) = self.frontier.tip(log).filter(|tip| tip.seq > 0 && !tip.closed) else {
+        let Some(tip) = self
+            .frontier
+            .tip(log)
+            .filter(|tip| tip.seq > 0 && !tip.closed)
+        else {
             return false;
         };
         let want = dchat_wire::gossip::Want {
@@ -411,7 +417,10 @@ impl<H: Copy + Eq> Node<H> {
             0 => self.sessions.sketching = None,
             EVERYTHING => {
                 self.sessions.sketching = None;
-                if self.link_mut(slot).is_some_and(|link| link.costly.take(1, now)) {
+                if self
+                    .link_mut(slot)
+                    .is_some_and(|link| link.costly.take(1, now))
+                {
                     self.announce_all(slot);
                 }
             }

@@ -5,8 +5,8 @@ use core::time::Duration;
 use dchat_wire::gossip::Parting;
 use dchat_wire::limits;
 
-use super::io::Output;
 use super::Node;
+use super::io::Output;
 use crate::config::SLOTS;
 use crate::frontier::LinkSalt;
 use crate::message::Message;
@@ -37,7 +37,11 @@ impl<H: Copy + Eq> Node<H> {
     }
 
     fn count(&self, state: impl Fn(&Link<H>) -> bool) -> usize {
-        self.links.iter().flatten().filter(|link| state(link)).count()
+        self.links
+            .iter()
+            .flatten()
+            .filter(|link| state(link))
+            .count()
     }
 
     fn live_count(&self) -> usize {
@@ -52,13 +56,15 @@ impl<H: Copy + Eq> Node<H> {
         loop {
             let trying = self.count(|link| !link.is_live());
             let chosen = self.count(|link| link.outbound);
-            let wanted = self.live_count() + trying < self.config.degree
-                || chosen < self.config.degree / 2;
+            let wanted =
+                self.live_count() + trying < self.config.degree || chosen < self.config.degree / 2;
             if !wanted || trying >= ATTEMPTS {
                 return;
             }
             let alone = self.live == 0;
-            let peer = self.pick(false).or_else(|| if alone { self.pick(true) } else { None });
+            let peer = self
+                .pick(false)
+                .or_else(|| if alone { self.pick(true) } else { None });
             let Some(peer) = peer else {
                 self.dial_at = self.now + Duration::from_secs(1);
                 return;
@@ -232,7 +238,13 @@ impl<H: Copy + Eq> Node<H> {
         }
         if first && compare {
             let hops = JOIN_HOPS;
-            self.send(peer, Message::Join { peer: self.me, hops });
+            self.send(
+                peer,
+                Message::Join {
+                    peer: self.me,
+                    hops,
+                },
+            );
             self.shuffle_with(slot);
         }
         if self.live_count() > self.config.degree && self.crowded.is_none() {
@@ -328,7 +340,8 @@ impl<H: Copy + Eq> Node<H> {
             };
             branch.parent = parent;
             branch.backup = NOBODY;
-            self.trees.push((usize::from(parent), tip.id.prefix(), true));
+            self.trees
+                .push((usize::from(parent), tip.id.prefix(), true));
         }
         if self.live_count() <= self.config.degree {
             self.crowded = None;
@@ -443,7 +456,10 @@ impl<H: Copy + Eq> Node<H> {
                 self.outputs.push_back(Output::Release(peer));
             }
         }
-        if self.crowded.is_some_and(|since| since + self.config.trim_after <= now) {
+        if self
+            .crowded
+            .is_some_and(|since| since + self.config.trim_after <= now)
+        {
             self.trim();
         }
         let every = |node: &mut Self, every: Duration| {
@@ -503,7 +519,11 @@ impl<H: Copy + Eq> Node<H> {
                 .map(|(slot, link)| {
                     let kept = keep_chosen && link.outbound;
                     let carries = self.carries(slot);
-                    ((carries > 0, kept, carries, link.score.worth()), slot, link.peer)
+                    (
+                        (carries > 0, kept, carries, link.score.worth()),
+                        slot,
+                        link.peer,
+                    )
                 })
                 .min_by_key(|(value, _, _)| *value);
             let Some((_, slot, peer)) = worst else {

@@ -202,10 +202,16 @@ impl<H: Copy + Eq> Node<H> {
     /// to [`Input::Publish`].
     #[must_use]
     pub fn draft(&self, log: LogId, now: Time) -> Draft {
-        let tip = self.frontier.find(&log).and_then(|log| self.frontier.tip(log));
+        let tip = self
+            .frontier
+            .find(&log)
+            .and_then(|log| self.frontier.tip(log));
         let empty = Tip::empty(log);
         let tip = tip.unwrap_or(&empty);
-        let heads = self.heads.iter().filter(|(_, position)| position.log != log);
+        let heads = self
+            .heads
+            .iter()
+            .filter(|(_, position)| position.log != log);
         let heads = heads.filter_map(|(other, _)| self.frontier.tip(*other));
         let sent_at = now.0.max(tip.sent_at);
         Draft {
@@ -251,7 +257,10 @@ impl<H: Copy + Eq> Node<H> {
         let peer = |slot: usize| self.link(slot).map(|link| link.peer);
         let children = self.live_slots();
         let children = children.filter(|slot| branch.children & (1 << slot) != 0);
-        Some((peer(branch.parent.into()), children.filter_map(peer).collect()))
+        Some((
+            peer(branch.parent.into()),
+            children.filter_map(peer).collect(),
+        ))
     }
 
     /// What has been counted.
@@ -317,7 +326,9 @@ impl<H: Copy + Eq> Node<H> {
     /// Counts a frame that brings nothing; false when there are too many of them.
     fn may_send(&mut self, slot: usize) -> bool {
         let now = self.now;
-        let may = self.link_mut(slot).is_some_and(|link| link.frames.take(1, now));
+        let may = self
+            .link_mut(slot)
+            .is_some_and(|link| link.frames.take(1, now));
         if !may {
             self.fault(slot, Fault::Flood);
         }

@@ -118,7 +118,9 @@ impl<H: Copy + Eq> Node<H> {
 
     fn pull_timeout(&self, slot: usize) -> Duration {
         let rtt = self.link(slot).and_then(|link| link.rtt);
-        let rtt = rtt.map_or(self.config.first_rtt, |rtt| Duration::from_millis(rtt.into()));
+        let rtt = rtt.map_or(self.config.first_rtt, |rtt| {
+            Duration::from_millis(rtt.into())
+        });
         rtt * 5 / 4 + self.config.pull_margin
     }
 
@@ -145,7 +147,11 @@ impl<H: Copy + Eq> Node<H> {
             self.wants.remove(prefix);
         }
         if let (Some(rtt), Some(link)) = (rtt, self.link_mut(slot)) {
-            link.measured(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX).min(10_000));
+            link.measured(
+                u32::try_from(rtt.as_millis())
+                    .unwrap_or(u32::MAX)
+                    .min(10_000),
+            );
         }
         // The next batch is asked for while the last quarter of this one is on its way.
         if rtt.is_some() && !done && seq.is_multiple_of(BATCH / 4) && seq + BATCH / 4 < upto {
@@ -165,7 +171,10 @@ impl<H: Copy + Eq> Node<H> {
     /// Repeats what was not answered, elsewhere if it can be, and asks for what has waited.
     pub(super) fn pull_due(&mut self) {
         for log in self.wants.due(self.now) {
-            let failed = self.wants.get_mut(log).and_then(|wanted| wanted.asked.take());
+            let failed = self
+                .wants
+                .get_mut(log)
+                .and_then(|wanted| wanted.asked.take());
             if let Some((slot, _)) = failed {
                 self.fault(usize::from(slot), Fault::Missing);
             }

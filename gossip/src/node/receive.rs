@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::io::Output;
 use super::Node;
+use super::io::Output;
 use crate::frontier::{Log, Tip};
 use crate::log::{Item, Judge, Place, Position, Proof, Verdict, place};
 use crate::message::Message;
@@ -67,7 +67,11 @@ impl<H: Copy + Eq> Node<H> {
     fn park(&mut self, slot: usize, log: Log, item: Arc<Item>) {
         let (prefix, before) = (item.log().prefix(), item.seq() - 1);
         self.parked.park(log, item);
-        if self.wants.get(prefix).is_none_or(|wanted| wanted.upto < before) {
+        if self
+            .wants
+            .get(prefix)
+            .is_none_or(|wanted| wanted.upto < before)
+        {
             // What lies between is likely on its way by the same path, unless the path loses.
             let at = self.now + self.config.patience / 2;
             self.wants.note(prefix, before, slot, at);
@@ -79,7 +83,10 @@ impl<H: Copy + Eq> Node<H> {
         if !self.may_send(slot) {
             return;
         }
-        let newest = self.frontier.tip(log).is_some_and(|tip| tip.seq <= item.seq());
+        let newest = self
+            .frontier
+            .tip(log)
+            .is_some_and(|tip| tip.seq <= item.seq());
         let live = self.live;
         let Some(branch) = self.branch_mut(log).filter(|_| newest) else {
             return;
@@ -119,7 +126,10 @@ impl<H: Copy + Eq> Node<H> {
             let seq = item.seq();
             self.came(Some(slot), log, &item);
             self.spread(Some(slot), hops, log, item);
-            next = self.parked.take(log, seq + 1).filter(|next| self.follows(log, next));
+            next = self
+                .parked
+                .take(log, seq + 1)
+                .filter(|next| self.follows(log, next));
         }
         let seq = self.frontier.tip(log).map_or(0, |tip| tip.seq);
         self.parked.drop_log(log, Some(seq));
@@ -227,7 +237,11 @@ impl<H: Copy + Eq> Node<H> {
         let others = live & !from & !branch.told;
         // Nobody is a child, and nobody will push again what comes from here.
         let cold = branch.children & live == 0 && (hops > 0 || !branch.pushed);
-        let targets = if cold && hops > 0 { others } else { others & branch.children };
+        let targets = if cold && hops > 0 {
+            others
+        } else {
+            others & branch.children
+        };
         let pushed = targets & !congested;
         if cold {
             branch.children |= pushed;
@@ -235,7 +249,11 @@ impl<H: Copy + Eq> Node<H> {
         let mut announced = others & !pushed & !branch.pending;
         if !cold && !hasty {
             // Some do while trees lose nothing: each time others, so that all are heard of.
-            announced = few_of(announced, item.seq().wrapping_add(log.0), self.config.announce_to);
+            announced = few_of(
+                announced,
+                item.seq().wrapping_add(log.0),
+                self.config.announce_to,
+            );
         }
         branch.pending |= announced;
         let hops = if cold { hops.saturating_sub(1) } else { 0 };
@@ -262,9 +280,10 @@ impl<H: Copy + Eq> Node<H> {
         let Ok(log) = self.enter(item.log()) else {
             return;
         };
-        let follows = self.frontier.tip(log).is_some_and(|tip| {
-            place(tip, &item, self.config.window, self.now) == Place::Next
-        });
+        let follows = self
+            .frontier
+            .tip(log)
+            .is_some_and(|tip| place(tip, &item, self.config.window, self.now) == Place::Next);
         if !follows || judge.judge(&item) != Verdict::Accept {
             return;
         }
@@ -274,7 +293,10 @@ impl<H: Copy + Eq> Node<H> {
             branch.parent = NOBODY;
         }
         self.came(None, log, &item);
-        let members = self.frontier.len().max(self.passive.len() + self.links.len() + 1);
+        let members = self
+            .frontier
+            .len()
+            .max(self.passive.len() + self.links.len() + 1);
         let hops = cold_hops(members, self.config.degree);
         self.spread(None, hops, log, item);
     }
@@ -308,7 +330,10 @@ impl<H: Copy + Eq> Node<H> {
             return;
         }
         let now = self.now;
-        if !self.link_mut(slot).is_some_and(|link| link.costly.take(1, now)) {
+        if !self
+            .link_mut(slot)
+            .is_some_and(|link| link.costly.take(1, now))
+        {
             return;
         }
         match Proof::new(one, other, judge) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use dchat_wire::gossip::Want;
 
-use super::io::{Load, Output};
 use super::Node;
+use super::io::{Load, Output};
 use crate::frontier::Log;
 use crate::log::Item;
 use crate::message::Message;

@@ -107,7 +107,11 @@ impl<H: Copy + Eq> Passive<H> {
         let lost = self.known.iter().filter(|known| known.lost).count();
         if lost > MOST_LOST || self.known.len() > MOST {
             let of_lost = lost > MOST_LOST;
-            let count = if of_lost { lost } else { self.known.len() - lost };
+            let count = if of_lost {
+                lost
+            } else {
+                self.known.len() - lost
+            };
             let which = rng.below(count);
             let at = self
                 .known
@@ -129,12 +133,15 @@ impl<H: Copy + Eq> Passive<H> {
         rng: &mut Rng,
         taken: impl Fn(H) -> bool,
     ) -> Option<H> {
-        let fits = |known: &&Known<H>| {
-            known.lost == lost && known.not_before <= now && !taken(known.peer)
-        };
+        let fits =
+            |known: &&Known<H>| known.lost == lost && known.not_before <= now && !taken(known.peer);
         let count = self.known.iter().filter(fits).count();
         let which = rng.below(count);
-        self.known.iter().filter(fits).nth(which).map(|known| known.peer)
+        self.known
+            .iter()
+            .filter(fits)
+            .nth(which)
+            .map(|known| known.peer)
     }
 
     /// Up to `most` members at random that may well be there.
@@ -173,8 +180,16 @@ mod tests {
         }
         assert_eq!(passive.len(), MOST);
         let late = Time(60_000);
-        assert!(passive.pick(true, late, &mut rng, |_| false).is_some_and(|peer| peer < 1000));
-        assert!(passive.pick(false, late, &mut rng, |_| false).is_some_and(|peer| peer >= 1000));
+        assert!(
+            passive
+                .pick(true, late, &mut rng, |_| false)
+                .is_some_and(|peer| peer < 1000)
+        );
+        assert!(
+            passive
+                .pick(false, late, &mut rng, |_| false)
+                .is_some_and(|peer| peer >= 1000)
+        );
     }
 
     #[test]
@@ -184,7 +199,10 @@ mod tests {
         passive.shun(1_u32, Time(0), &mut rng);
         assert!(passive.is_shunned(1, Time(1)));
         assert_eq!(passive.pick(false, Time(1), &mut rng, |_| false), None);
-        assert_eq!(passive.pick(false, Time(700_000), &mut rng, |_| false), Some(1));
+        assert_eq!(
+            passive.pick(false, Time(700_000), &mut rng, |_| false),
+            Some(1)
+        );
         assert!(!passive.is_shunned(1, Time(700_000)));
     }
 

@@ -120,7 +120,10 @@ impl Archive {
     pub fn summary(&self, salt: u64, from: Key, to: Key) -> Summary {
         let keys = self.range(from, to);
         let sum = |sum: u64, key: &Key| {
-            sum.wrapping_add(siphash((salt, 0x7261_6e67_6573_756d), (key.lamport, key.hash)))
+            sum.wrapping_add(siphash(
+                (salt, 0x7261_6e67_6573_756d),
+                (key.lamport, key.hash),
+            ))
         };
         Summary {
             count: u32::try_from(keys.len()).unwrap_or(u32::MAX),

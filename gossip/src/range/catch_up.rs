@@ -98,12 +98,21 @@ impl<H: Copy + Eq> CatchUp<H> {
 
     /// The next request, and to whom: the newest range that waits, to who has the fewest under way.
     pub fn poll_request(&mut self, archive: &Archive, now: Time) -> Option<(H, Request)> {
-        let under_way = |peer: &H| self.asked.iter().filter(|asked| asked.peer == *peer).count();
+        let under_way = |peer: &H| {
+            self.asked
+                .iter()
+                .filter(|asked| asked.peer == *peer)
+                .count()
+        };
         let peer = *self.peers.iter().min_by_key(|peer| under_way(peer))?;
         if under_way(&peer) >= IN_FLIGHT {
             return None;
         }
-        let (at, _) = self.waiting.iter().enumerate().max_by_key(|(_, part)| part.to)?;
+        let (at, _) = self
+            .waiting
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, part)| part.to)?;
         let part = self.waiting.swap_remove(at);
         let batch = match part.task {
             Task::Compare => 0,
@@ -219,7 +228,12 @@ impl<H: Copy + Eq> CatchUp<H> {
     /// Asks elsewhere for what has not come in time.
     pub fn handle_timeout(&mut self, now: Time) {
         let late = |asked: &Asked<H>| asked.at + TIMEOUT <= now;
-        let slow: Vec<H> = self.asked.iter().filter(|asked| late(asked)).map(|asked| asked.peer).collect();
+        let slow: Vec<H> = self
+            .asked
+            .iter()
+            .filter(|asked| late(asked))
+            .map(|asked| asked.peer)
+            .collect();
         self.again(late);
         // The last of those who answer is asked before others, unless it is the only one.
         for peer in slow {
@@ -251,7 +265,8 @@ impl<H: Copy + Eq> CatchUp<H> {
 
     /// Compares everything once more when all that differed has come, as long as something came.
     fn end_of_pass(&mut self) {
-        if self.waiting.is_empty() && self.asked.is_empty() && self.progress && self.passes < PASSES {
+        if self.waiting.is_empty() && self.asked.is_empty() && self.progress && self.passes < PASSES
+        {
             self.passes += 1;
             self.progress = false;
             self.wait(Part {

@@ -63,7 +63,9 @@ impl Rounds {
     }
 
     fn begin(&mut self, interval: Duration, now: Time, rng: &mut Rng) {
-        let half = u64::try_from(interval.as_millis() / 2).unwrap_or(u64::MAX / 4).max(1);
+        let half = u64::try_from(interval.as_millis() / 2)
+            .unwrap_or(u64::MAX / 4)
+            .max(1);
         self.interval = interval;
         self.at = Some(now + Duration::from_millis(half + rng.below(half as usize) as u64));
         self.end = now + interval;

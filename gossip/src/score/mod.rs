@@ -64,7 +64,9 @@ impl Score {
     /// Counts a fault; true when the link must end.
     pub(crate) fn fault(&mut self, fault: Fault, now: Time) -> bool {
         let faded = now.0.saturating_sub(self.faded.0) / FADES;
-        self.faults = self.faults.saturating_sub(u32::try_from(faded).unwrap_or(u32::MAX));
+        self.faults = self
+            .faults
+            .saturating_sub(u32::try_from(faded).unwrap_or(u32::MAX));
         self.faded = Time(self.faded.0 + faded * FADES);
         self.faults += fault.points();
         self.faults >= EVICT
@@ -96,7 +98,9 @@ mod tests {
     #[test]
     fn three_invalid_items_evict() {
         let mut score = Score::new(Time(0));
-        let evicted: Vec<_> = (0..3).map(|_| score.fault(Fault::Invalid, Time(5))).collect();
+        let evicted: Vec<_> = (0..3)
+            .map(|_| score.fault(Fault::Invalid, Time(5)))
+            .collect();
         assert_eq!(evicted, [false, false, true]);
     }
 

@@ -23,8 +23,7 @@ impl Cell {
         let sum = (i64::from(self.amount) + i64::from(amount)).rem_euclid(SEQ_PRIME);
         self.amount = sum as u32;
         self.hashed = shifted(u64::from(self.hashed), amount, u64::from(hash), HASH_PRIME) as u32;
-        self.checked =
-            shifted(u64::from(self.checked), amount, check(hash), CHECK_PRIME) as u16;
+        self.checked = shifted(u64::from(self.checked), amount, check(hash), CHECK_PRIME) as u16;
     }
 
     /// The difference of two cells.
@@ -45,7 +44,11 @@ impl Cell {
     /// The sum of amounts, as a number around zero.
     pub(super) fn amount(self) -> i32 {
         let amount = i64::from(self.amount);
-        let around = if amount > SEQ_PRIME / 2 { amount - SEQ_PRIME } else { amount };
+        let around = if amount > SEQ_PRIME / 2 {
+            amount - SEQ_PRIME
+        } else {
+            amount
+        };
         around as i32
     }
 

@@ -138,7 +138,10 @@ impl Decoder {
     /// `d²`, which is the number of logs when each lacks one item and more otherwise.
     fn more(&self) -> Decoded {
         let have = self.cells.len();
-        let total = self.cells.first().map_or(0.0, |cell| f64::from(cell.amount()));
+        let total = self
+            .cells
+            .first()
+            .map_or(0.0, |cell| f64::from(cell.amount()));
         let (mut squares, mut weight) = (0.0, 0.0);
         for (at, cell) in self.cells.iter().enumerate().skip(1) {
             let share = 2.0 / (2.0 + at as f64);
@@ -234,7 +237,9 @@ impl Reading<'_> {
         match (logs.next(), logs.next()) {
             (Some((log, value)), None) => {
                 let theirs = i64::from(value) + i64::from(by);
-                let theirs = u32::try_from(theirs).ok().filter(|theirs| *theirs < 1 << 23)?;
+                let theirs = u32::try_from(theirs)
+                    .ok()
+                    .filter(|theirs| *theirs < 1 << 23)?;
                 Some(Named::Known(log, theirs))
             }
             (None, _) if by < 0 => None,
@@ -314,7 +319,12 @@ mod tests {
             panic!("not read");
         };
         let hash = match found[..] {
-            [Difference { log: Named::Unknown(hash), by: 2 }] => hash,
+            [
+                Difference {
+                    log: Named::Unknown(hash),
+                    by: 2,
+                },
+            ] => hash,
             _ => panic!("{found:?}"),
         };
         let logs: Vec<_> = snapshot(&theirs, 5).with_hash(hash).collect();
@@ -332,7 +342,13 @@ mod tests {
         let Decoded::All(found) = decoder.decode() else {
             panic!("not read");
         };
-        assert!(matches!(found[..], [Difference { log: Named::Known(Log(7), _), .. }]));
+        assert!(matches!(
+            found[..],
+            [Difference {
+                log: Named::Known(Log(7), _),
+                ..
+            }]
+        ));
     }
 
     #[test]
@@ -348,7 +364,9 @@ mod tests {
         decoder.push(0, &theirs.cells(0, 24)).unwrap();
         while let Decoded::More(more) = decoder.decode() {
             let have = decoder.have();
-            decoder.push(have, &theirs.cells(have, have + more)).unwrap();
+            decoder
+                .push(have, &theirs.cells(have, have + more))
+                .unwrap();
             parts.push(more);
         }
         assert!(matches!(decoder.decode(), Decoded::All(found) if found.len() == 2000));
@@ -362,7 +380,10 @@ mod tests {
         assert_eq!(decoder.push(0, &[0; 10]), Err(BadCells));
         assert_eq!(decoder.push(0, &[]), Err(BadCells));
         assert_eq!(decoder.push(0, &[0xff; 9]), Err(BadCells));
-        assert_eq!(decoder.push(0, &vec![0; 9 * (MAX_CELLS + 1)]), Err(BadCells));
+        assert_eq!(
+            decoder.push(0, &vec![0; 9 * (MAX_CELLS + 1)]),
+            Err(BadCells)
+        );
         assert_eq!(decoder.push(0, &[0; 9]), Ok(()));
     }
 

@@ -103,7 +103,10 @@ impl Wants {
         self.wanted.retain(|_, wanted| {
             wanted.announcers &= !bit;
             wanted.tried &= !bit;
-            if wanted.asked.is_some_and(|(asked, _)| usize::from(asked) == slot) {
+            if wanted
+                .asked
+                .is_some_and(|(asked, _)| usize::from(asked) == slot)
+            {
                 wanted.asked = None;
                 wanted.at = now;
             }

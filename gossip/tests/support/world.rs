@@ -46,10 +46,22 @@ pub struct Net {
 }
 
 enum Event {
-    Arrive { from: u32, to: u32, message: Message<u32> },
-    Wake { node: u32 },
-    Connected { node: u32, peer: u32 },
-    Unreachable { node: u32, peer: u32 },
+    Arrive {
+        from: u32,
+        to: u32,
+        message: Message<u32>,
+    },
+    Wake {
+        node: u32,
+    },
+    Connected {
+        node: u32,
+        peer: u32,
+    },
+    Unreachable {
+        node: u32,
+        peer: u32,
+    },
 }
 
 struct Queued(u64, u64, Event);
@@ -264,7 +276,10 @@ impl World {
 
     pub fn publish(&mut self, author: u32) {
         let item = self.item(author, 200);
-        self.store.entry(item.log()).or_default().push(Arc::clone(&item));
+        self.store
+            .entry(item.log())
+            .or_default()
+            .push(Arc::clone(&item));
         if self.keep_latency {
             self.latency.insert(*item.hash(), Vec::new());
         }
@@ -317,7 +332,9 @@ impl World {
         match output {
             Output::Send { to, message } => self.transmit(number, to, message),
             Output::Deliver { item, .. } => {
-                let held = self.delivered[number as usize].entry(item.log()).or_default();
+                let held = self.delivered[number as usize]
+                    .entry(item.log())
+                    .or_default();
                 assert!(item.seq() > *held, "{number}: {item:?} after {held}");
                 *held = item.seq();
                 let sent_at = item.sent_at();
@@ -362,7 +379,8 @@ impl World {
             }
             Output::Clash { log, seq, item } => {
                 let mut stored = self.store[&log].iter();
-                let stored = stored.find(|stored| stored.seq() == seq && stored.hash() != item.hash());
+                let stored =
+                    stored.find(|stored| stored.seq() == seq && stored.hash() != item.hash());
                 let one = Arc::clone(stored.unwrap());
                 self.input(number, Input::Contradiction { one, other: item });
             }
@@ -541,7 +559,10 @@ impl World {
                 }
             }
         }
-        best.iter().filter(|at| **at < u64::MAX).map(|at| *at as u32).collect()
+        best.iter()
+            .filter(|at| **at < u64::MAX)
+            .map(|at| *at as u32)
+            .collect()
     }
 
     /// Counts bytes anew.
