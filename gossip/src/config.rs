@@ -88,7 +88,7 @@ impl Default for Config {
             announce_calm: Wait(ms(100), ms(300)),
             announce_hasty: Wait(ms(15), ms(40)),
             announce_cold: Wait(ms(2), ms(12)),
-            announce_to: 2,
+            announce_to: 3,
             patience: ms(25),
             pull_margin: ms(15),
             first_rtt: ms(100),

@@ -225,7 +225,8 @@ body! {
 body! {
     /// GOSSIP_PUSH: an item.
     pub struct GossipPush {
-        /// How often it may still be pushed on by those who know no tree for its log.
+        /// How often it may still be pushed on by those who know no tree for its log; 255 for an item
+        /// that was asked for or found missing, and comes along no tree.
         pub hops: u8,
         /// The item.
         pub item: SignedItem,

@@ -139,7 +139,8 @@ impl<H: Copy + Eq> Node<H> {
     fn was_much_earlier(&mut self, slot: usize, log: Log, mark: &Mark) -> bool {
         let now = self.now;
         let rtt = self.link(slot).and_then(|link| link.rtt);
-        let rtt = rtt.unwrap_or(self.config.first_rtt.as_millis() as u32);
+        // Too low a guess costs an announcement, too high a one a better path.
+        let rtt = rtt.unwrap_or(self.config.first_rtt.as_millis() as u32 / 3);
         let better_by = self.config.better_by.as_millis() as u32;
         self.branch_mut(log).is_some_and(|branch| {
             let here = u32::from(branch.age(now));

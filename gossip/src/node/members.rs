@@ -170,6 +170,10 @@ impl<H: Copy + Eq> Node<H> {
                 if connecting {
                     self.answer(slot);
                 }
+                if let Some(link) = self.link_mut(slot).filter(|_| answer) {
+                    let rtt = now.since(link.asked_at).as_millis();
+                    link.measured(u32::try_from(rtt).unwrap_or(u32::MAX).min(10_000));
+                }
                 self.begin(slot, nonce, !connecting);
             }
             (Some(_), Some(State::Live(_))) if answer => {}
@@ -247,7 +251,7 @@ impl<H: Copy + Eq> Node<H> {
             );
             self.shuffle_with(slot);
         }
-        if self.live_count() > self.config.degree && self.crowded.is_none() {
+        if self.live_count() > self.most_links() && self.crowded.is_none() {
             self.crowded = Some(now);
         }
         self.dial();
@@ -343,7 +347,7 @@ impl<H: Copy + Eq> Node<H> {
             self.trees
                 .push((usize::from(parent), tip.id.prefix(), true));
         }
-        if self.live_count() <= self.config.degree {
+        if self.live_count() <= self.most_links() {
             self.crowded = None;
         }
     }
@@ -505,11 +509,17 @@ impl<H: Copy + Eq> Node<H> {
         }
     }
 
-    /// Ends links until there are as few as wanted: the least useful of those that did not begin
+    /// Links that are kept: one more than are wanted, or a link that one member ends for having too
+    /// many would have another look for one, and so on without end.
+    fn most_links(&self) -> usize {
+        self.config.degree + self.config.spare / 2
+    }
+
+    /// Ends links until there are no more than may be: the least useful of those that did not begin
     /// just now, and not those chosen here while half of all are not.
     fn trim(&mut self) {
         self.crowded = None;
-        while self.live_count() > self.config.degree {
+        while self.live_count() > self.most_links() {
             let (now, trim_after) = (self.now, self.config.trim_after);
             let keep_chosen = self.chosen() <= self.config.degree / 2;
             let worst = self

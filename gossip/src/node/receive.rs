@@ -9,6 +9,12 @@ use crate::log::{Item, Judge, Place, Position, Proof, Verdict, place};
 use crate::message::Message;
 use crate::score::Fault;
 use crate::spread::{NOBODY, cold_hops};
+use crate::time::Time;
+
+/// [`Message::Push`]'s hops for an item that was asked for or found missing, and comes along no tree.
+pub(super) const SERVED: u8 = u8::MAX;
+/// Most hops an item is pushed on without a tree, whatever its message says.
+const MOST_HOPS: u8 = 5;
 
 impl<H: Copy + Eq> Node<H> {
     /// A neighbour sent an item.
@@ -120,12 +126,17 @@ impl<H: Copy + Eq> Node<H> {
 
     /// Keeps the next item of `log` and all that waited for it.
     fn keep(&mut self, slot: usize, hops: u8, log: Log, item: Arc<Item>) {
-        self.find_parent(slot, log, &item);
+        self.find_parent(slot, hops, log, &item);
         let mut next = Some(item);
         while let Some(item) = next {
             let seq = item.seq();
             self.came(Some(slot), log, &item);
-            self.spread(Some(slot), hops, log, item);
+            if hops == SERVED && self.is_old(&item) {
+                self.announce_old(slot, log);
+            } else {
+                let hops = if hops == SERVED { 0 } else { hops.min(MOST_HOPS) };
+                self.spread(Some(slot), hops, log, item);
+            }
             next = self
                 .parked
                 .take(log, seq + 1)
@@ -152,10 +163,10 @@ impl<H: Copy + Eq> Node<H> {
         }
     }
 
-    /// The neighbour that brought an item first is the parent from now on, unless it was asked for
-    /// this item only.
-    fn find_parent(&mut self, slot: usize, log: Log, item: &Item) {
-        let pulled = self.was_asked(slot, item.log().prefix());
+    /// The neighbour that brought an item first along its tree is the parent from now on; one that
+    /// was asked for it when there is none.
+    fn find_parent(&mut self, slot: usize, hops: u8, log: Log, item: &Item) {
+        let (pulled, asked) = (hops == SERVED, self.was_asked(slot, item.log().prefix()));
         let now = self.now;
         if !pulled {
             self.fared(false);
@@ -171,7 +182,7 @@ impl<H: Copy + Eq> Node<H> {
         if pulled {
             branch.backup = slot as u8;
         }
-        if branch.parent == NOBODY || !pulled {
+        if !pulled || asked && branch.parent == NOBODY {
             branch.parent = slot as u8;
             branch.misses = 0;
         }
@@ -221,6 +232,26 @@ impl<H: Copy + Eq> Node<H> {
             let oldest = self.heads.iter().enumerate().min_by_key(|(_, (_, at))| *at);
             if let Some((oldest, _)) = oldest {
                 self.heads.swap_remove(oldest);
+            }
+        }
+    }
+
+    /// Whether an item that did not come along its tree is one that is made up for, and not urgent:
+    /// no tree has it on its way.
+    fn is_old(&self, item: &Item) -> bool {
+        Time(item.sent_at()) + self.config.settled < self.now
+    }
+
+    /// Has an old item announced to all who may lack it: each pulls it once, wherever in the room it
+    /// came in again.
+    fn announce_old(&mut self, from: usize, log: Log) {
+        let Some(branch) = self.branch_mut(log) else {
+            return;
+        };
+        let told = branch.told | 1 << from;
+        for slot in self.live_slots() {
+            if told & (1 << slot) == 0 {
+                self.announce_later(slot, log);
             }
         }
     }

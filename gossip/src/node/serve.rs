@@ -6,6 +6,7 @@ use dchat_wire::gossip::Want;
 
 use super::Node;
 use super::io::{Load, Output};
+use super::receive::SERVED;
 use crate::frontier::Log;
 use crate::log::Item;
 use crate::message::Message;
@@ -61,7 +62,7 @@ impl<H: Copy + Eq> Node<H> {
                 return;
             };
             if let Some(item) = self.recent.find(id, after + 1).map(Arc::clone) {
-                self.send(peer, Message::Push { hops: 0, item });
+                self.send(peer, Message::Push { hops: SERVED, item });
                 if let Some(link) = self.link_mut(slot) {
                     link.serving.sent(after + 1);
                 }
@@ -94,7 +95,7 @@ impl<H: Copy + Eq> Node<H> {
             None => link.serving.skip(),
         }
         for item in items {
-            self.send(peer, Message::Push { hops: 0, item });
+            self.send(peer, Message::Push { hops: SERVED, item });
         }
         self.serve_on(slot);
     }
