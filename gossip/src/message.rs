@@ -88,8 +88,8 @@ impl<H> Message<H> {
                     1 + COUNT + peers.len() * CONTACT + extensions
                 }
                 Self::Join { .. } => CONTACT + 1 + extensions,
-                Self::Push { item, .. } => 1 + item.encoded_len() + extensions,
-                Self::Announce(marks) => COUNT + marks.len() * 14 + extensions,
+                Self::Push { item, .. } => 1 + item.encoded_len(),
+                Self::Announce(marks) => COUNT + marks.len() * 14,
                 Self::Pull { wants, .. } => 1 + COUNT + wants.len() * 16 + extensions,
                 Self::Tree { graft, prune } => {
                     2 * COUNT + (graft.len() + prune.len()) * 8 + extensions
@@ -138,11 +138,9 @@ impl<H> Message<H> {
             Self::Push { hops, item } => Frame::GossipPush(GossipPush {
                 hops: *hops,
                 item: item.signed().clone(),
-                extensions,
             }),
             Self::Announce(marks) => Frame::GossipAnnounce(GossipAnnounce {
                 marks: List::first_of(marks.iter().cloned()),
-                extensions,
             }),
             Self::Pull { graft, wants } => Frame::GossipPull(GossipPull {
                 graft: *graft,

@@ -223,15 +223,13 @@ body! {
 }
 
 body! {
-    /// GOSSIP_PUSH: an item.
+    /// GOSSIP_PUSH: an item, which has extensions of its own.
     pub struct GossipPush {
         /// How often it may still be pushed on by those who know no tree for its log; 255 for an item
         /// that was asked for or found missing, and comes along no tree.
         pub hops: u8,
         /// The item.
         pub item: SignedItem,
-        /// Extensions.
-        pub extensions: Extensions,
     }
 }
 
@@ -248,12 +246,11 @@ body! {
 }
 
 body! {
-    /// GOSSIP_ANNOUNCE: what the sender holds, to be pulled.
+    /// GOSSIP_ANNOUNCE: what the sender holds, to be pulled. It has no extensions: there is one for
+    /// nearly every item.
     pub struct GossipAnnounce {
         /// At most one for a log.
         pub marks: List<Mark, { limits::GOSSIP_MARKS }>,
-        /// Extensions.
-        pub extensions: Extensions,
     }
 }
 

@@ -100,20 +100,28 @@ impl<H: Copy + Eq> Node<H> {
         if usize::from(parent) == slot {
             return false;
         }
-        branch.misses = branch.misses.saturating_add(1);
-        let failed = branch.misses >= 3;
+        let failed = branch.misses >= 2;
         if failed {
             branch.children &= !(1 << slot);
             branch.parent = NOBODY;
             branch.misses = 0;
             self.trees.push((usize::from(parent), log, false));
         }
-        self.fault(usize::from(parent), Fault::Lost);
+        failed
+    }
+
+    /// A new item of `log` came from elsewhere than its parent.
+    pub(super) fn missed(&mut self, log: Log) {
+        let Some(branch) = self.branch_mut(log) else {
+            return;
+        };
+        branch.misses = branch.misses.saturating_add(1);
+        let parent = usize::from(branch.parent);
+        self.fault(parent, Fault::Lost);
         self.fared(true);
         if self.is_hasty() {
             self.rounds.inconsistent(self.now, &mut self.rng);
         }
-        failed
     }
 
     fn pull_timeout(&self, slot: usize) -> Duration {

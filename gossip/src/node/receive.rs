@@ -134,7 +134,11 @@ impl<H: Copy + Eq> Node<H> {
             if hops == SERVED && self.is_old(&item) {
                 self.announce_old(slot, log);
             } else {
-                let hops = if hops == SERVED { 0 } else { hops.min(MOST_HOPS) };
+                let hops = if hops == SERVED {
+                    0
+                } else {
+                    hops.min(MOST_HOPS)
+                };
                 self.spread(Some(slot), hops, log, item);
             }
             next = self
@@ -185,6 +189,10 @@ impl<H: Copy + Eq> Node<H> {
         if !pulled || asked && branch.parent == NOBODY {
             branch.parent = slot as u8;
             branch.misses = 0;
+        }
+        let elsewhere = branch.parent != NOBODY && usize::from(branch.parent) != slot;
+        if pulled && elsewhere && !self.is_old(item) {
+            self.missed(log);
         }
     }
 
@@ -245,12 +253,20 @@ impl<H: Copy + Eq> Node<H> {
     /// Has an old item announced to all who may lack it: each pulls it once, wherever in the room it
     /// came in again.
     fn announce_old(&mut self, from: usize, log: Log) {
+        let (live, turn) = (self.live, log.0.wrapping_add(self.stat.delivered as u32));
+        let most = self.config.announce_to;
+        let hasty = self.is_hasty();
         let Some(branch) = self.branch_mut(log) else {
             return;
         };
-        let told = branch.told | 1 << from;
+        let others = live & !branch.told & !(1 << from);
+        let chosen = if hasty {
+            others
+        } else {
+            few_of(others, turn, most)
+        };
         for slot in self.live_slots() {
-            if told & (1 << slot) == 0 {
+            if chosen & (1 << slot) != 0 {
                 self.announce_later(slot, log);
             }
         }

@@ -133,11 +133,9 @@ pub fn frames() -> Vec<Frame> {
         Frame::GossipPush(GossipPush {
             hops: 2,
             item: item(),
-            extensions: extensions.clone(),
         }),
         Frame::GossipAnnounce(GossipAnnounce {
             marks: List::first_of([mark()]),
-            extensions: extensions.clone(),
         }),
         Frame::GossipPull(GossipPull {
             graft: true,
