@@ -41,6 +41,8 @@ pub struct Tip {
     pub sent_at: u64,
 }
 
+const _: () = assert!(size_of::<Tip>() <= 80, "a room has ten thousand of them");
+
 impl Tip {
     /// A log of which nothing is held.
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! Faults cost: an invalid item, an announcement whose item never comes, a sketch that cannot be one,
 //! more frames than anybody needs. They fade with time, so that loss alone evicts nobody, and with
-//! [`EVICT`] of them the link ends and the peer is shunned for a while. Use speaks for a neighbour
+//! `EVICT` of them the link ends and the peer is shunned for a while. Use speaks for a neighbour
 //! when one has to go: who never was the first to bring or name anything goes first.
 
 mod bucket;

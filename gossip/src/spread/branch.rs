@@ -26,6 +26,8 @@ pub(crate) struct Branch {
     arrived: u32,
 }
 
+const _: () = assert!(size_of::<Branch>() == 16, "a room has ten thousand of them");
+
 impl Default for Branch {
     fn default() -> Self {
         Self {
