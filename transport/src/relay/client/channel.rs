@@ -128,7 +128,6 @@ async fn reach(
         return Ok(link);
     }
     let dialed = dial_boxed(shared, relay, &[Address::direct(socket)]).await;
-    shared.relays.dialed(&relay, dialed.is_ok());
     let connection = dialed.map_err(|error| RelayFault::Unreachable(Box::new(error)))?;
     if !link(shared, &connection) {
         return Err(RelayFault::Nested);
