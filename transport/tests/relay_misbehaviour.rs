@@ -334,6 +334,53 @@ async fn an_answer_that_makes_no_sense_is_the_relays_fault() {
 }
 
 #[tokio::test]
+async fn a_channel_that_ends_during_the_handshake_ends_the_dial() {
+    let relay = FakeRelay::new(90);
+    let Address::Direct { socket, .. } = relay.address() else {
+        panic!("a direct address");
+    };
+    let node = start(config(2));
+    let wanted = Identity::from_seed(&[77; 32]).peer_id();
+    let to = Address::Circuit {
+        socket,
+        relay: relay.identity.peer_id(),
+        peer: Some(wanted),
+    };
+    for gone in [false, true] {
+        let serving = async {
+            let (connection, control) = relay.accept().await;
+            let (_, mut send, recv) = request(&connection).await;
+            let opened = Frame::RelayOpened(RelayOpened {
+                channel: 1,
+                bytes_per_s: 0,
+                extensions: Default::default(),
+            });
+            send.write_all(&opened.to_bytes()).await.unwrap();
+            // The node's first packet is there: the handshake has begun.
+            within(connection.read_datagram()).await.unwrap();
+            if gone {
+                connection.close(0u32.into(), b"");
+            } else {
+                send.finish().unwrap();
+            }
+            (connection, control, send, recv)
+        };
+        let dial_addrs = [to];
+        let dial = node.endpoint.connect(Some(wanted), &dial_addrs);
+        let (held, failed) = within(async { tokio::join!(serving, dial) }).await;
+        // Without it, the dial is given up for want of an answer.
+        let reason = match gone {
+            true => RelayFault::Gone,
+            false => RelayFault::ChannelClosed,
+        };
+        let expected = DialError::RelayUnusable { relay: to, reason };
+        assert_eq!(failed.unwrap_err(), expected);
+        held.0.close(0u32.into(), b"");
+        until(|| node.endpoint.connections().is_empty()).await;
+    }
+}
+
+#[tokio::test]
 async fn who_answers_behind_a_relay_has_to_be_who_was_dialed() {
     let relay = FakeRelay::new(90);
     let Address::Direct { socket, .. } = relay.address() else {
