@@ -9,7 +9,7 @@ use dchat_wire::sign::Identity;
 use quinn_proto::crypto::{CryptoError, HmacKey};
 use quinn_proto::{HashedConnectionIdGenerator, TokenStore};
 
-use crate::congestion::{PathControl, recommended_transport_config};
+use crate::congestion::{PathControl, carrying_transport_config, recommended_transport_config};
 use crate::entropy::Entropy;
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE, Limits};
 use crate::tls::{Failure, Tls, TlsError};
@@ -48,19 +48,9 @@ pub(crate) struct ConnectionSettings {
 pub(crate) enum Use {
     /// Its own streams.
     Peer,
-    /// The packets of others as well, over a path that should carry whole ones.
+    /// The packets of others as well.
     Relay,
-    /// The same, after that turned out to be too much for the path.
-    NarrowRelay,
 }
-
-/// UDP payload a dial to a relay begins with, so that whole packets of 1,200 bytes fit from the start
-/// and discovery has little left to do. Every path of Ethernet and its tunnels carries it.
-const RELAY_MTU: u16 = 1350;
-/// UDP payload below which such a connection does not fall: a packet of 1,200 bytes, the channel's
-/// header, QUIC's and its tag fit. Congestion once looked like a smaller path and cut every packet in
-/// two.
-const RELAY_MIN_MTU: u16 = 1280;
 
 impl ConnectionSettings {
     pub(crate) fn new(
@@ -116,12 +106,13 @@ impl ConnectionSettings {
     }
 
     fn transport(&self, control: &PathControl, purpose: Use) -> quinn::TransportConfig {
-        let mut config = recommended_transport_config(control);
+        let mut config = match purpose {
+            Use::Relay => carrying_transport_config(control),
+            Use::Peer if self.relays => carrying_transport_config(control),
+            Use::Peer => recommended_transport_config(control),
+        };
         if self.relays {
             config.datagram_send_buffer_size(crate::relay::server::BUFFER);
-        }
-        if purpose == Use::Relay {
-            config.initial_mtu(RELAY_MTU).min_mtu(RELAY_MIN_MTU);
         }
         config
             .max_concurrent_uni_streams(self.limits.uni_streams.into())
