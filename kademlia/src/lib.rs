@@ -8,7 +8,10 @@
 pub mod call;
 pub mod contact;
 pub mod key;
+pub mod record;
+pub mod store;
 pub mod time;
+pub mod token;
 
 pub use contact::{Contact, Subnet};
 pub use key::{Distance, Key};
