@@ -11,6 +11,7 @@ pub mod contact;
 pub mod key;
 pub mod puzzle;
 pub mod record;
+pub mod repair;
 pub mod store;
 pub mod time;
 pub mod token;
