@@ -28,6 +28,12 @@ impl Subnet {
         }
     }
 
+    /// The subnet as a value to hash.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
     /// Whether the limits do not count it.
     #[must_use]
     pub fn is_exempt(self) -> bool {

@@ -5,10 +5,16 @@
 //! and what is stored there. Time and seeds come in, values go out: the very same code runs in
 //! production, in a simulated world of a hundred thousand nodes, and under the fuzzer.
 
+pub mod blinded;
 pub mod call;
 pub mod contact;
 pub mod key;
+pub mod puzzle;
+pub mod record;
+pub mod repair;
+pub mod store;
 pub mod time;
+pub mod token;
 
 pub use contact::{Contact, Subnet};
 pub use key::{Distance, Key};

@@ -40,6 +40,7 @@ pub mod pulse;
 pub mod record;
 pub mod relay;
 pub mod sign;
+pub mod statement;
 
 pub use address::Address;
 pub use codec::{Bytes, DecodeError, List, Text, decode, encode};
