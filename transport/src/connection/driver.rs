@@ -142,10 +142,7 @@ async fn give_up(
 
 async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up, Failure> {
     let Established {
-        quinn,
-        peer,
-        address,
-        ..
+        quinn, peer, ..
     } = established;
     if *peer == shared.us {
         return Err(Failure::Close(Code::Myself));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dchat_kademlia::call::{Answer, Known, Nodes, Question};
 use dchat_kademlia::node::{Fault, Input};
-use dchat_wire::dht::{Node, Server};
+use dchat_wire::dht::{Node, Refusal, Server};
 use dchat_wire::hello::capability;
 use dchat_wire::pulse::Pulse;
 use dchat_wire::{Address, PeerId};
@@ -87,7 +87,11 @@ async fn attempt(
     let (reply, rtt) = ask(shared, table, &connection, question).await?;
     confirm(shared, table, &connection, handle, &entry).await?;
     let answer = match (reply.answer, question) {
-        (rpc::Answer::Refused { .. }, Question::Ping) | (_, Question::Ping) => Answer::Pong,
+        // It is there, however much it has to do.
+        (rpc::Answer::Refused { reason, .. }, Question::Ping) if reason != Refusal::NotServing => {
+            Answer::Pong
+        }
+        (rpc::Answer::Nodes, Question::Ping) => Answer::Pong,
         (rpc::Answer::Nodes, _) => Answer::Nodes(named(table, reply.nodes, question).await),
         (rpc::Answer::Values { records, held, token }, _) => Answer::Values {
             nodes: named(table, reply.nodes, question).await,

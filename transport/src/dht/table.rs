@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use dchat_kademlia::node::{CallId, Input, Node, Outcome, Output, Search};
 use dchat_kademlia::call::Question;
 use dchat_kademlia::puzzle::Memory;
+use dchat_kademlia::table::Entry;
 use dchat_kademlia::{Contact, Key, Time};
 use dchat_wire::PeerId;
 use dchat_wire::dht::{self, Refusal, Server, Socket};
@@ -323,7 +324,9 @@ impl Table {
                 serving: inner.serving,
                 position: Some(inner.position.at),
                 contacts: stat.contacts,
-                siblings: inner.node.siblings().count(),
+                siblings: inner.node.siblings().len(),
+                records: stat.records,
+                record_bytes: inner.node.store().bytes() as usize,
                 size: stat.size_estimate,
                 lookups: stat.searches + stat.queued,
                 connections,
@@ -411,7 +414,7 @@ impl Inner {
 
     /// Begins anew at another position, with everybody known and everything asked.
     fn relocate(&mut self, position: Position, now: Time) {
-        let contacts: Vec<Contact<Handle>> = self.node.contacts().collect();
+        let contacts: Vec<Contact<Handle>> = self.node.contacts().map(Entry::contact).collect();
         self.position = position;
         self.serving = false;
         self.node = Node::new(self.core.clone(), position.at, self.seed, now);
@@ -454,11 +457,17 @@ impl Inner {
     /// Makes room in the book before `count` nodes are entered, if it needs some.
     pub(super) fn prepare(&mut self) {
         if self.book.is_full() {
-            let mut kept: Vec<Handle> = self.node.contacts().map(|one| one.handle).collect();
+            let mut kept: Vec<Handle> = self.handles();
             kept.sort_unstable();
             self.book
                 .make_room(|handle| kept.binary_search(&handle).is_ok());
         }
+    }
+
+    /// The nodes of the table.
+    fn handles(&self) -> Vec<Handle> {
+        let contacts = self.node.contacts();
+        contacts.map(|entry| entry.contact().handle).collect()
     }
 
     /// A node of the book as others are told of it.
