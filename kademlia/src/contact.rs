@@ -28,6 +28,12 @@ impl Subnet {
         }
     }
 
+    /// As a number, for hashing.
+    #[must_use]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Whether the limits do not count it.
     #[must_use]
     pub fn is_exempt(self) -> bool {
