@@ -94,6 +94,13 @@ impl Distance {
         zeros
     }
 
+    /// The distance that is this fraction of the whole space, 0 to 1.
+    #[must_use]
+    pub fn of_fraction(fraction: f64) -> Self {
+        // A float beyond the range becomes the nearest number.
+        Self([(fraction * 2f64.powi(64)) as u64, 0, 0, 0])
+    }
+
     /// As a fraction of the whole space, 0 to 1: for estimates.
     #[must_use]
     pub fn fraction(&self) -> f64 {

@@ -71,6 +71,8 @@ pub(super) struct Walk<H> {
     kept: usize,
     /// All candidates up to here belong to the result, not the k nearest alone.
     radius: Option<Distance>,
+    /// Questions under way that are not late.
+    under_way: usize,
     paths: u8,
     path_calls: [u8; 8],
 }
@@ -84,6 +86,7 @@ impl<H: Copy> Walk<H> {
             candidates: Vec::with_capacity(KEPT),
             kept: KEPT,
             radius: None,
+            under_way: 0,
             paths: 1,
             path_calls: [0; 8],
         };
@@ -150,7 +153,9 @@ impl<H: Copy> Walk<H> {
         if let Ok(index) = self.place(at)
             && let Some(candidate) = self.candidates.get_mut(index)
         {
+            let was = candidate.state == State::Asked;
             candidate.state = state;
+            self.under_way -= usize::from(was);
         }
     }
 
@@ -176,11 +181,6 @@ impl<H: Copy> Walk<H> {
         if self.candidate(at).is_some_and(|c| c.state == State::Asked) {
             self.set(at, State::Late);
         }
-    }
-
-    /// `at` is asked by the caller, for reasons of its own.
-    pub(super) fn asked(&mut self, at: &Key) {
-        self.set(at, State::Asked);
     }
 
     /// Somebody else found `contact`.
@@ -227,7 +227,7 @@ impl<H: Copy> Walk<H> {
     }
 
     /// Whether all of the nearest may be asked at once.
-    fn has_closed_in(&self) -> bool {
+    pub(super) fn has_closed_in(&self) -> bool {
         let (mut ranked, mut leading, mut last) = (0, 0, Distance::ZERO);
         self.window(|_, candidate| {
             if ranked == leading && candidate.state == State::Answered {
@@ -244,21 +244,23 @@ impl<H: Copy> Walk<H> {
         is_near || leading >= self.rules.alpha.min(ranked)
     }
 
-    /// Whom to ask now, if anybody; it counts as asked.
-    pub(super) fn next(&mut self) -> Option<Contact<H>> {
-        let index = self.next_nearest().or_else(|| self.next_of_paths())?;
+    /// Whom to ask now, if anybody; it counts as asked. A narrow walk never has more than `alpha`
+    /// questions under way.
+    pub(super) fn next(&mut self, is_narrow: bool) -> Option<Contact<H>> {
+        let nearest = self.next_nearest(is_narrow);
+        let index = nearest.or_else(|| self.next_of_paths())?;
         let candidate = self.candidates.get_mut(index)?;
         candidate.state = State::Asked;
+        self.under_way += 1;
         if let Some(calls) = self.path_calls.get_mut(usize::from(candidate.path)) {
             *calls = calls.saturating_add(1);
         }
         Some(candidate.contact)
     }
 
-    fn next_nearest(&self) -> Option<usize> {
-        let asked = |c: &&Candidate<H>| c.state == State::Asked;
-        let under_way = self.candidates.iter().filter(asked).count();
-        if under_way >= self.rules.alpha && !self.has_closed_in() {
+    fn next_nearest(&self, is_narrow: bool) -> Option<usize> {
+        let is_busy = self.under_way >= self.rules.alpha;
+        if is_busy && (is_narrow || !self.has_closed_in()) {
             return None;
         }
         let mut next = None;
@@ -335,7 +337,19 @@ impl<H: Copy> Walk<H> {
         });
     }
 
-    /// Bits of the paths that named the nearest node that answered.
+    /// Those who answered.
+    pub(super) fn answerers(&self) -> impl Iterator<Item = Contact<H>> {
+        let answered = self.candidates.iter().filter(|c| c.state == State::Answered);
+        answered.map(|candidate| candidate.contact)
+    }
+
+    /// Those who were not asked, nearest first.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = Contact<H>> {
+        let fresh = self.candidates.iter().filter(|c| c.state == State::Fresh);
+        fresh.map(|candidate| candidate.contact)
+    }
+
+    /// How many paths named the nearest node that answered.
     pub(super) fn agreed(&self) -> u8 {
         let mut answered = self.candidates.iter().filter(|c| c.state == State::Answered);
         answered.next().map_or(0, |nearest| nearest.named.count_ones() as u8)

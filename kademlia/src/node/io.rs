@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 
 use crate::call::{Answer, Nodes, Question};
@@ -113,6 +114,8 @@ pub struct Outcome<H> {
     pub records: Vec<Arc<SignedRecord>>,
     /// Nodes that keep the record that was put.
     pub stored: u16,
+    /// Nodes that refused it, by reason.
+    pub refused: Vec<(Refusal, u16)>,
     /// How far the result can be trusted.
     pub evidence: Evidence,
     /// Whether all that should have answered did; otherwise time ran out.
