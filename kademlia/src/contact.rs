@@ -32,6 +32,8 @@ impl Subnet {
     #[must_use]
     pub(crate) fn bits(self) -> u64 {
         self.0
+    }
+
     /// The subnet as a value to hash.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 8] {

@@ -57,6 +57,19 @@ impl Key {
         self
     }
 
+    /// A key that shares exactly `depth` bits with this one; what follows is `noise`.
+    #[must_use]
+    pub(crate) fn scrambled_beyond(&self, depth: u32, noise: &[u8; 32]) -> Self {
+        let mut key = *self;
+        for bit in depth + 1..BITS {
+            let byte = noise.get((bit / 8) as usize).copied().unwrap_or(0);
+            if byte & (0x80 >> (bit % 8)) != 0 {
+                key = key.with_bit_turned(bit);
+            }
+        }
+        key.with_bit_turned(depth)
+    }
+
     /// The `bits` (at most 8) that follow the first `from`, as a number; zeros beyond the last.
     #[must_use]
     pub(crate) fn branch(&self, from: u32, bits: u32) -> usize {

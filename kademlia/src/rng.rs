@@ -26,12 +26,6 @@ impl Rng {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// Below `end`; zero when that is zero.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        let end = end as u64;
-        if end == 0 { 0 } else { (self.word() % end) as usize }
-    }
-
     /// Three quarters to five quarters of `time`, so that nodes do not act in step.
     pub(crate) fn jitter(&mut self, time: Duration) -> Duration {
         let eighths = 6.0 + 4.0 * (self.word() >> 40) as f64 / f64::from(1 << 24);

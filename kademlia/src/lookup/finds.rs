@@ -15,10 +15,13 @@ const KEPT: usize = 64;
 /// Contradictions reported: one is proof enough.
 const CONFLICTS: usize = 8;
 
+/// Digests of two records of which at most one can be.
+type Conflict = ([u8; 32], [u8; 32]);
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Finds {
     held: Vec<(Meta, Arc<SignedRecord>)>,
-    conflicts: Vec<([u8; 32], [u8; 32])>,
+    conflicts: Vec<Conflict>,
     /// Answers in a row that held something and brought nothing newer.
     agreeing: usize,
 }
@@ -53,7 +56,8 @@ impl Finds {
         notary: &mut N,
     ) -> bool {
         let (mut is_news, mut is_honest) = (false, true);
-        let counts = held > 0 && (records.is_empty() && !self.held.is_empty() || !records.is_empty());
+        let counts =
+            held > 0 && (records.is_empty() && !self.held.is_empty() || !records.is_empty());
         for record in records.into_iter().take(DHT_RECORDS) {
             match notary.validate(key, &record, now) {
                 Ok(meta) if meta.kind == kind => is_news |= self.insert(meta, record),
@@ -101,7 +105,7 @@ impl Finds {
         false
     }
 
-    pub(super) fn finish(self) -> (Vec<Arc<SignedRecord>>, Vec<([u8; 32], [u8; 32])>) {
+    pub(super) fn finish(self) -> (Vec<Arc<SignedRecord>>, Vec<Conflict>) {
         let records = self.held.into_iter().map(|(_, record)| record).collect();
         (records, self.conflicts)
     }

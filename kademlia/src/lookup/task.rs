@@ -146,7 +146,11 @@ impl<H: Copy> Task<H> {
         // Who has found something need not ask everybody at once whether it is the newest.
         let is_narrow = !self.finds.is_empty() && matches!(self.goal, Goal::Get(_));
         let to = self.walk.next(is_narrow)?;
-        let want = if self.walk.has_closed_in() { NEWS } else { crate::call::K as u8 };
+        let want = if self.walk.has_closed_in() {
+            NEWS
+        } else {
+            crate::call::K as u8
+        };
         let (key, known) = (self.walk.target, self.walk.known());
         let question = match self.goal {
             Goal::Find | Goal::Join => find(key, want, known),
@@ -194,12 +198,18 @@ impl<H: Copy> Task<H> {
         means: &mut Means<'_, N>,
     ) -> bool {
         match (step, reply) {
-            (Step::Walk, Reply::Nodes(nodes))
-                if matches!(self.goal, Goal::Find | Goal::Join) =>
-            {
+            (Step::Walk, Reply::Nodes(nodes)) if matches!(self.goal, Goal::Find | Goal::Join) => {
                 self.walk.answered(from, &nodes, &means.ourselves);
             }
-            (Step::Walk, Reply::Values { records, held, token, nodes }) => {
+            (
+                Step::Walk,
+                Reply::Values {
+                    records,
+                    held,
+                    token,
+                    nodes,
+                },
+            ) => {
                 return self.values(from, (records, held), token, &nodes, means);
             }
             (Step::Branch(index), Reply::Nodes(nodes)) => {
@@ -237,7 +247,8 @@ impl<H: Copy> Task<H> {
         let is_honest = match &self.goal {
             Goal::Get(kind) => {
                 let what = (&self.walk.target, *kind);
-                self.finds.take(what, records, held, means.now, means.notary)
+                self.finds
+                    .take(what, records, held, means.now, means.notary)
             }
             Goal::Put(_) => {
                 self.tokens.push((*from, token));
@@ -254,10 +265,11 @@ impl<H: Copy> Task<H> {
     }
 
     fn count_refusal(&mut self, reason: Refusal) {
-        match self.refused.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None if self.refused.len() < REASONS => self.refused.push((reason, 1)),
-            None => {}
+        let known = self.refused.iter_mut().find(|(known, _)| *known == reason);
+        if let Some((_, count)) = known {
+            *count += 1;
+        } else if self.refused.len() < REASONS {
+            self.refused.push((reason, 1));
         }
     }
 
@@ -299,9 +311,7 @@ impl<H: Copy> Task<H> {
         }
         let is_over = match self.stage {
             Stage::Walking => self.walk.is_settled() && !self.part(means) && !self.widen(means),
-            Stage::Region => {
-                self.walk.is_settled() && self.branches.iter().all(Walk::is_settled)
-            }
+            Stage::Region => self.walk.is_settled() && self.branches.iter().all(Walk::is_settled),
             Stage::Putting => return (self.puts.is_empty() && self.putting == 0).then_some(true),
         };
         if is_over && matches!(self.goal, Goal::Put(_)) {
@@ -341,7 +351,8 @@ impl<H: Copy> Task<H> {
             return false;
         }
         self.stage = Stage::Region;
-        self.walk.widen(Distance::of_fraction(radius), means.config.region);
+        self.walk
+            .widen(Distance::of_fraction(radius), means.config.region);
         let depth = (-radius.log2()).floor().max(0.0) as u32;
         let target = self.walk.target;
         for bit in (depth..BITS).take(BRANCHES as usize) {

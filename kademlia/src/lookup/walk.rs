@@ -282,7 +282,8 @@ impl<H: Copy> Walk<H> {
             let own = self.candidates.iter().enumerate();
             let own = own.filter(|(_, c)| c.path == path && c.state != State::Failed);
             let mut own = own.take(PATH_WIDTH);
-            own.find(|(_, c)| c.state == State::Fresh).map(|(index, _)| index)
+            own.find(|(_, c)| c.state == State::Fresh)
+                .map(|(index, _)| index)
         })
     }
 
@@ -324,7 +325,8 @@ impl<H: Copy> Walk<H> {
     pub(super) fn widen(&mut self, radius: Distance, kept: usize) {
         self.radius = Some(radius);
         self.kept = self.kept.max(kept);
-        self.candidates.reserve_exact(self.kept.saturating_sub(self.candidates.len()));
+        self.candidates
+            .reserve_exact(self.kept.saturating_sub(self.candidates.len()));
     }
 
     /// Those who answered and belong to the result, nearest first.
@@ -339,7 +341,10 @@ impl<H: Copy> Walk<H> {
 
     /// Those who answered.
     pub(super) fn answerers(&self) -> impl Iterator<Item = Contact<H>> {
-        let answered = self.candidates.iter().filter(|c| c.state == State::Answered);
+        let answered = self
+            .candidates
+            .iter()
+            .filter(|c| c.state == State::Answered);
         answered.map(|candidate| candidate.contact)
     }
 
@@ -351,8 +356,13 @@ impl<H: Copy> Walk<H> {
 
     /// How many paths named the nearest node that answered.
     pub(super) fn agreed(&self) -> u8 {
-        let mut answered = self.candidates.iter().filter(|c| c.state == State::Answered);
-        answered.next().map_or(0, |nearest| nearest.named.count_ones() as u8)
+        let mut answered = self
+            .candidates
+            .iter()
+            .filter(|c| c.state == State::Answered);
+        answered
+            .next()
+            .map_or(0, |nearest| nearest.named.count_ones() as u8)
     }
 
     /// Whom an answer may leave out: the nearest we know of.

@@ -85,6 +85,10 @@ pub enum Input<H> {
 
 /// What a node asks of its driver.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every output is a call, and boxing it would put each question on the heap"
+)]
 pub enum Output<H> {
     /// Ask this. Timeouts are the node's business: report the answer or the failure whenever it
     /// comes, or never.
@@ -124,6 +128,22 @@ pub struct Outcome<H> {
     pub hops: u8,
     /// Questions asked.
     pub calls: u16,
+}
+
+impl<H: Copy> Outcome<H> {
+    /// Nothing was done.
+    pub(super) fn nothing() -> Self {
+        Self {
+            nodes: Nodes::default(),
+            records: Vec::new(),
+            stored: 0,
+            refused: Vec::new(),
+            evidence: Evidence::default(),
+            complete: false,
+            hops: 0,
+            calls: 0,
+        }
+    }
 }
 
 /// What speaks for and against a result.
@@ -168,4 +188,6 @@ pub struct Stat {
     pub answered: u64,
     /// Questions refused so far, as too many.
     pub refused: u64,
+    /// Records held.
+    pub records: usize,
 }

@@ -42,7 +42,9 @@ impl Meter {
         // Wraps after 49 days; then a bucket may be refilled early once.
         let now = now.0 as u32;
         let (per_second, burst) = (self.per_second, self.burst);
-        let place = self.buckets.binary_search_by_key(&name, |bucket| bucket.name);
+        let place = self
+            .buckets
+            .binary_search_by_key(&name, |bucket| bucket.name);
         let index = match place {
             Ok(index) => index,
             Err(_) if self.buckets.len() >= self.most && !self.forget(now) => {
@@ -69,7 +71,8 @@ impl Meter {
     /// Drops full buckets; whether there is room now.
     fn forget(&mut self, now: u32) -> bool {
         let (per_second, burst) = (self.per_second, self.burst);
-        self.buckets.retain(|bucket| bucket.refilled(per_second, now) < burst);
+        self.buckets
+            .retain(|bucket| bucket.refilled(per_second, now) < burst);
         self.buckets.len() < self.most
     }
 }

@@ -6,9 +6,9 @@ use crate::contact::Contact;
 use crate::key::{BITS, Key};
 use crate::time::Time;
 
+use super::Table;
 use super::bucket::Bucket;
 use super::entry::{Entry, seconds};
-use super::Table;
 use crate::call::K;
 
 /// Seconds after which a contact keeps its place against any newcomer: most that stay an hour stay
@@ -38,7 +38,12 @@ pub enum Admission<H> {
 impl<H: Copy> Table<H> {
     /// Takes in `contact`, with whom something authenticated was exchanged just `now`; or notes that
     /// it is there.
-    pub fn admit(&mut self, contact: &Contact<H>, rtt: Option<Duration>, now: Time) -> Admission<H> {
+    pub fn admit(
+        &mut self,
+        contact: &Contact<H>,
+        rtt: Option<Duration>,
+        now: Time,
+    ) -> Admission<H> {
         let Some(index) = self.index(&contact.at) else {
             return Admission::Ourselves;
         };
@@ -104,7 +109,7 @@ impl<H: Copy> Table<H> {
     }
 
     /// Whether the limits by subnet speak against one more like `contact`.
-    fn is_crowded(&self, contact: &Contact<H>, index: usize) -> bool {
+    pub(super) fn is_crowded(&self, contact: &Contact<H>, index: usize) -> bool {
         let (subnet, config) = (contact.subnet, &self.config);
         if subnet.is_exempt() {
             return false;
@@ -165,7 +170,12 @@ impl<H: Copy> Table<H> {
         }
         bucket.entries.retain(|entry| !shares_more(entry));
         bucket.entries.shrink_to_fit();
-        home.spares = bucket.spares.iter().copied().filter(|e| shares_more(e)).collect();
+        home.spares = bucket
+            .spares
+            .iter()
+            .copied()
+            .filter(|e| shares_more(e))
+            .collect();
         bucket.spares.retain(|entry| !shares_more(entry));
         self.buckets.push(home);
         self.find_zone();
@@ -208,9 +218,8 @@ fn less_useful<H: Copy>(
     };
     let young = bucket.entries.iter().enumerate();
     let young = young.filter(|(_, old)| old.age() < PROVEN);
-    let worse = young.filter(|(_, old)| {
-        count(&old.at) >= own + 2 || branch(&old.at) == ours && is_slower(old)
-    });
+    let worse = young
+        .filter(|(_, old)| count(&old.at) >= own + 2 || branch(&old.at) == ours && is_slower(old));
     let worst = worse.max_by_key(|(_, old)| (count(&old.at), old.fails(), old.rtt()))?;
     Some(worst.0)
 }

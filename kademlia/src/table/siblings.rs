@@ -1,6 +1,6 @@
 //! The nodes nearest to ourselves.
 
-use crate::key::Distance;
+use crate::key::{Distance, Key};
 
 use super::Table;
 use super::entry::Entry;
@@ -14,6 +14,13 @@ impl<H: Copy> Table<H> {
         near.sort_unstable_by_key(|entry| self.at.distance(&entry.at));
         near.truncate(self.config.siblings);
         near
+    }
+
+    /// Whether `at` is nearer than the farthest of the siblings.
+    #[must_use]
+    pub fn is_sibling(&self, at: &Key) -> bool {
+        let last = self.sibling_distance(self.config.siblings);
+        last.is_none_or(|last| self.at.distance(at) < last)
     }
 
     /// How far the `rank`-th nearest contact is, the nearest being 1; none when there are fewer.

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::contact::Contact;
 use crate::key::Key;
+use crate::rng::Rng;
 use crate::time::Time;
 
 use super::Table;
@@ -132,6 +133,36 @@ impl<H: Copy> Table<H> {
     pub fn next_due(&self) -> Option<u32> {
         let due = self.buckets.iter().map(|bucket| bucket.due).min()?;
         (due < u32::MAX).then_some(due)
+    }
+
+    /// Believes in nobody until heard of again.
+    pub fn doubt(&mut self) {
+        for bucket in &mut self.buckets {
+            bucket.due = 0;
+            for entry in &mut bucket.entries {
+                entry.trust(Duration::ZERO);
+            }
+        }
+    }
+
+    /// A position in a bucket with few contacts of which nobody was asked for others lately: the
+    /// one longest ago.
+    pub(crate) fn stale_bucket(&self, now: Time, rng: &mut Rng) -> Option<Key> {
+        let before = seconds(now).saturating_sub(self.config.bucket_refresh.as_secs() as u32);
+        let home = self.buckets.len().saturating_sub(1);
+        let sparse = self.buckets.iter().take(home).enumerate();
+        let sparse = sparse.filter(|(_, bucket)| bucket.entries.len() < self.config.fill);
+        let stale = sparse.filter(|(_, bucket)| bucket.refreshed <= before);
+        let (depth, _) = stale.min_by_key(|(_, bucket)| bucket.refreshed)?;
+        Some(self.at.scrambled_beyond(depth as u32, &rng.bytes()))
+    }
+
+    /// Somebody was asked for others near `target`.
+    pub(crate) fn refreshed(&mut self, target: &Key, now: Time) {
+        let index = self.index(target);
+        if let Some(bucket) = index.and_then(|index| self.buckets.get_mut(index)) {
+            bucket.refreshed = seconds(now);
+        }
     }
 
     /// For how long `entry` is believed in after a sign of life.
