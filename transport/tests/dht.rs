@@ -66,8 +66,15 @@ async fn network(count: u8) -> Vec<Member> {
     for seed in 2..=count {
         members.push(member(seed, &bootstrap));
     }
+    if std::env::var("SHOW").is_ok() {
+    for _ in 0..8 {
+        for m in &members { let s = m.dht.stat(); println!("{:?} c={} s={} serving={} conn={} {:?}", s.position, s.contacts, s.siblings, s.serving, s.connections, s.counts); }
+        println!();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    }
     for member in &members {
-        until(|| member.dht.stat().contacts >= usize::from(count / 2).max(1)).await;
+        until(|| member.dht.stat().contacts >= usize::from(count - 1).min(20)).await;
         until(|| member.dht.stat().serving).await;
     }
     members

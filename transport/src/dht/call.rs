@@ -186,6 +186,8 @@ pub(super) async fn ask(
         _ => usage.say(table.claim(shared, connection)),
     };
     let said = claim.is_some();
+    // Before the peer, which may pulse as soon as it hears of us.
+    table.keep_key(connection);
     let us = table.position().at;
     let frame = rpc::question(question, us, claim);
     table.look(|inner| inner.counts.asked += 1);
@@ -204,7 +206,6 @@ pub(super) async fn ask(
     let us = table.us;
     let reply = rpc::reply(question, us.public_key(), frame).ok_or(Fault::Misbehaved)?;
     table.look(|inner| inner.counts.answers += 1);
-    table.keep_key(connection);
     if let Some(server) = &reply.server {
         usage.hear(server);
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dchat_kademlia::Contact;
-use dchat_kademlia::call::{Known, Question};
+use dchat_kademlia::call::{K, Known, Question};
 use dchat_kademlia::node::Input;
 use dchat_kademlia::puzzle::Solution;
+use dchat_kademlia::table::Entry;
 use dchat_wire::Address;
 use dchat_wire::close::Code;
 use dchat_wire::pulse::Pulse;
@@ -45,8 +46,9 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
     loop {
         solving = solve(&table, solving);
         begin_meetings(&shared, &table, &mut meetings);
+        ask_again(&shared, &table);
         let due = table.look(|inner| {
-            let seeds = inner.seeds.due();
+            let seeds = Some(inner.seeds.due());
             [inner.sleep(), seeds].into_iter().flatten().min()
         });
         tokio::select! {
@@ -88,6 +90,20 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
             () = &mut closing => return,
         }
     }
+}
+
+/// Looks around once more while few are known.
+fn ask_again(shared: &Arc<Shared>, table: &Arc<Table>) {
+    table.act(shared, |inner, now| {
+        let known = inner.node.contacts().take(K).count();
+        // With a bucket full the core looks for others as they are needed.
+        if inner.seeds.asks_again(known, known < K, Instant::now()) {
+            let first = inner.node.contacts().next().map(Entry::contact);
+            if let Some(contact) = first {
+                inner.node.handle_input(Input::Seed { contact }, now);
+            }
+        }
+    });
 }
 
 async fn until(due: Option<Instant>) {

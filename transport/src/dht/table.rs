@@ -409,6 +409,10 @@ impl Inner {
             self.serving = serving;
             tracing::debug!(serving, at = ?self.position.at, "part in the DHT");
             self.node.handle_input(Input::Serving(serving), now);
+            if serving {
+                // Those near us hear of it with the questions; the outcome is of no interest.
+                self.node.find(self.position.at, now);
+            }
         }
     }
 
