@@ -1,8 +1,11 @@
 //! What the DHT costs on real sockets: `cargo bench -p dchat-transport --bench dht`.
 //!
-//! * Bytes: UDP payload of both directions as the asking side counts it, for a dial until everything
-//!   that follows the handshake has settled, for a question and its answer on the connection then,
-//!   and for keeping it a minute.
+//! * Acquaintance: IP packets and bytes on the loopback interface while a node that knows nobody dials
+//!   another, asks it two small questions and is pulsed by it once. Only a network namespace of one's
+//!   own has nothing else on it: `unshare -rn sh -c 'ip link set lo up; cargo bench …'`.
+//! * Bytes: UDP payload of both directions as the asking side counts it, for an ordinary dial until
+//!   everything that follows the handshake has settled, for a question and its answer on the
+//!   connection then, and for keeping it a minute.
 //! * Lookups: 50 nodes in one process on loopback, each known to the others through one of them;
 //!   lookups of random positions one after the other from nodes in turn. Time is the median, and the
 //!   processor's is the process's own divided by the lookups, so both ends of each question count.
@@ -66,6 +69,7 @@ fn main() {
         .build()
         .unwrap();
     runtime.block_on(async {
+        acquaintance().await;
         let empty = resident();
         let members = network().await;
         let nodes = f64::from(NODES);
@@ -82,6 +86,30 @@ fn main() {
         println!("connections: {:.1} a node", connections as f64 / nodes);
         bytes(&members).await;
     });
+}
+
+async fn acquaintance() {
+    let (asker, asked) = (member(201, &[]), member(202, &[]));
+    let before = loopback();
+    asker.dht.seed(&[asked.node.address()]);
+    until(|| asked.dht.stat().contacts == 1).await;
+    tokio::time::sleep(SETTLE).await;
+    let after = loopback();
+    println!(
+        "acquaintance: {} packets, {} bytes with IP headers; {:?}",
+        after.1 - before.1,
+        after.0 - before.0,
+        asker.dht.stat().counts,
+    );
+}
+
+/// Bytes and packets that the loopback interface has received.
+fn loopback() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/net/dev").unwrap();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("lo:"));
+    let mut fields = line.unwrap().split_whitespace();
+    let mut field = || fields.next().unwrap().parse().unwrap();
+    (field(), field())
 }
 
 async fn network() -> Vec<Member> {

@@ -356,6 +356,10 @@ async fn attempt(
     let internal = |error: &dyn core::fmt::Display| DialError::Internal(error.to_string());
     let control = PathControl::new(PathId(0), Instant::now(), shared.entropy.number());
     let purpose = expected.map_or(Use::Peer, |peer| shared.relays.purpose(&peer));
+    let purpose = match (aim, purpose) {
+        (Aim::Table, Use::Peer) => Use::Table,
+        (_, purpose) => purpose,
+    };
     let (config, failure) = shared
         .settings
         .client(expected, purpose, &control)
