@@ -174,21 +174,17 @@ async fn approach(shared: &Arc<Shared>, table: &Arc<Table>, address: Address) {
             inner.node.handle_input(Input::Seed { contact }, now);
         });
     }
-    let connection = match call::dial(shared, table, peer, &[address]).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            tracing::debug!(%address, %error, "no way into the DHT there");
-            return;
-        }
-    };
     let question = Question::Find {
         target: table.position().at,
         want: 1,
         known: Known::default(),
     };
-    let asked = call::ask(shared, table, &connection, &question).await;
-    if let (Ok(_), Some(server)) = (asked, connection.inner().usage.heard()) {
-        call::meet(shared, table, &connection, &server).await;
+    let Ok(asked) = call::ask(shared, table, peer, &[address], &question).await else {
+        return;
+    };
+    let server = asked.connection.inner().usage.heard();
+    if let Some(server) = server {
+        call::meet(shared, table, &asked.connection, &server).await;
     }
 }
 

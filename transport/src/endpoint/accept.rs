@@ -82,6 +82,7 @@ async fn handshake(
         peer,
         opened_by_us: false,
         aim: Aim::Peer,
+        errand: None,
         dialed: 0,
         control,
         address,
