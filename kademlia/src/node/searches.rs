@@ -136,7 +136,11 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
 
     fn call(&mut self, to: Contact<H>, purpose: Purpose, question: Question) -> Output<H> {
         let rtt = self.table.entry(&to.at).and_then(|entry| entry.rtt());
-        let soft = self.calls.patience(rtt, self.config.soft);
+        let soft = match purpose {
+            // Another one beside it would hasten nothing but the replacement of a dead one.
+            Purpose::Search(_, Step::Last) => self.config.hard / 2,
+            _ => self.calls.patience(rtt, self.config.soft),
+        };
         let times = (soft, self.config.hard);
         let call = self.calls.open((to, purpose), self.now, times);
         Output::Call { call, to, question }
