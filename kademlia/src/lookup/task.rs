@@ -429,6 +429,16 @@ impl<H: Copy> Task<H> {
         (Box::new(outcome), measured.filter(|_| counts))
     }
 
+    /// The farthest of the nodes found, if there are as many as should hold a record.
+    pub(crate) fn last(&self, k: usize) -> Option<Key> {
+        let (mut count, mut last) = (0, None);
+        self.walk.verified(|candidate| {
+            count += 1;
+            last = Some(candidate.contact.at);
+        });
+        last.filter(|_| count >= k)
+    }
+
     /// Those heard of that were not asked, nearest first.
     pub(crate) fn unasked(&self) -> impl Iterator<Item = Contact<H>> {
         self.walk.unasked()
