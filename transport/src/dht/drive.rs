@@ -24,6 +24,8 @@ use crate::socket::SideDatagram;
 
 /// Between two looks at connections nobody uses.
 const SWEEP: Duration = Duration::from_secs(5);
+/// However short the patience with them.
+const LEAST: Duration = Duration::from_millis(100);
 /// Acquaintances made at a time.
 const MEETINGS: usize = 4;
 /// Time for one.
@@ -36,7 +38,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
     let mut pulses = shared.paths.pulse_channel();
     let mut nat = shared.nat.status();
     let mut network = shared.nat.network_changes();
-    let mut sweep = tokio::time::interval(SWEEP);
+    let mut sweep = tokio::time::interval(SWEEP.min(table.limits.idle.max(LEAST)));
     let mut meetings = JoinSet::new();
     let mut solving: Option<Solving> = None;
     let closing = shared.closing();
