@@ -7,7 +7,10 @@ use dchat_wire::PeerId;
 use dchat_wire::hash::Context;
 use dchat_wire::sign::Identity;
 use quinn_proto::crypto::{CryptoError, HmacKey};
-use quinn_proto::{HashedConnectionIdGenerator, TokenStore};
+use quinn_proto::{
+    ConnectionId, ConnectionIdGenerator as _, HashedConnectionIdGenerator,
+    RandomConnectionIdGenerator, TokenStore,
+};
 
 use crate::congestion::{PathControl, carrying_transport_config, recommended_transport_config};
 use crate::entropy::Entropy;
@@ -50,7 +53,15 @@ pub(crate) enum Use {
     Peer,
     /// The packets of others as well.
     Relay,
+    /// A few questions of the DHT. Their packets stay small: looking for larger ones takes padded
+    /// packets of each side, more than all the rest.
+    Table,
 }
+
+/// Bytes of the connection id that a dial for the DHT draws for the other side. Other dials draw 20,
+/// so this tells an accepter what the connection is for while it can still choose its settings. One
+/// that does not know wastes some packets.
+const TABLE_CID: usize = 18;
 
 impl ConnectionSettings {
     pub(crate) fn new(
@@ -83,10 +94,19 @@ impl ConnectionSettings {
         self.server.clone()
     }
 
-    /// For one incoming connection.
-    pub(crate) fn server(&self, control: &PathControl) -> Arc<quinn::ServerConfig> {
+    /// For one incoming connection, whose dialer drew the id `drawn` for us.
+    pub(crate) fn server(
+        &self,
+        drawn: &ConnectionId,
+        control: &PathControl,
+    ) -> Arc<quinn::ServerConfig> {
+        let purpose = if drawn.len() == TABLE_CID {
+            Use::Table
+        } else {
+            Use::Peer
+        };
         let mut config = self.server.clone();
-        config.transport_config(Arc::new(self.transport(control, Use::Peer)));
+        config.transport_config(Arc::new(self.transport(control, purpose)));
         Arc::new(config)
     }
 
@@ -102,6 +122,10 @@ impl ConnectionSettings {
         config
             .transport_config(Arc::new(self.transport(control, purpose)))
             .token_store(Arc::new(NoTokens));
+        if purpose == Use::Table {
+            let draw = || RandomConnectionIdGenerator::new(TABLE_CID).generate_cid();
+            config.initial_dst_cid_provider(Arc::new(draw));
+        }
         Ok((config, failure))
     }
 
@@ -109,10 +133,13 @@ impl ConnectionSettings {
         let mut config = match purpose {
             Use::Relay => carrying_transport_config(control),
             Use::Peer if self.relays => carrying_transport_config(control),
-            Use::Peer => recommended_transport_config(control),
+            Use::Peer | Use::Table => recommended_transport_config(control),
         };
         if self.relays {
             config.datagram_send_buffer_size(crate::relay::server::BUFFER);
+        }
+        if purpose == Use::Table {
+            config.mtu_discovery_config(None);
         }
         config
             .max_concurrent_uni_streams(self.limits.uni_streams.into())
