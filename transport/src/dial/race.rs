@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::order::order;
 use crate::congestion::{PathControl, PathId};
-use crate::connection::{Connection, Established, run};
+use crate::connection::{Aim, Connection, Established, run};
 use crate::endpoint::{DialTurn, Shared, Use, VirtualAddress};
 use crate::error::{CloseReason, DialError};
 use crate::limits::{DIAL_ADDRESSES, DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
@@ -32,6 +32,19 @@ pub(crate) async fn dial(
     peer: Option<PeerId>,
     addrs: &[Address],
 ) -> Result<Connection, DialError> {
+    let connection = dial_for(shared, Aim::Peer, peer, addrs).await?;
+    // It may be one that served the DHT alone until now.
+    shared.show(&connection);
+    Ok(connection)
+}
+
+/// As [`dial`], of which the application is told only if `aim` says so.
+pub(crate) async fn dial_for(
+    shared: &Arc<Shared>,
+    aim: Aim,
+    peer: Option<PeerId>,
+    addrs: &[Address],
+) -> Result<Connection, DialError> {
     if shared.is_closing() {
         return Err(DialError::Shutdown);
     }
@@ -43,7 +56,7 @@ pub(crate) async fn dial(
         return Ok(live);
     }
     let (direct, circuits) = ways(shared, peer, addrs)?;
-    let race = Race::new(shared, peer);
+    let race = Race::new(shared, aim, peer);
     let (result, answered) = tokio::select! {
         result = race.run(&direct, &circuits) => result,
         live = until_live(shared, peer) => return Ok(live),
@@ -78,7 +91,7 @@ pub(crate) async fn dial_anybody(
     shared: &Arc<Shared>,
     relay: &Address,
 ) -> Result<Connection, DialError> {
-    let race = Race::new(shared, None);
+    let race = Race::new(shared, Aim::Peer, None);
     let direct = [Address::direct(relay.socket())];
     tokio::select! {
         (result, _) = race.run(&direct, &[]) => result,
@@ -142,6 +155,7 @@ struct Race {
 #[derive(Clone)]
 struct Entry {
     shared: Arc<Shared>,
+    aim: Aim,
     expected: Option<PeerId>,
     dialed: u64,
     won: Arc<AtomicBool>,
@@ -150,11 +164,12 @@ struct Entry {
 }
 
 impl Race {
-    fn new(shared: &Arc<Shared>, expected: Option<PeerId>) -> Self {
+    fn new(shared: &Arc<Shared>, aim: Aim, expected: Option<PeerId>) -> Self {
         let (over, over_seen) = watch::channel(());
         let (ended, ended_seen) = mpsc::channel(DIAL_ADDRESSES);
         let entry = Entry {
             shared: Arc::clone(shared),
+            aim,
             expected,
             dialed: shared.number(),
             won: Arc::default(),
@@ -244,7 +259,7 @@ impl<'a> Lane<'a> {
 impl Entry {
     async fn run(self, addr: Address) {
         let mut over = self.over.clone();
-        let attempt = attempt(&self.shared, self.expected, addr, self.dialed);
+        let attempt = attempt(&self.shared, self.aim, self.expected, addr, self.dialed);
         let established = tokio::select! {
             established = attempt => established,
             // Fails once the race is dropped, which is what is waited for.
@@ -327,6 +342,7 @@ impl Way {
 
 async fn attempt(
     shared: &Arc<Shared>,
+    aim: Aim,
     expected: Option<PeerId>,
     addr: Address,
     dialed: u64,
@@ -383,6 +399,7 @@ async fn attempt(
         quinn,
         peer,
         opened_by_us: true,
+        aim,
         dialed,
         control,
         address,

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::admission::{Decision, Permit};
 use super::shared::{Shared, VirtualAddress};
 use crate::congestion::{PathControl, PathId};
-use crate::connection::{Established, run};
+use crate::connection::{Aim, Established, run};
 use crate::limits::HANDSHAKE_TIMEOUT;
 use crate::relay;
 use crate::tls::proven_peer;
@@ -80,6 +80,7 @@ async fn handshake(
         quinn,
         peer,
         opened_by_us: false,
+        aim: Aim::Peer,
         dialed: 0,
         control,
         address,

@@ -88,6 +88,11 @@ impl Nat {
         }
     }
 
+    /// Changes when the node is on another network, or may be.
+    pub(crate) fn network_changes(&self) -> watch::Receiver<()> {
+        self.network.subscribe()
+    }
+
     pub(super) fn serves(&self) -> bool {
         self.config.serve
     }

@@ -178,6 +178,7 @@ impl Shared {
                 return;
             }
             live.addrs.clone_from(&addrs);
+            live.observed = identified.observed;
             state.outbox.identified(peer, identified);
             if trusted {
                 let hint = Input::Hint(peer, addrs.clone());
@@ -187,6 +188,17 @@ impl Shared {
         }
         self.news.notify_one();
         relay::keep_warm(self, connection);
+        if let Some(dht) = &self.dht {
+            dht.observed(self, connection);
+        }
+    }
+
+    /// Where the peer saw us last, by what it told on `connection`.
+    pub(crate) fn observed_on(&self, connection: &Connection) -> Option<Address> {
+        let state = lock(&self.state);
+        let live = state.registry.live(&connection.peer_id())?;
+        live.observed
+            .filter(|_| live.number == connection.number())
     }
 
     /// Lets direct paths to `addrs` be tried, unless that would show ours.
@@ -232,8 +244,9 @@ impl Shared {
             if !state.registry.trust(peer, trusted) {
                 return;
             }
-            let live = state.registry.live(&peer).filter(|_| trusted);
+            let live = state.registry.live(&peer).filter(|_| trusted).cloned();
             live.map(|live| {
+                self.show_in(&mut state, &live.connection);
                 self.offer(&live.connection, &live.addrs);
                 self.traverse(&live.connection, &state.candidates);
                 // They may have come before we trusted whom they are from.
@@ -243,6 +256,7 @@ impl Shared {
                 live.connection.clone()
             })
         };
+        self.news.notify_one();
         self.announce();
         relay::client::consent_changed(self);
         if let Some(connection) = live {
