@@ -3,6 +3,7 @@
 use dchat_wire::parcel::Parcel;
 use dchat_wire::{codec, encode, grease};
 
+use crate::dht_seeds::dht;
 use crate::machines::machines;
 use crate::samples;
 
@@ -57,6 +58,7 @@ pub fn seeds() -> Vec<Seed> {
     certificates(&mut add);
     handshakes(&mut add);
     machines(&mut add);
+    dht(&mut add);
     seeds
 }
 
