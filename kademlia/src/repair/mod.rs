@@ -14,7 +14,7 @@
 //! **Who asks**: every ten minutes or so, and within a minute when a quarter of the neighbours is
 //! gone, a holder looks for neighbours that should hold a record and are not taken to. The nearest
 //! holder asks each time. One with `r` holders nearer than itself asks with a chance of `2^-r`, and
-//! never less than `2^-6`, so that about two ask in a round when all are honest, and somebody does
+//! never less than `2^-8`, so that about two ask in a round when all are honest, and somebody does
 //! before long when the nearest dozen keep silent. And every half hour each node asks one of its
 //! neighbours about all they should have in common, whatever it is taken to have: that finds puts
 //! that went astray, and what other neighbours were wrong about.

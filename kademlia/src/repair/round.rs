@@ -15,7 +15,7 @@ pub(super) fn prefix(key: &Key) -> u64 {
 }
 
 /// Chances are at least `2^-LEAST`.
-const LEAST: u32 = 6;
+const LEAST: u32 = 8;
 
 impl<H: Copy> Repair<H> {
     /// Marks in every record which neighbours are to be asked for it.

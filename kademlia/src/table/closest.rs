@@ -1,16 +1,10 @@
 //! The contacts nearest to a key, without touching the heap.
 
-use core::cmp::Ordering;
-
-use crate::call::Nodes;
+use crate::call::{K, Nodes};
 use crate::key::{BITS, Key};
 
 use super::Table;
-use super::bucket::Bucket;
 use super::entry::Entry;
-
-/// More entries than this of one bucket are not looked at: no bucket holds as many.
-const WIDEST: usize = 256;
 
 impl<H: Copy> Table<H> {
     /// Up to `want` (at most [`K`](crate::call::K)) of the contacts that `admits`, nearest to
@@ -27,6 +21,7 @@ impl<H: Copy> Table<H> {
         want: usize,
         admits: impl Fn(&Entry<H>) -> bool,
     ) -> Nodes<H> {
+        let want = want.min(K);
         let mut found = Nodes::default();
         let home = self.buckets.len().saturating_sub(1);
         let shared = self.at.common_prefix(target);
@@ -41,52 +36,37 @@ impl<H: Copy> Table<H> {
                 break;
             }
             if let Some(bucket) = self.buckets.get(index) {
-                nearest_of(bucket, target, want, &admits, &mut found);
+                nearest_first(&bucket.entries, target, &mut |entry| {
+                    if admits(entry) {
+                        found.push(entry.contact());
+                    }
+                    found.len() < want
+                });
             }
         }
         found
     }
 }
 
-/// Appends the nearest of one bucket until there are `want`.
-fn nearest_of<H: Copy>(
-    bucket: &Bucket<H>,
+/// Shows `see` the entries, which are in the order of their keys, nearest to `target` first, until it
+/// returns false.
+///
+/// Sorted keys are a binary trie: those that share a prefix stand together. At the first bit in which
+/// they differ, the half that agrees with the target is nearer as a whole.
+fn nearest_first<H: Copy>(
+    entries: &[Entry<H>],
     target: &Key,
-    want: usize,
-    admits: impl Fn(&Entry<H>) -> bool,
-    found: &mut Nodes<H>,
-) {
-    let room = want.saturating_sub(found.len());
-    let head = target.head();
-    let mut order = [(0_u64, 0_u16); WIDEST];
-    let mut len = 0;
-    for (index, entry) in bucket.entries.iter().enumerate() {
-        if let Some(place) = order.get_mut(len)
-            && admits(entry)
-        {
-            *place = (entry.at.head() ^ head, index as u16);
-            len += 1;
-        }
-    }
-    let entry = |index: u16| bucket.entries.get(usize::from(index));
-    let compare = |a: &(u64, u16), b: &(u64, u16)| match a.0.cmp(&b.0) {
-        Ordering::Equal => {
-            let distance = |i| entry(i).map(|entry| entry.at.distance(target));
-            distance(a.1).cmp(&distance(b.1))
-        }
-        order => order,
+    see: &mut impl FnMut(&Entry<H>) -> bool,
+) -> bool {
+    let [first, .., last] = entries else {
+        return entries.first().is_none_or(see);
     };
-    let Some(mut order) = order.get_mut(..len) else {
-        return;
+    let split = first.at.common_prefix(&last.at);
+    let middle = entries.partition_point(|entry| !entry.at.bit(split));
+    let (zeros, ones) = entries.split_at(middle);
+    let (near, far) = match target.bit(split) {
+        true => (ones, zeros),
+        false => (zeros, ones),
     };
-    if len > room && room > 0 {
-        order.select_nth_unstable_by(room - 1, compare);
-        order = &mut order[..room];
-    }
-    order.sort_unstable_by(compare);
-    for (_, index) in order.iter().take(room) {
-        if let Some(entry) = entry(*index) {
-            found.push(entry.contact());
-        }
-    }
+    nearest_first(near, target, see) && nearest_first(far, target, see)
 }

@@ -26,8 +26,10 @@ impl<H: Copy> Table<H> {
     /// How far the `rank`-th nearest contact is, the nearest being 1; none when there are fewer.
     #[must_use]
     pub fn sibling_distance(&self, rank: usize) -> Option<Distance> {
-        let siblings = self.siblings();
-        let sibling = siblings.get(rank.checked_sub(1)?)?;
-        Some(self.at.distance(&sibling.at))
+        let rank = rank.checked_sub(1)?;
+        let zone = self.buckets.iter().skip(self.zone);
+        let zone = zone.flat_map(|bucket| &bucket.entries);
+        let mut near: Vec<_> = zone.map(|entry| self.at.distance(&entry.at)).collect();
+        (rank < near.len()).then(|| *near.select_nth_unstable(rank).1)
     }
 }
