@@ -12,7 +12,7 @@ use dchat_wire::{Frame, PeerId};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::aim::Aim;
+use super::aim::{Aim, Errand};
 use super::arbitration::Claim;
 use super::control::{Announcement, ControlSender, Signals};
 use super::frames::FrameStream;
@@ -35,6 +35,8 @@ pub(crate) struct Established {
     pub(crate) opened_by_us: bool,
     /// What it is dialed for; what others dial for their HELLO says.
     pub(crate) aim: Aim,
+    /// The question it is dialed for.
+    pub(crate) errand: Option<Errand>,
     /// When it was dialed, among our own dials.
     pub(crate) dialed: u64,
     pub(crate) control: PathControl,
@@ -164,6 +166,9 @@ async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up,
     attach(shared, established)?;
     let greeting = async {
         let (sender, told) = greet(shared, established).await?;
+        if let Some(errand) = &established.errand {
+            errand.ask(quinn).await;
+        }
         let (incoming, hello) = hear_hello(quinn, &mut reader, &mut tasks, &mut held).await?;
         Ok::<_, Failure>((sender, told, incoming, hello))
     };

@@ -18,7 +18,7 @@ mod frames;
 mod handle;
 mod streams;
 
-pub(crate) use aim::Aim;
+pub(crate) use aim::{Aim, Errand};
 pub use arbitration::{Claim, Kept, arbitrate};
 pub use frames::FrameStream;
 pub use handle::{Connection, PathInfo};

@@ -15,13 +15,14 @@ use dchat_wire::dht::{Node, Refusal, Server};
 use dchat_wire::hello::capability;
 use dchat_wire::pulse::Pulse;
 use dchat_wire::{Address, PeerId};
+use quinn::RecvStream;
 use tokio::time::timeout;
 
 use super::book::{Entry, Handle};
 use super::puzzles;
 use super::rpc::{self, Reply};
-use super::table::{Call, Table, rtt, seen_at};
-use crate::connection::{Aim, Connection};
+use super::table::{Call, Table, seen_at};
+use crate::connection::{Aim, Connection, Errand};
 use crate::dial::dial_for;
 use crate::endpoint::Shared;
 use crate::error::DialError;
@@ -79,12 +80,16 @@ async fn attempt(
         let answer = Answer::Pong;
         return Ok(Answered { answer, rtt });
     }
-    let connection = connect(shared, table, &entry).await?;
     // What answers elsewhere says nothing of the address in the table.
-    if ping && seen_at(&connection).is_none_or(|at| !entry.sockets.contains(&at)) {
+    let elsewhere = |connection: Connection| {
+        seen_at(&connection).is_none_or(|at| !entry.sockets.contains(&at))
+    };
+    if ping && shared.live(&entry.peer).is_some_and(elsewhere) {
         return Err(Fault::Unreachable);
     }
-    let (reply, rtt) = ask(shared, table, &connection, question).await?;
+    let addrs: Vec<Address> = entry.sockets.iter().copied().map(Address::direct).collect();
+    let asked = ask(shared, table, Some(entry.peer), &addrs, question).await?;
+    let (connection, reply, rtt) = (asked.connection, asked.reply, asked.took);
     confirm(shared, table, &connection, handle, &entry).await?;
     let answer = match (reply.answer, question) {
         // It is there, however much it has to do.
@@ -132,83 +137,129 @@ async fn pulse(shared: &Shared, table: &Table, entry: &Entry) -> Option<Duration
     None
 }
 
-/// The connection with a node, made for the DHT if there is none.
-async fn connect(
-    shared: &Arc<Shared>,
-    table: &Table,
-    entry: &Entry,
-) -> Result<Connection, Fault> {
-    let addrs: Vec<Address> = entry.sockets.iter().copied().map(Address::direct).collect();
-    let connection = dial(shared, table, Some(entry.peer), &addrs).await;
-    connection.map_err(|error| match error {
-        DialError::Limit { .. } | DialError::Shutdown | DialError::Internal(_) => Fault::Busy,
-        DialError::WrongPeer { .. } | DialError::Identity { .. } => Fault::Misbehaved,
-        _ => Fault::Unreachable,
-    })
+/// An answer, and how it was got.
+pub(super) struct Asked {
+    pub(super) connection: Connection,
+    pub(super) reply: Reply,
+    pub(super) took: Duration,
 }
 
-/// Connects for the DHT, within the budget for dials.
-pub(super) async fn dial(
+/// Asks `peer`, or whoever answers at `addrs`: on the connection there is, or else on one made for
+/// the DHT, which the question opens.
+pub(super) async fn ask(
     shared: &Arc<Shared>,
-    table: &Table,
+    table: &Arc<Table>,
     peer: Option<PeerId>,
     addrs: &[Address],
-) -> Result<Connection, DialError> {
-    if let Some(live) = peer.and_then(|peer| shared.live(&peer)) {
-        return Ok(live);
-    }
-    // It is never closed.
-    let _permit = table.dials.acquire().await;
-    table.look(|inner| inner.counts.dials += 1);
-    let dialed = dial_for(shared, Aim::Table, peer, addrs).await;
-    if dialed.is_err() {
-        table.look(|inner| inner.counts.dials_failed += 1);
-    }
-    dialed
-}
-
-/// Asks on `connection`. What came back, and how long it took.
-pub(super) async fn ask(
-    shared: &Shared,
-    table: &Table,
-    connection: &Connection,
     question: &Question,
-) -> Result<(Reply, Duration), Fault> {
+) -> Result<Asked, Fault> {
+    let live = peer.and_then(|peer| shared.live(&peer));
+    let (connection, stream) = match live {
+        Some(live) => (live, None),
+        None => dial(shared, table, peer, addrs, question).await?,
+    };
     let hello = connection.hello();
     if !hello.capabilities.contains(capability::DHT) {
         return Err(Fault::Misbehaved);
     }
+    // Before the peer, which may pulse as soon as it hears of us.
+    table.keep_key(&connection);
     let usage = &connection.inner().usage;
-    let _in_use = usage.begin();
-    let claim = match question {
-        // It has no place for it.
-        Question::Put { .. } => None,
-        _ => usage.say(table.claim(shared, connection)),
-    };
-    let said = claim.is_some();
-    let us = table.position().at;
-    let frame = rpc::question(question, us, claim);
-    table.look(|inner| inner.counts.asked += 1);
+    let in_use = usage.begin();
     let began = Instant::now();
-    let Some(frame) = rpc::ask(connection, &frame).await else {
-        if said {
-            usage.unsay();
+    let stream = match stream {
+        Some(stream) => Some(stream),
+        None => {
+            let claim = usage.say(claim(shared, table, Some(&connection), addrs, question));
+            let said = claim.is_some();
+            let frame = rpc::question(question, table.position().at, claim);
+            let stream = rpc::ask(&connection, &frame).await;
+            if said && stream.is_none() {
+                usage.unsay();
+            }
+            stream
         }
+    };
+    let answer = match stream {
+        Some(stream) => rpc::answer(&connection, stream).await,
+        None => None,
+    };
+    let Some(frame) = answer else {
         return Err(if connection.close_reason().is_some() {
             Fault::Unreachable
         } else {
             Fault::Misbehaved
         });
     };
-    let took = began.elapsed().min(rtt(connection).max(Duration::from_millis(1)) * 4);
+    let took = began.elapsed();
     let us = table.us;
     let reply = rpc::reply(question, us.public_key(), frame).ok_or(Fault::Misbehaved)?;
     table.look(|inner| inner.counts.answers += 1);
-    table.keep_key(connection);
     if let Some(server) = &reply.server {
         usage.hear(server);
     }
-    Ok((reply, took))
+    drop(in_use);
+    Ok(Asked {
+        connection,
+        reply,
+        took,
+    })
+}
+
+/// What we say of ourselves with a question.
+fn claim(
+    shared: &Shared,
+    table: &Table,
+    connection: Option<&Connection>,
+    addrs: &[Address],
+    question: &Question,
+) -> Option<Server> {
+    if matches!(question, Question::Put { .. }) {
+        // It has no place for it.
+        return None;
+    }
+    match connection {
+        Some(connection) => table.claim(shared, connection),
+        None => table.claim_at(addrs.first()?.socket().ip(), None),
+    }
+}
+
+/// Connects for the DHT, within the budget for dials. The question goes with our first packets if
+/// this makes the connection: then the stream of its answer comes as well.
+async fn dial(
+    shared: &Arc<Shared>,
+    table: &Table,
+    peer: Option<PeerId>,
+    addrs: &[Address],
+    question: &Question,
+) -> Result<(Connection, Option<RecvStream>), Fault> {
+    // It is never closed.
+    let _permit = table.dials.acquire().await;
+    let claim = claim(shared, table, None, addrs, question);
+    let frame = rpc::question(question, table.position().at, claim.clone());
+    let errand = Errand::new(frame.to_bytes());
+    table.look(|inner| inner.counts.dials += 1);
+    let dialed = dial_for(shared, Aim::Table, Some(errand.clone()), peer, addrs).await;
+    match dialed {
+        Ok(connection) => {
+            let stream = errand.take();
+            if stream.is_some() {
+                connection.inner().usage.say(claim);
+            }
+            Ok((connection, stream))
+        }
+        Err(error) => {
+            tracing::debug!(?peer, %error, "a node of the DHT cannot be asked");
+            table.look(|inner| inner.counts.dials_failed += 1);
+            Err(match error {
+                DialError::Limit { .. } | DialError::Shutdown | DialError::Internal(_) => {
+                    Fault::Busy
+                }
+                DialError::WrongPeer { .. } | DialError::Identity { .. } => Fault::Misbehaved,
+                _ => Fault::Unreachable,
+            })
+        }
+    }
 }
 
 /// Whether the peer of `connection` is at the position it was asked at, by what it says of itself. It

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dchat_kademlia::Contact;
-use dchat_kademlia::call::{Known, Question};
+use dchat_kademlia::call::{K, Known, Question};
 use dchat_kademlia::node::Input;
 use dchat_kademlia::puzzle::Solution;
+use dchat_kademlia::table::Entry;
 use dchat_wire::Address;
 use dchat_wire::close::Code;
 use dchat_wire::pulse::Pulse;
@@ -23,6 +24,8 @@ use crate::socket::SideDatagram;
 
 /// Between two looks at connections nobody uses.
 const SWEEP: Duration = Duration::from_secs(5);
+/// However short the patience with them.
+const LEAST: Duration = Duration::from_millis(100);
 /// Acquaintances made at a time.
 const MEETINGS: usize = 4;
 /// Time for one.
@@ -35,7 +38,7 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
     let mut pulses = shared.paths.pulse_channel();
     let mut nat = shared.nat.status();
     let mut network = shared.nat.network_changes();
-    let mut sweep = tokio::time::interval(SWEEP);
+    let mut sweep = tokio::time::interval(SWEEP.min(table.limits.idle.max(LEAST)));
     let mut meetings = JoinSet::new();
     let mut solving: Option<Solving> = None;
     let closing = shared.closing();
@@ -45,8 +48,9 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
     loop {
         solving = solve(&table, solving);
         begin_meetings(&shared, &table, &mut meetings);
+        ask_again(&shared, &table);
         let due = table.look(|inner| {
-            let seeds = inner.seeds.due();
+            let seeds = Some(inner.seeds.due());
             [inner.sleep(), seeds].into_iter().flatten().min()
         });
         tokio::select! {
@@ -88,6 +92,20 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
             () = &mut closing => return,
         }
     }
+}
+
+/// Looks around once more while few are known.
+fn ask_again(shared: &Arc<Shared>, table: &Arc<Table>) {
+    table.act(shared, |inner, now| {
+        let known = inner.node.contacts().take(K).count();
+        // With a bucket full the core looks for others as they are needed.
+        if inner.seeds.asks_again(known, known < K, Instant::now()) {
+            let first = inner.node.contacts().next().map(Entry::contact);
+            if let Some(contact) = first {
+                inner.node.handle_input(Input::Seed { contact }, now);
+            }
+        }
+    });
 }
 
 async fn until(due: Option<Instant>) {
@@ -158,21 +176,17 @@ async fn approach(shared: &Arc<Shared>, table: &Arc<Table>, address: Address) {
             inner.node.handle_input(Input::Seed { contact }, now);
         });
     }
-    let connection = match call::dial(shared, table, peer, &[address]).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            tracing::debug!(%address, %error, "no way into the DHT there");
-            return;
-        }
-    };
     let question = Question::Find {
         target: table.position().at,
         want: 1,
         known: Known::default(),
     };
-    let asked = call::ask(shared, table, &connection, &question).await;
-    if let (Ok(_), Some(server)) = (asked, connection.inner().usage.heard()) {
-        call::meet(shared, table, &connection, &server).await;
+    let Ok(asked) = call::ask(shared, table, peer, &[address], &question).await else {
+        return;
+    };
+    let server = asked.connection.inner().usage.heard();
+    if let Some(server) = server {
+        call::meet(shared, table, &asked.connection, &server).await;
     }
 }
 

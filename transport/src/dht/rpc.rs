@@ -13,6 +13,7 @@ use dchat_wire::dht::{
 use dchat_wire::extension::Extensions;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::{Frame, FrameReader};
+use quinn::RecvStream;
 
 use crate::connection::{Connection, first_frame};
 
@@ -133,12 +134,16 @@ pub(super) fn reply(question: &Question, us: &[u8; 32], frame: Frame) -> Option<
     })
 }
 
-/// Asks on a stream of its own. `None` when there is no answer; a peer that breaks the rules loses
-/// the connection.
-pub(super) async fn ask(connection: &Connection, question: &Frame) -> Option<Frame> {
-    let (mut send, mut recv) = connection.open_bi().await.ok()?;
+/// Asks on a stream of its own. `None` when that cannot be done.
+pub(super) async fn ask(connection: &Connection, question: &Frame) -> Option<RecvStream> {
+    let (mut send, recv) = connection.open_bi().await.ok()?;
     send.write_all(&question.to_bytes()).await.ok()?;
     send.finish().ok()?;
+    Some(recv)
+}
+
+/// Waits for the answer. `None` when there is none; a peer that breaks the rules loses the connection.
+pub(super) async fn answer(connection: &Connection, mut recv: RecvStream) -> Option<Frame> {
     match first_frame(&mut recv, &mut FrameReader::new()).await {
         Ok(answer) => answer,
         Err(error) => {

@@ -1,6 +1,8 @@
 //! Where to begin: the bootstrap list while nobody is known, and addresses others gave.
 //!
-//! * State: the list, when it is tried next, and addresses that wait for their turn.
+//! * State: the list, when it is tried next, and addresses that wait for their turn; when those who
+//!   are known are asked again while they are few. Of nodes that start together each is known to the
+//!   first only after it has asked it.
 //! * Bounds: [`LISTED`] addresses in the list, [`WAITING`] in the queue; more are left out.
 
 use std::collections::VecDeque;
@@ -21,6 +23,9 @@ pub(super) struct Seeds {
     list: Vec<Address>,
     due: Instant,
     wait: Duration,
+    again: Instant,
+    pause: Duration,
+    known: usize,
     waiting: VecDeque<Address>,
 }
 
@@ -32,6 +37,9 @@ impl Seeds {
             list,
             due: now,
             wait: WAIT.0,
+            again: now,
+            pause: WAIT.0,
+            known: 0,
             waiting: VecDeque::new(),
         }
     }
@@ -46,6 +54,23 @@ impl Seeds {
     /// The network is another one: begin again.
     pub(super) fn begin_again(&mut self, now: Instant) {
         (self.due, self.wait) = (now, WAIT.0);
+        (self.again, self.pause) = (now, WAIT.0);
+    }
+
+    /// Whether those who are known are to be asked now for others, because they are `few`: soon after
+    /// there was one more, and ever more rarely while there is none.
+    pub(super) fn asks_again(&mut self, known: usize, few: bool, now: Instant) -> bool {
+        if few && known > self.known {
+            self.pause = WAIT.0;
+            self.again = self.again.min(now + WAIT.0);
+        }
+        self.known = known;
+        if now < self.again {
+            return false;
+        }
+        self.again = now + self.pause;
+        self.pause = (self.pause * 2).min(WAIT.1);
+        few && known > 0
     }
 
     /// Puts the list into the queue if it is due, unless somebody is known.
@@ -69,9 +94,13 @@ impl Seeds {
         self.waiting.pop_front()
     }
 
-    /// When the list may be due.
-    pub(super) fn due(&self) -> Option<Instant> {
-        (!self.list.is_empty()).then_some(self.due)
+    /// When something may be due.
+    pub(super) fn due(&self) -> Instant {
+        if self.list.is_empty() {
+            self.again
+        } else {
+            self.due.min(self.again)
+        }
     }
 }
 
@@ -120,9 +149,25 @@ mod tests {
     }
 
     #[test]
+    fn few_are_asked_again_soon_after_news_and_ever_more_rarely_without() {
+        let start = Instant::now();
+        let mut seeds = Seeds::new(&[], start);
+        let mut asked = Vec::new();
+        for second in 0..200 {
+            let known = usize::from(second >= 10) + usize::from(second >= 100);
+            if seeds.asks_again(known, true, start + Duration::from_secs(second)) {
+                asked.push(second);
+            }
+        }
+        let expected = [11, 12, 14, 18, 26, 42, 74, 101, 102, 104, 108, 116, 132, 164];
+        assert_eq!(asked, expected);
+        assert!(!seeds.asks_again(3, false, start + Duration::from_secs(999)));
+        assert!(seeds.due() > start + Duration::from_secs(999));
+    }
+
+    #[test]
     fn addresses_wait_once_and_not_without_end() {
         let mut seeds = Seeds::new(&[], Instant::now());
-        assert_eq!(seeds.due(), None);
         for port in 0..=u16::MAX {
             seeds.push(address(port));
             seeds.push(address(port));

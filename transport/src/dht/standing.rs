@@ -138,7 +138,15 @@ impl Standing {
             .filter(|at| self.own.contains(at) || self.reached == Some(*at));
         let public = self.own.iter().filter(|socket| is_global(socket.ip()));
         let world: Vec<SocketAddr> = self.reached.iter().chain(public).copied().collect();
-        let all = || world.iter().chain(&self.outside).chain(&self.own).copied();
+        let near = |socket: &&SocketAddr| socket.ip().is_loopback() == to.is_loopback();
+        let near = || self.seen.iter().chain(&self.own).filter(near).copied();
+        let far = || world.iter().chain(&self.outside).copied();
+        let all = || {
+            let near = near();
+            // This machine is asked at its own address, and the world at one of the world.
+            let first = near.clone().filter(|_| !is_global(to) && world.is_empty());
+            first.chain(far()).chain(near)
+        };
         let socket = observed
             .or_else(|| all().find(|at| same(at)))
             .or_else(|| all().next())?;

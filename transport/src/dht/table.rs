@@ -186,7 +186,11 @@ impl Table {
     pub(super) fn claim(&self, shared: &Shared, connection: &Connection) -> Option<Server> {
         let observed = shared.observed_on(connection);
         let observed = observed.map(|address| address.socket());
-        let to = connection.path().addr.socket().ip();
+        self.claim_at(counted_at(connection), observed)
+    }
+
+    /// The same to somebody at `to` who sees us at `observed`, as far as that is known.
+    pub(super) fn claim_at(&self, to: IpAddr, observed: Option<SocketAddr>) -> Option<Server> {
         self.look(|inner| {
             let nonce = inner.position.nonce;
             let serving = inner.serving;
@@ -409,6 +413,10 @@ impl Inner {
             self.serving = serving;
             tracing::debug!(serving, at = ?self.position.at, "part in the DHT");
             self.node.handle_input(Input::Serving(serving), now);
+            if serving {
+                // Those near us hear of it with the questions; the outcome is of no interest.
+                self.node.find(self.position.at, now);
+            }
         }
     }
 

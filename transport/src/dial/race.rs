@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::order::order;
 use crate::congestion::{PathControl, PathId};
-use crate::connection::{Aim, Connection, Established, run};
+use crate::connection::{Aim, Connection, Errand, Established, run};
 use crate::endpoint::{DialTurn, Shared, Use, VirtualAddress};
 use crate::error::{CloseReason, DialError};
 use crate::limits::{DIAL_ADDRESSES, DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
@@ -32,16 +32,18 @@ pub(crate) async fn dial(
     peer: Option<PeerId>,
     addrs: &[Address],
 ) -> Result<Connection, DialError> {
-    let connection = dial_for(shared, Aim::Peer, peer, addrs).await?;
+    let connection = dial_for(shared, Aim::Peer, None, peer, addrs).await?;
     // It may be one that served the DHT alone until now.
     shared.show(&connection);
     Ok(connection)
 }
 
-/// As [`dial`], of which the application is told only if `aim` says so.
+/// As [`dial`], of which the application is told only if `aim` says so. `errand` is asked when the
+/// connection is made by this dial, and not when there was one.
 pub(crate) async fn dial_for(
     shared: &Arc<Shared>,
     aim: Aim,
+    errand: Option<Errand>,
     peer: Option<PeerId>,
     addrs: &[Address],
 ) -> Result<Connection, DialError> {
@@ -56,7 +58,7 @@ pub(crate) async fn dial_for(
         return Ok(live);
     }
     let (direct, circuits) = ways(shared, peer, addrs)?;
-    let race = Race::new(shared, aim, peer);
+    let race = Race::new(shared, aim, errand, peer);
     let (result, answered) = tokio::select! {
         result = race.run(&direct, &circuits) => result,
         live = until_live(shared, peer) => return Ok(live),
@@ -91,7 +93,7 @@ pub(crate) async fn dial_anybody(
     shared: &Arc<Shared>,
     relay: &Address,
 ) -> Result<Connection, DialError> {
-    let race = Race::new(shared, Aim::Peer, None);
+    let race = Race::new(shared, Aim::Peer, None, None);
     let direct = [Address::direct(relay.socket())];
     tokio::select! {
         (result, _) = race.run(&direct, &[]) => result,
@@ -156,6 +158,7 @@ struct Race {
 struct Entry {
     shared: Arc<Shared>,
     aim: Aim,
+    errand: Option<Errand>,
     expected: Option<PeerId>,
     dialed: u64,
     won: Arc<AtomicBool>,
@@ -164,12 +167,18 @@ struct Entry {
 }
 
 impl Race {
-    fn new(shared: &Arc<Shared>, aim: Aim, expected: Option<PeerId>) -> Self {
+    fn new(
+        shared: &Arc<Shared>,
+        aim: Aim,
+        errand: Option<Errand>,
+        expected: Option<PeerId>,
+    ) -> Self {
         let (over, over_seen) = watch::channel(());
         let (ended, ended_seen) = mpsc::channel(DIAL_ADDRESSES);
         let entry = Entry {
             shared: Arc::clone(shared),
             aim,
+            errand,
             expected,
             dialed: shared.number(),
             won: Arc::default(),
@@ -266,7 +275,10 @@ impl Entry {
             _ = over.changed() => return,
         };
         let established = match established {
-            Ok(established) => established,
+            Ok(established) => Established {
+                errand: self.errand.clone(),
+                ..established
+            },
             Err(error) => {
                 // Nobody waits for a race that is over.
                 let _ = self.ended.send(Ended::Failed(addr, error)).await;
@@ -356,6 +368,10 @@ async fn attempt(
     let internal = |error: &dyn core::fmt::Display| DialError::Internal(error.to_string());
     let control = PathControl::new(PathId(0), Instant::now(), shared.entropy.number());
     let purpose = expected.map_or(Use::Peer, |peer| shared.relays.purpose(&peer));
+    let purpose = match (aim, purpose) {
+        (Aim::Table, Use::Peer) => Use::Table,
+        (_, purpose) => purpose,
+    };
     let (config, failure) = shared
         .settings
         .client(expected, purpose, &control)
@@ -400,6 +416,7 @@ async fn attempt(
         peer,
         opened_by_us: true,
         aim,
+        errand: None,
         dialed,
         control,
         address,

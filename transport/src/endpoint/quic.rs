@@ -7,7 +7,10 @@ use dchat_wire::PeerId;
 use dchat_wire::hash::Context;
 use dchat_wire::sign::Identity;
 use quinn_proto::crypto::{CryptoError, HmacKey};
-use quinn_proto::{HashedConnectionIdGenerator, TokenStore};
+use quinn_proto::{
+    ConnectionId, ConnectionIdGenerator as _, HashedConnectionIdGenerator,
+    RandomConnectionIdGenerator, TokenStore,
+};
 
 use crate::congestion::{PathControl, recommended_transport_config};
 use crate::entropy::Entropy;
@@ -52,7 +55,15 @@ pub(crate) enum Use {
     Relay,
     /// The same, after that turned out to be too much for the path.
     NarrowRelay,
+    /// A few questions of the DHT. Their packets stay small: looking for larger ones takes four
+    /// padded packets of each side, more than all the rest.
+    Table,
 }
+
+/// Bytes of the connection id that a dial for the DHT draws for the other side. Other dials draw 20,
+/// so this tells an accepter what the connection is for while it can still choose its settings. One
+/// that does not know wastes some packets.
+const TABLE_CID: usize = 18;
 
 /// UDP payload a dial to a relay begins with, so that whole packets of 1,200 bytes fit from the start
 /// and discovery has little left to do. Every path of Ethernet and its tunnels carries it.
@@ -93,10 +104,19 @@ impl ConnectionSettings {
         self.server.clone()
     }
 
-    /// For one incoming connection.
-    pub(crate) fn server(&self, control: &PathControl) -> Arc<quinn::ServerConfig> {
+    /// For one incoming connection, whose dialer drew the id `drawn` for us.
+    pub(crate) fn server(
+        &self,
+        drawn: &ConnectionId,
+        control: &PathControl,
+    ) -> Arc<quinn::ServerConfig> {
+        let purpose = if drawn.len() == TABLE_CID {
+            Use::Table
+        } else {
+            Use::Peer
+        };
         let mut config = self.server.clone();
-        config.transport_config(Arc::new(self.transport(control, Use::Peer)));
+        config.transport_config(Arc::new(self.transport(control, purpose)));
         Arc::new(config)
     }
 
@@ -112,6 +132,10 @@ impl ConnectionSettings {
         config
             .transport_config(Arc::new(self.transport(control, purpose)))
             .token_store(Arc::new(NoTokens));
+        if purpose == Use::Table {
+            let draw = || RandomConnectionIdGenerator::new(TABLE_CID).generate_cid();
+            config.initial_dst_cid_provider(Arc::new(draw));
+        }
         Ok((config, failure))
     }
 
@@ -122,6 +146,9 @@ impl ConnectionSettings {
         }
         if purpose == Use::Relay {
             config.initial_mtu(RELAY_MTU).min_mtu(RELAY_MIN_MTU);
+        }
+        if purpose == Use::Table {
+            config.mtu_discovery_config(None);
         }
         config
             .max_concurrent_uni_streams(self.limits.uni_streams.into())
