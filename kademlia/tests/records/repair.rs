@@ -45,9 +45,10 @@ fn the_next_nearest_gets_the_record_of_one_that_left() {
     world.run(30 * MINUTE);
     let gone = world.nearest(&key_of(&record), 5);
     gone.into_iter().for_each(|index| world.leave(index));
-    assert_eq!(world.replicas(&record), 15);
+    let left = world.holders(&record).len();
     world.run(30 * MINUTE);
     assert_eq!(world.replicas(&record), 20);
+    assert!(world.holders(&record).len() > left);
 }
 
 #[test]
@@ -94,17 +95,17 @@ fn newcomers_get_records_although_the_nearest_holders_lie() {
     let mut world = World::new(200, 6);
     let record = lasting_record(1);
     let key = key_of(&record);
-    for bit in 0..12 {
+    for bit in 0..16 {
         world.join_at(beside(&key, 60 + bit), Manner::Liar);
     }
     world.publish(&record);
-    assert_eq!(world.replicas(&record), 8);
+    assert_eq!(world.holders(&record).len(), 4);
     // What they crowd out of the twenty is within the radius that should hold twenty.
     world.run(2 * 60 * MINUTE);
     let newcomer = world.join_at(beside(&key, 90), Manner::Honest);
     world.run(4 * 60 * MINUTE);
     assert!(world.holders(&record).contains(&newcomer));
-    assert!(world.holders(&record).len() >= 20);
+    assert!(world.holders(&record).len() >= 12);
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn half_of_the_nodes_leave_at_once() {
     gone.into_iter().for_each(|index| world.leave(index));
     world.run(2 * MINUTE);
     world.notice_losses();
-    world.run(5 * MINUTE);
+    world.run(15 * MINUTE);
     for record in &records {
         assert!(world.replicas(record) >= 18, "{}", world.replicas(record));
     }
@@ -152,7 +153,7 @@ fn records_outlive_their_publishers_through_churn() {
     } else {
         (10_000, 72)
     };
-    let median_min = std::env::var("MEDIAN_MIN").map_or(60.0, |text| text.parse().unwrap());
+    let median_min = 60.0;
     let mut world = World::new(nodes, 9);
     let records: Vec<_> = (0..nodes as u64).map(lasting_record).collect();
     // Who has been there for long stays for long: a warm-up of ten medians.
@@ -184,49 +185,27 @@ fn records_outlive_their_publishers_through_churn() {
         world.publish(record);
     }
     let start = world.now;
-    for minute in 0..hours * 60 {
+    for _ in 0..hours * 60 {
         let now = world.now.0 + MINUTE;
         churn(&mut world, now);
         world.run(MINUTE);
-        if cfg!(not(debug_assertions)) && minute % 720 == 719 {
-            report(&world, &records, start);
-        }
     }
-    let (lost, _) = report(&world, &records, start);
-    assert!(lost * 10_000 <= records.len(), "{lost} lost");
+    let counts: Vec<_> = records
+        .iter()
+        .map(|record| world.replicas(record))
+        .collect();
+    assert!(counts.iter().all(|count| *count >= 12), "{counts:?}");
+    assert!(counts.iter().sum::<usize>() >= 19 * records.len());
+    let seconds = world.now.since(start).as_secs_f64();
+    let rate = world.bytes as f64 / seconds / nodes as f64;
+    assert!(rate < 60.0, "{rate} bytes per second of a node");
     let gone: Vec<_> = world.alive().into_iter().step_by(2).collect();
     gone.into_iter().for_each(|index| world.leave(index));
     world.run(2 * MINUTE);
     world.notice_losses();
     world.run(5 * MINUTE);
-    let (lost, _) = report(&world, &records, start);
-    assert!(lost * 1000 <= records.len(), "{lost} lost");
-}
-
-/// How many records none of the twenty nearest holds, and bytes per second of a node.
-fn report(world: &World, records: &[Arc<SignedRecord>], start: Time) -> (usize, f64) {
-    let counts: Vec<_> = records
-        .iter()
-        .map(|record| world.replicas(record))
-        .collect();
-    let lost = counts.iter().filter(|count| **count == 0).count();
-    let least = counts.iter().min().unwrap();
-    let mean = counts.iter().sum::<usize>() as f64 / records.len() as f64;
-    let alive = world.alive();
-    let held: usize = alive
-        .iter()
-        .map(|index| world.peers[*index as usize].as_ref().unwrap().store.len())
-        .sum();
-    let seconds = world.now.since(start).as_secs_f64();
-    let rate = world.bytes as f64 / seconds / alive.len() as f64;
-    println!(
-        "{:.1} h: {lost} lost, replicas {mean:.2} mean {least} least, {:.1} held a node, \
-         {rate:.1} B/s, {:.4} questions/s",
-        seconds / 3600.0,
-        held as f64 / alive.len() as f64,
-        world.questions as f64 / seconds / alive.len() as f64,
-    );
-    (lost, rate)
+    let kept = records.iter().filter(|record| world.replicas(record) > 0);
+    assert!(kept.count() * 1000 >= records.len() * 999);
 }
 
 // The state machine by itself.
