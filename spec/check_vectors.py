@@ -426,7 +426,16 @@ def accepted_versions(data: bytes):
     return [low, high] if 1 <= low <= high else None
 
 
+def accepted_socket(data: bytes):
+    ip, port = ipaddress.IPv6Address(data[:16]), int.from_bytes(data[16:], "big")
+    ip = ip.ipv4_mapped or ip
+    if port == 0 or ip.is_unspecified or ip.is_multicast:
+        return None
+    return f"{ip}:{port}" if ip.version == 4 else f"[{ip}]:{port}"
+
+
 peer_id = checked(fixed(32), accepted_key)
+socket = checked(fixed(18), accepted_socket)
 address = checked(octets(128), address_of_bytes)
 extension = structure("Extension", kind=u16(), value=octets(1024))
 extensions = checked(sequence(extension, 16), accepted_extensions)
@@ -449,6 +458,8 @@ NatClass = structure("NatClass", mapping=code(u8(), 0, 4), filtering=code(u8(), 
                      block_len=u16())
 Candidate = structure("Candidate", kind=code(u8(), 0, 3), address=address)
 Prediction = structure("Prediction", address=address, stride=u16(), count=u16())
+Node = structure("Node", key=fixed(32), nonce=u64(), socket=socket, other=option(socket))
+Server = structure("Server", nonce=u64(), socket=socket, other=option(socket))
 TYPES = {
     "Ping": structure("Ping", nonce=u64(), extensions=extensions),
     "Hello": structure("Hello", versions=versions, instance=fixed(16), roles=u64(),
@@ -494,6 +505,32 @@ TYPES = {
     "RelayOpened": structure("RelayOpened", channel=u32(), bytes_per_s=u32(),
                              extensions=extensions),
     "Voucher": structure("Voucher", peer=peer_id, extensions=extensions),
+    "Node": Node,
+    "Server": Server,
+    "DhtFind": structure("DhtFind", target=fixed(32), want=u8(), known=sequence(u32(), 32),
+                         server=option(Server), extensions=extensions),
+    "DhtNodes": structure("DhtNodes", nodes=sequence(Node, 20), server=option(Server),
+                          extensions=extensions),
+    "DhtGet": structure("DhtGet", key=fixed(32), want=u8(), known=sequence(u32(), 32),
+                        have=sequence(fixed(8), 32), server=option(Server),
+                        extensions=extensions),
+    "DhtValues": structure("DhtValues", records=sequence(SignedRecord, 32), held=u16(),
+                           token=fixed(16), nodes=sequence(Node, 20), server=option(Server),
+                           extensions=extensions),
+    "DhtPut": structure("DhtPut", key=fixed(32), token=fixed(16), record=SignedRecord,
+                        extensions=extensions),
+    "DhtStored": structure("DhtStored", keep_s=u32(), extensions=extensions),
+    "DhtRefused": structure("DhtRefused", reason=code(u16(), 1, 14), retry_after_s=u32(),
+                            extensions=extensions),
+    "RelayAdvert": structure("RelayAdvert", shard=u8(), socket=socket, other=option(socket),
+                             extensions=extensions),
+    "ServiceAdvert": structure("ServiceAdvert", name=text(64), addresses=sequence(address, 4),
+                               extensions=extensions),
+    "MailboxPointer": structure("MailboxPointer", mailboxes=sequence(address, 4),
+                                extensions=extensions),
+    "Presence": structure("Presence", sealed=octets(1024), extensions=extensions),
+    "Rendezvous": structure("Rendezvous", slot=fixed(16), sealed=octets(1024),
+                            extensions=extensions),
 }
 
 
@@ -529,6 +566,13 @@ FRAMES = {
     0x0024: ("RELAY_INCOMING", "RelayIncoming", 1024),
     0x0025: ("RELAY_ACCEPT", "RelayAccept", 1024),
     0x0026: ("RELAY_OPENED", "RelayOpened", 1024),
+    0x0030: ("DHT_FIND", "DhtFind", 1024),
+    0x0031: ("DHT_NODES", "DhtNodes", 4096),
+    0x0032: ("DHT_GET", "DhtGet", 1024),
+    0x0033: ("DHT_VALUES", "DhtValues", 36864),
+    0x0034: ("DHT_PUT", "DhtPut", 8192),
+    0x0035: ("DHT_STORED", "DhtStored", 1024),
+    0x0036: ("DHT_REFUSED", "DhtRefused", 1024),
 }
 
 
@@ -629,7 +673,9 @@ def op_relay_datagram(case):
 
 RECORD_CONTEXT = "dchat/1 record"
 KINDS = {"AddressRecord": (1, 86400000), "DeviceRecord": (2, 2592000000),
-         "Voucher": (3, 7200000)}
+         "Voucher": (3, 7200000), "RelayAdvert": (4, 7200000),
+         "ServiceAdvert": (5, 86400000), "MailboxPointer": (6, 604800000),
+         "Presence": (7, 3600000), "Rendezvous": (8, 7200000)}
 CLOCK_SKEW = 600000
 
 
@@ -739,6 +785,12 @@ CONTEXTS = {
     "INVITE_CHECK": "dchat/1 2026-11 invite checksum",
     "RESET_KEY": "dchat/1 2026-11 stateless reset key",
     "PROBE": "dchat/1 2026-11 path probe",
+    "POSITION": "dchat/1 2026-11 dht position",
+    "DHT_KEY": "dchat/1 2026-11 dht key",
+    "RECORD": "dchat/1 2026-11 record digest",
+    "BLINDED_SIGNER": "dchat/1 2026-11 blinded signer",
+    "BLINDED_SEAL": "dchat/1 2026-11 blinded seal",
+    "PULSE": "dchat/1 2026-11 pulse",
 }
 
 

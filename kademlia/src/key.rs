@@ -34,6 +34,51 @@ impl Key {
         u32::from_be_bytes([a, b, c, d])
     }
 
+    /// The first eight bytes as a number: what nearly always decides a comparison.
+    #[must_use]
+    pub(crate) fn head(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The bit at `index`, the most significant one being 0; false beyond the last.
+    #[must_use]
+    pub fn bit(&self, index: u32) -> bool {
+        let byte = self.0.get((index / 8) as usize).copied().unwrap_or(0);
+        byte & (0x80 >> (index % 8)) != 0
+    }
+
+    /// The key with the bit at `index` turned: the nearest one of the neighbouring branch.
+    #[must_use]
+    pub fn with_bit_turned(mut self, index: u32) -> Self {
+        if let Some(byte) = self.0.get_mut((index / 8) as usize) {
+            *byte ^= 0x80 >> (index % 8);
+        }
+        self
+    }
+
+    /// A key that shares exactly `depth` bits with this one; what follows is `noise`.
+    #[must_use]
+    pub(crate) fn scrambled_beyond(&self, depth: u32, noise: &[u8; 32]) -> Self {
+        let mut key = *self;
+        for bit in depth + 1..BITS {
+            let byte = noise.get((bit / 8) as usize).copied().unwrap_or(0);
+            if byte & (0x80 >> (bit % 8)) != 0 {
+                key = key.with_bit_turned(bit);
+            }
+        }
+        key.with_bit_turned(depth)
+    }
+
+    /// The `bits` (at most 8) that follow the first `from`, as a number; zeros beyond the last.
+    #[must_use]
+    pub(crate) fn branch(&self, from: u32, bits: u32) -> usize {
+        let at = |i: usize| u16::from(self.0.get(i).copied().unwrap_or(0));
+        let byte = (from / 8) as usize;
+        let pair = at(byte) << 8 | at(byte + 1);
+        usize::from(pair << (from % 8) >> (16 - bits.clamp(1, 8)))
+    }
+
     /// The key as four words, most significant first.
     #[must_use]
     fn words(&self) -> [u64; 4] {
@@ -60,6 +105,13 @@ impl Distance {
             }
         }
         zeros
+    }
+
+    /// The distance that is this fraction of the whole space, 0 to 1.
+    #[must_use]
+    pub fn of_fraction(fraction: f64) -> Self {
+        // A float beyond the range becomes the nearest number.
+        Self([(fraction * 2f64.powi(64)) as u64, 0, 0, 0])
     }
 
     /// As a fraction of the whole space, 0 to 1: for estimates.

@@ -6,10 +6,21 @@
 //! production, in a simulated world of a hundred thousand nodes, and under the fuzzer.
 
 pub mod call;
+mod config;
 pub mod contact;
 pub mod key;
+mod lookup;
+pub mod node;
+mod pace;
+pub mod record;
+mod rng;
+pub mod size;
+pub mod store;
+pub mod table;
 pub mod time;
+pub mod token;
 
+pub use config::Config;
 pub use contact::{Contact, Subnet};
 pub use key::{Distance, Key};
 pub use time::Time;

@@ -39,6 +39,7 @@ pub mod probe;
 pub mod record;
 pub mod relay;
 pub mod sign;
+pub mod statement;
 
 pub use address::Address;
 pub use codec::{Bytes, DecodeError, List, Text, decode, encode};

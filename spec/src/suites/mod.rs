@@ -1,9 +1,11 @@
 //! One module a suite.
 
 mod address;
+mod advert;
 mod certificate;
 mod chat_open;
 mod close_code;
+mod dht;
 mod digest;
 mod envelope;
 mod extension;
@@ -48,6 +50,8 @@ pub fn all() -> Vec<Suite> {
         probe::suite(),
         nat::suite(),
         relay::suite(),
+        dht::suite(),
+        advert::suite(),
         close_code::suite(),
         chat_open::suite(),
         envelope::suite(),

@@ -12,6 +12,7 @@
 
 mod describe;
 mod digests;
+mod finding;
 mod identities;
 mod olm;
 mod relaying;
