@@ -125,7 +125,7 @@ impl World {
 
     fn ask(&mut self, exchange: Exchange, rtt: u32) {
         let now = self.now();
-        self.pools.dial(exchange.from, exchange.to, now);
+        self.pools.carry(exchange.from, exchange.to, now);
         let mut bytes = cost::question(&exchange.question);
         let mut delay = rtt / 20;
         let mut handshake = 0;
@@ -345,15 +345,23 @@ impl World {
 
     /// Whether `a` holds a pulse key of a connection with `b`.
     fn acquainted(&self, a: u32, b: u32) -> bool {
+        self.are_founders(a, b) || self.acquaintance[a as usize].binary_search(&b).is_ok()
+    }
+
+    /// Whether both were there when the world began, acquainted.
+    fn are_founders(&self, a: u32, b: u32) -> bool {
         let founder = |node: u32| {
             let person = &self.people[node as usize];
-            self.setting.acquainted && person.since == 0 && person.session == 1
+            person.since == 0 && person.session == 1
         };
-        founder(a) && founder(b) || self.acquaintance[a as usize].binary_search(&b).is_ok()
+        self.setting.acquainted && founder(a) && founder(b)
     }
 
     /// Both hold a key from now on.
     fn meet(&mut self, a: u32, b: u32) {
+        if self.are_founders(a, b) {
+            return;
+        }
         for (one, other) in [(a, b), (b, a)] {
             let known = &mut self.acquaintance[one as usize];
             if let Err(place) = known.binary_search(&other)

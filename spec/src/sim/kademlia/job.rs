@@ -1,7 +1,5 @@
 //! Searches that are measured, and how each is judged.
 
-use std::collections::BTreeMap;
-
 use dchat_kademlia::Key;
 use dchat_kademlia::call::{K, Nodes};
 use dchat_kademlia::node::Search;
@@ -15,6 +13,17 @@ pub enum Aim {
     Get(u32),
     /// To store it.
     Put(u32),
+}
+
+/// How a search came to know of a node.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    /// The node.
+    pub to: u32,
+    /// Answers in the longest chain that led to it.
+    pub length: u8,
+    /// Whether it answered.
+    pub answered: bool,
 }
 
 /// A search under way.
@@ -32,28 +41,31 @@ pub struct Job {
     pub began: u64,
     /// Calls made for it.
     pub calls: u32,
-    /// By node: the answers in the longest chain that led to it, and whether it answered.
-    pub chains: BTreeMap<u32, (u8, bool)>,
+    /// Everybody heard of.
+    pub chains: Vec<Chain>,
 }
 
 impl Job {
     /// A call for this search goes to `node`.
     pub fn asks(&mut self, node: u32) {
         self.calls += 1;
-        self.chains.entry(node).or_insert((0, false));
+        if !self.chains.iter().any(|chain| chain.to == node) {
+            self.chains.push(Chain { to: node, length: 0, answered: false });
+        }
     }
 
     /// `node` answered and named `nodes`.
     pub fn told(&mut self, node: u32, nodes: &Nodes<u32>) {
-        let Some((length, answered)) = self.chains.get_mut(&node) else {
+        let Some(chain) = self.chains.iter_mut().find(|chain| chain.to == node) else {
             return;
         };
-        *answered = true;
-        let longer = *length + 1;
+        chain.answered = true;
+        let length = chain.length.saturating_add(1);
         for named in nodes.iter() {
-            let (length, answered) = self.chains.entry(named.handle).or_insert((longer, false));
-            if !*answered {
-                *length = longer.max(*length);
+            match self.chains.iter_mut().find(|chain| chain.to == named.handle) {
+                Some(chain) if !chain.answered => chain.length = chain.length.max(length),
+                Some(_) => {}
+                None => self.chains.push(Chain { to: named.handle, length, answered: false }),
             }
         }
     }
@@ -61,7 +73,8 @@ impl Job {
     /// Answers in the longest chain that led to `node`.
     #[must_use]
     pub fn hops(&self, node: u32) -> u8 {
-        self.chains.get(&node).map_or(0, |(length, _)| *length)
+        let chain = self.chains.iter().find(|chain| chain.to == node);
+        chain.map_or(0, |chain| chain.length)
     }
 }
 

@@ -26,15 +26,10 @@ impl Pools {
         self.0.push(Vec::new());
     }
 
-    /// Uses the connection between `a` and `b` at `now`; opens it, and says so with true, when
-    /// there is none.
-    pub fn dial(&mut self, a: u32, b: u32, now: u64) -> bool {
-        let warm = self.touch(a, b, now) && self.touch(b, a, now);
-        if !warm {
-            self.open(a, b, now);
-            self.open(b, a, now);
-        }
-        !warm
+    /// Uses the connection between `a` and `b` at `now`, and opens it when there is none.
+    pub fn carry(&mut self, a: u32, b: u32, now: u64) {
+        self.open(a, b, now);
+        self.open(b, a, now);
     }
 
     /// Whether there is a connection between `a` and `b` that was used of late.
@@ -50,17 +45,6 @@ impl Pools {
     pub fn close(&mut self, node: u32) {
         for connection in core::mem::take(self.of(node)) {
             self.of(connection.peer).retain(|other| other.peer != node);
-        }
-    }
-
-    fn touch(&mut self, node: u32, peer: u32, now: u64) -> bool {
-        let pool = self.of(node);
-        match pool.iter_mut().find(|connection| connection.peer == peer) {
-            Some(connection) if now - u64::from(connection.used) <= IDLE_MS => {
-                connection.used = short(now);
-                true
-            }
-            _ => false,
         }
     }
 
@@ -103,28 +87,30 @@ mod tests {
     #[test]
     fn a_connection_is_warm_from_both_ends_until_it_was_idle_for_long() {
         let mut pools = pools(3);
-        assert!(pools.dial(0, 1, 0));
-        assert!(!pools.dial(1, 0, IDLE_MS));
-        assert!(pools.dial(0, 2, 5));
-        assert!(pools.dial(0, 1, 2 * IDLE_MS + 1));
+        assert!(!pools.is_warm(0, 1, 0));
+        pools.carry(0, 1, 0);
+        assert!(pools.is_warm(1, 0, IDLE_MS));
+        assert!(!pools.is_warm(0, 2, 5));
+        assert!(!pools.is_warm(0, 1, IDLE_MS + 1));
     }
 
     #[test]
     fn the_idlest_makes_room_and_is_closed_at_both_ends() {
         let mut pools = pools(200);
         for peer in 1..=128 {
-            pools.dial(0, peer, u64::from(peer));
+            pools.carry(0, peer, u64::from(peer));
         }
-        pools.dial(0, 150, 200);
-        assert!(pools.dial(1, 0, 201), "the first was closed");
-        assert!(!pools.dial(0, 3, 202));
+        pools.carry(0, 150, 200);
+        assert!(!pools.is_warm(1, 0, 201), "the first was closed");
+        assert!(!pools.is_warm(0, 1, 201), "at both ends");
+        assert!(pools.is_warm(0, 3, 202));
     }
 
     #[test]
     fn a_node_that_ends_takes_its_connections_along() {
         let mut pools = pools(2);
-        pools.dial(0, 1, 0);
+        pools.carry(0, 1, 0);
         pools.close(1);
-        assert!(pools.dial(0, 1, 1));
+        assert!(!pools.is_warm(0, 1, 1));
     }
 }

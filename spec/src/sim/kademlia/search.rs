@@ -65,7 +65,7 @@ impl World {
             aim,
             began: self.wheel.now(),
             calls: 0,
-            chains: Default::default(),
+            chains: Vec::new(),
         });
         self.people[node as usize].jobs.push(job);
         self.settle(node);
