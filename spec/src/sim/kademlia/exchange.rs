@@ -1,6 +1,6 @@
 //! A question, its answer, and what they cost.
 
-use dchat_kademlia::Contact;
+use dchat_kademlia::{Contact, Key};
 use dchat_kademlia::call::{Answer, Known, Question};
 use dchat_kademlia::node::{Asker, CallId, Fault, Input, Output};
 
@@ -296,7 +296,8 @@ impl World {
         }
     }
 
-    /// The measured search a question belongs to: the one of the node for the same target.
+    /// The measured search a question belongs to: the one of the node for the same target, or for
+    /// one in a branch beside it, which has one bit turned.
     fn job_of(&self, node: u32, question: &Question) -> Option<u32> {
         let person = &self.people[node as usize];
         let target = match question {
@@ -304,7 +305,10 @@ impl World {
             Question::Find { target, .. } => target,
             Question::Get { key, .. } | Question::Put { key, .. } => key,
         };
-        let same = |job: &&u32| self.jobs.get(**job).is_some_and(|job| job.target == *target);
+        let same = |job: &&u32| {
+            let of = self.jobs.get(**job).map(|job| job.target);
+            of.is_some_and(|of| of == *target || bits_apart(&of, target) == 1)
+        };
         person.jobs.iter().find(same).copied()
     }
 
@@ -371,4 +375,9 @@ impl World {
             }
         }
     }
+}
+
+/// Bits in which two keys differ.
+fn bits_apart(a: &Key, b: &Key) -> u32 {
+    a.0.iter().zip(&b.0).map(|(a, b)| (a ^ b).count_ones()).sum()
 }

@@ -57,6 +57,29 @@ impl World {
         &self.filed
     }
 
+    /// How many honest nodes that run hold each record of the world.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<u32> {
+        let mut keys: Vec<(Key, usize)> =
+            self.filed.iter().enumerate().map(|(number, filed)| (filed.key, number)).collect();
+        keys.sort_unstable();
+        let mut replicas = vec![0; self.filed.len()];
+        let honest = |node: &&u32| !self.people[**node as usize].conduct.is_hostile();
+        for node in self.live.iter().filter(honest) {
+            let Some(core) = &self.nodes[*node as usize] else {
+                continue;
+            };
+            for (key, record, _) in core.store().records() {
+                if let Ok(place) = keys.binary_search_by_key(&key, |(key, _)| *key)
+                    && self.filed[keys[place].1].record == *record
+                {
+                    replicas[keys[place].1] += 1;
+                }
+            }
+        }
+        replicas
+    }
+
     fn begin(&mut self, node: u32, search: Search, target: Key, aim: Aim) {
         let job = self.jobs.insert(Job {
             node,

@@ -1,7 +1,7 @@
 //! Records whose publishers never come back.
 
 use super::plan::{Plan, Report};
-use super::summary::{part, summary};
+use super::summary::{holders, part, summary};
 use super::super::job::Ended;
 use super::town::{HOUR, MINUTE, grown, publish, search};
 
@@ -24,6 +24,7 @@ pub(super) fn run(plan: &Plan) -> Report {
     let lookups = plan.lookups.unwrap_or(20_000);
     search(&mut world, lookups, 10 * MINUTE, 0);
     let mut report = summary(&mut world);
+    holders(&world, &mut report);
     report.bytes_per_node_s = upkeep.bytes_per_node_s();
     super::mass_exit::exodus(&mut world);
     world.reset();

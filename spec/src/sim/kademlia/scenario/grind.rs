@@ -4,7 +4,7 @@ use super::super::population::{Person, key_near};
 use super::super::records;
 use super::super::world::{EPOCH, Setting, World};
 use super::plan::{Plan, Report};
-use super::summary::summary;
+use super::summary::{holders, summary};
 use super::town::search;
 use crate::sim::Rng;
 
@@ -49,6 +49,7 @@ pub(super) fn run(plan: &Plan) -> Report {
     search(&mut world, plan.lookups.unwrap_or(5_000), 60_000, 0);
     let mut report = summary(&mut world);
     report.more.push(("keys", f64::from(keys)));
+    holders(&world, &mut report);
     report.more.push(("stored_mean", stored.iter().sum::<f64>() / stored.len().max(1) as f64));
     report
 }

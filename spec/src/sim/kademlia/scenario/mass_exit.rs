@@ -3,7 +3,7 @@
 use super::super::job::Ended;
 use super::super::world::World;
 use super::plan::{Plan, Report};
-use super::summary::{part, summary};
+use super::summary::{holders, part, summary};
 use super::town::{MINUTE, grown, publish, search};
 
 /// Records are stored; half of the nodes go. They are looked for at once, and again after five
@@ -24,6 +24,7 @@ pub(super) fn run(plan: &Plan) -> Report {
     world.reset();
     search(&mut world, lookups, 5 * MINUTE, 2);
     let mut report = summary(&mut world);
+    holders(&world, &mut report);
     report.more.push(("success_first_minute", at_once));
     report
 }

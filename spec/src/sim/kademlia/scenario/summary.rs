@@ -83,6 +83,18 @@ pub(super) fn quantile_of(values: &mut [u32], q: f64) -> u32 {
     values.get(place.saturating_sub(1)).copied().unwrap_or(0)
 }
 
+/// Adds how many honest nodes hold the records.
+pub(super) fn holders(world: &World, report: &mut Report) {
+    let replicas = world.replicas();
+    let least = replicas.iter().min().copied().unwrap_or(0);
+    let sum: u32 = replicas.iter().sum();
+    let lost = replicas.iter().filter(|holders| **holders == 0).count();
+    let count = replicas.len().max(1) as f64;
+    report.more.push(("holders_min", f64::from(least)));
+    report.more.push(("holders_mean", f64::from(sum) / count));
+    report.more.push(("records_lost", lost as f64));
+}
+
 fn contacts(world: &World) -> f64 {
     let of = |node: &u32| world.node(*node).map_or(0, |core| core.contacts().count());
     world.live().iter().map(of).sum::<usize>() as f64
