@@ -73,10 +73,14 @@ impl Key {
     /// The `bits` (at most 8) that follow the first `from`, as a number; zeros beyond the last.
     #[must_use]
     pub(crate) fn branch(&self, from: u32, bits: u32) -> usize {
+        let bits = bits.clamp(1, 8);
+        if from + bits <= 64 {
+            return (self.head() << from >> (64 - bits)) as usize;
+        }
         let at = |i: usize| u16::from(self.0.get(i).copied().unwrap_or(0));
         let byte = (from / 8) as usize;
         let pair = at(byte) << 8 | at(byte + 1);
-        usize::from(pair << (from % 8) >> (16 - bits.clamp(1, 8)))
+        usize::from(pair << (from % 8) >> (16 - bits))
     }
 
     /// The key as four words, most significant first.

@@ -5,6 +5,7 @@
 //! and what is stored there. Time and seeds come in, values go out: the very same code runs in
 //! production, in a simulated world of a hundred thousand nodes, and under the fuzzer.
 
+pub mod blinded;
 pub mod call;
 mod config;
 pub mod contact;
@@ -12,7 +13,9 @@ pub mod key;
 mod lookup;
 pub mod node;
 mod pace;
+pub mod puzzle;
 pub mod record;
+pub mod repair;
 mod rng;
 pub mod size;
 pub mod store;

@@ -43,7 +43,10 @@ pub(crate) enum Goal {
 /// Which part of a search a question belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// While closing in.
     Walk,
+    /// Of the nearest, who all have to answer anyway.
+    Last,
     Branch(u8),
     Put,
 }
@@ -146,10 +149,9 @@ impl<H: Copy> Task<H> {
         // Who has found something need not ask everybody at once whether it is the newest.
         let is_narrow = !self.finds.is_empty() && matches!(self.goal, Goal::Get(_));
         let to = self.walk.next(is_narrow)?;
-        let want = if self.walk.has_closed_in() {
-            NEWS
-        } else {
-            crate::call::K as u8
+        let (step, want) = match self.walk.has_closed_in() && !is_narrow {
+            true => (Step::Last, NEWS),
+            false => (Step::Walk, crate::call::K as u8),
         };
         let (key, known) = (self.walk.target, self.walk.known());
         let question = match self.goal {
@@ -161,7 +163,7 @@ impl<H: Copy> Task<H> {
                 have: self.finds.have(),
             },
         };
-        Some((to, Step::Walk, question))
+        Some((to, step, question))
     }
 
     fn next_of_branches(&mut self) -> Option<(Contact<H>, Step, Question)> {
@@ -198,11 +200,13 @@ impl<H: Copy> Task<H> {
         means: &mut Means<'_, N>,
     ) -> bool {
         match (step, reply) {
-            (Step::Walk, Reply::Nodes(nodes)) if matches!(self.goal, Goal::Find | Goal::Join) => {
+            (Step::Walk | Step::Last, Reply::Nodes(nodes))
+                if matches!(self.goal, Goal::Find | Goal::Join) =>
+            {
                 self.walk.answered(from, &nodes, &means.ourselves);
             }
             (
-                Step::Walk,
+                Step::Walk | Step::Last,
                 Reply::Values {
                     records,
                     held,
@@ -276,7 +280,7 @@ impl<H: Copy> Task<H> {
     /// `to` will not answer.
     pub(crate) fn failed(&mut self, to: &Key, step: Step) {
         match step {
-            Step::Walk => self.walk.failed(to),
+            Step::Walk | Step::Last => self.walk.failed(to),
             Step::Branch(index) => {
                 if let Some(branch) = self.branches.get_mut(usize::from(index)) {
                     branch.failed(to);
@@ -289,7 +293,7 @@ impl<H: Copy> Task<H> {
     /// `to` takes long.
     pub(crate) fn late(&mut self, to: &Key, step: Step) {
         match step {
-            Step::Walk => self.walk.late(to),
+            Step::Walk | Step::Last => self.walk.late(to),
             Step::Branch(index) => {
                 if let Some(branch) = self.branches.get_mut(usize::from(index)) {
                     branch.late(to);
@@ -423,6 +427,16 @@ impl<H: Copy> Task<H> {
             calls: self.calls,
         };
         (Box::new(outcome), measured.filter(|_| counts))
+    }
+
+    /// The farthest of the nodes found, if there are as many as should hold a record.
+    pub(crate) fn last(&self, k: usize) -> Option<Key> {
+        let (mut count, mut last) = (0, None);
+        self.walk.verified(|candidate| {
+            count += 1;
+            last = Some(candidate.contact.at);
+        });
+        last.filter(|_| count >= k)
     }
 
     /// Those heard of that were not asked, nearest first.

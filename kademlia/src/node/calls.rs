@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::contact::Contact;
 use crate::lookup::Step;
+use crate::repair::AskId;
 use crate::time::Time;
 
 use super::io::{CallId, Search};
@@ -21,6 +22,8 @@ pub(super) enum Purpose {
     Near,
     /// Who else is in some bucket?
     Refill,
+    /// Whether a neighbour holds what it should.
+    Repair(AskId),
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -25,6 +25,7 @@
 mod asks;
 mod calls;
 mod io;
+mod keeping;
 mod searches;
 mod serve;
 mod upkeep;
@@ -40,6 +41,7 @@ use crate::key::Key;
 use crate::lookup::{Goal, Task};
 use crate::pace::Meters;
 use crate::record::{Notary, Strict};
+use crate::repair::Repair;
 use crate::rng::Rng;
 use crate::size::{Size, extrapolated};
 use crate::store::{Limits, Store};
@@ -74,6 +76,7 @@ pub struct Node<H, N = Strict> {
     upkeep: Upkeep<H>,
     meters: Option<Box<Meters>>,
     store: Store,
+    repair: Repair<H>,
     tokens: Tokens,
     answered: u64,
     refused: u64,
@@ -105,7 +108,6 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             config,
             notary,
             now,
-            rng,
             size: Size::default(),
             estimate: None,
             serving: false,
@@ -119,7 +121,9 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             upkeep,
             meters: None,
             store: Store::new(Limits::default()),
+            repair: Repair::new(at, rng.word()),
             tokens,
+            rng,
             answered: 0,
             refused: 0,
         }

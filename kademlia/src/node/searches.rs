@@ -85,9 +85,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         for search in due {
             self.progress(search);
         }
-        if self.store.poll_timeout().is_some_and(|at| at <= self.now) {
-            self.store.expire(self.now);
-        }
+        self.keep_records();
         self.keep_up();
     }
 
@@ -96,7 +94,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         let deadlines = self.tasks.iter().map(|task| task.deadline);
         let others = [
             self.calls.next_lapse(),
-            self.store.poll_timeout(),
+            self.next_keeping(),
             self.next_upkeep(),
         ];
         deadlines.chain(others.into_iter().flatten()).min()
@@ -116,12 +114,15 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         if self.calls.for_upkeep() >= UPKEEP {
             return None;
         }
-        let (to, purpose, target) = self.asks.next()?;
-        let question = match purpose {
-            Purpose::Near | Purpose::Refill => self.ask_for_news(target),
-            Purpose::Check | Purpose::Revive | Purpose::Search(..) => Question::Ping,
-        };
-        Some(self.call(to, purpose, question))
+        if let Some((to, purpose, target)) = self.asks.next() {
+            let question = match purpose {
+                Purpose::Near | Purpose::Refill => self.ask_for_news(target),
+                _ => Question::Ping,
+            };
+            return Some(self.call(to, purpose, question));
+        }
+        let (to, id, question) = self.next_repair()?;
+        Some(self.call(to, Purpose::Repair(id), question))
     }
 
     fn poll_search(&mut self) -> Option<Output<H>> {
@@ -136,7 +137,11 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
 
     fn call(&mut self, to: Contact<H>, purpose: Purpose, question: Question) -> Output<H> {
         let rtt = self.table.entry(&to.at).and_then(|entry| entry.rtt());
-        let soft = self.calls.patience(rtt, self.config.soft);
+        let soft = match purpose {
+            // Another one beside it would hasten nothing but the replacement of a dead one.
+            Purpose::Search(_, Step::Last) => self.config.hard / 2,
+            _ => self.calls.patience(rtt, self.config.soft),
+        };
         let times = (soft, self.config.hard);
         let call = self.calls.open((to, purpose), self.now, times);
         Output::Call { call, to, question }
@@ -199,6 +204,22 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             return;
         };
         let took = self.now.since(pending.asked);
+        if let Purpose::Repair(id) = pending.purpose {
+            let is_gone = matches!(
+                &answer,
+                Answer::Refused {
+                    reason: Refusal::NotServing,
+                    ..
+                }
+            );
+            self.repair_answered(id, &answer);
+            if is_gone {
+                self.lose(&pending.to.at);
+            } else {
+                self.admit(&pending.to, Some(took));
+            }
+            return;
+        }
         match answer {
             Answer::Refused { reason, .. }
                 if !matches!(pending.purpose, Purpose::Search(_, Step::Put)) =>
@@ -272,6 +293,9 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             Fault::Misbehaved => self.lose(&pending.to.at),
             Fault::Busy => {}
         }
+        if let Purpose::Repair(id) = pending.purpose {
+            self.repair.handle_failure(id);
+        }
         if let Purpose::Search(search, step) = pending.purpose {
             if let Some(task) = self.tasks.iter_mut().find(|task| task.id == search) {
                 task.failed(&pending.to.at, step);
@@ -314,6 +338,10 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             self.joined(&task, complete);
         }
         let (id, is_own) = (task.id, matches!(task.goal, Goal::Join));
+        if let Goal::Put(record) = &task.goal {
+            let (record, key, last) = (Arc::clone(record), task.target(), task.last(self.config.k));
+            self.keep_own(&key, &record, last);
+        }
         let (outcome, measured) = task.finish(complete, &self.means());
         if let Some(measured) = measured {
             self.size.measured(measured);

@@ -98,19 +98,14 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             near: self.is_near(key),
         };
         match self.store.put(&put, self.now, &mut self.notary) {
-            Ok(kept) => Answer::Stored {
-                keep_s: kept.keep_s,
-            },
+            Ok(kept) => {
+                self.repair.handle_stored(self.now);
+                Answer::Stored {
+                    keep_s: kept.keep_s,
+                }
+            }
             Err(no) => refused(no.reason, no.retry_after_s),
         }
-    }
-
-    /// Whether a record under `key` belongs here: no farther than twice the k-th sibling.
-    pub(super) fn is_near(&self, key: &Key) -> bool {
-        let Some(sibling) = self.table.sibling_distance(self.config.k) else {
-            return true;
-        };
-        self.at().distance(key).fraction() <= 2.0 * sibling.fraction()
     }
 }
 

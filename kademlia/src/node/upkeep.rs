@@ -178,6 +178,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             Missed::Gone(contact, age) => {
                 let most = self.config.lost;
                 self.upkeep.remember(contact, age, most);
+                self.lost_sibling();
             }
             Missed::Suspect => {
                 self.upkeep.next = self.upkeep.next.min(self.now + BRISK);
@@ -188,7 +189,9 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
 
     /// Somebody is gone for certain, or cannot be used.
     pub(super) fn lose(&mut self, at: &Key) {
-        self.table.remove(at);
+        if self.table.remove(at).is_some() {
+            self.lost_sibling();
+        }
     }
 
     /// Takes in who is said to be near us or in a bucket.

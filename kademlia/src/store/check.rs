@@ -107,8 +107,19 @@ pub(super) fn held(
         digest: meta.short_digest(),
         writer: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         subnet: put.writer.subnet,
+        fresh: true,
         holders: 0,
+        wanted: 0,
     }
+}
+
+/// The record with the rest of its time, when it is near now and has some left.
+pub(super) fn extended(mut held: Held, now: Time) -> Option<Held> {
+    if !held.near {
+        return None;
+    }
+    held.until = Time(held.record.read().ok()?.expires_at);
+    (held.until > now).then_some(held)
 }
 
 /// Records and their bytes.

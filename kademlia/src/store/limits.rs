@@ -10,14 +10,15 @@ pub struct Limits {
     /// Of them, bytes of records whose key is not near the node. Default 512 KiB: the rest is
     /// reserved for the node's own region, in which an attacker has to place keys first.
     pub far_bytes: u32,
-    /// Records one writer, a public key, may have here. Default 256: a neighbour that hands over
-    /// what it holds, not only a publisher.
+    /// Records one writer, a public key, may have here. Default 128: a writer is also a neighbour
+    /// that hands over what it holds, of which it is the nearest holder for a twentieth or so.
     pub writer_records: u16,
-    /// Bytes of them. Default 256 KiB.
+    /// Bytes of them. Default 128 KiB.
     pub writer_bytes: u32,
-    /// Records the writers of one subnet may have here. Default 512.
+    /// Records the writers of one subnet may have here. Default 256.
     pub subnet_records: u16,
-    /// Bytes of them. Default 512 KiB: half of what a flood from one subnet may cost.
+    /// Bytes of them. Default 256 KiB, so that a flood from four subnets costs no more than a
+    /// mebibyte.
     pub subnet_bytes: u32,
     /// Records that a subnet may put at once, new ones or such that replace others. Default 256.
     pub burst: u16,
@@ -38,10 +39,10 @@ impl Default for Limits {
         Self {
             bytes: 8 * 1024 * 1024,
             far_bytes: 512 * 1024,
-            writer_records: 256,
-            writer_bytes: 256 * 1024,
-            subnet_records: 512,
-            subnet_bytes: 512 * 1024,
+            writer_records: 128,
+            writer_bytes: 128 * 1024,
+            subnet_records: 256,
+            subnet_bytes: 256 * 1024,
             burst: 256,
             per_second: 2,
             far_seconds: 3600,

@@ -30,7 +30,7 @@ use crate::time::Time;
 use crate::token::Writer;
 use check::{Found, seconds};
 use pace::Pace;
-use shelf::Shelf;
+pub(crate) use shelf::Shelf;
 
 /// A record to be stored.
 #[derive(Clone, Copy, Debug)]
@@ -244,6 +244,19 @@ impl Store {
         })
     }
 
+    /// The record under `key` whose digest begins like this.
+    #[must_use]
+    pub fn find(&self, key: &Key, digest: &[u8; 8]) -> Option<Arc<SignedRecord>> {
+        let shelf = &self.inner.as_ref()?.shelf;
+        let mut found = shelf.under(key).filter(|(_, held)| held.digest == *digest);
+        found.next().map(|(_, held)| Arc::clone(&held.record))
+    }
+
+    /// For repair, which keeps its marks in the records.
+    pub(crate) fn shelf_mut(&mut self) -> Option<&mut Shelf> {
+        self.inner.as_mut().map(|inner| &mut inner.shelf)
+    }
+
     /// When [`expire`](Self::expire) has something to do; none for an empty store.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
@@ -254,7 +267,8 @@ impl Store {
         }
     }
 
-    /// Drops what is over at `now`; how many records that were.
+    /// Drops what is over at `now`; how many records that were. A record that was far when it came
+    /// and is near by now stays until it expires.
     pub fn expire(&mut self, now: Time) -> usize {
         let Some(inner) = &mut self.inner else {
             return 0;
@@ -262,9 +276,12 @@ impl Store {
         let mut dropped = 0;
         while let Some((index, held)) = inner.shelf.first()
             && held.until <= now
-            && inner.shelf.remove(index).is_some()
+            && let Some(held) = inner.shelf.remove(index)
         {
-            dropped += 1;
+            match check::extended(held, now) {
+                Some(held) => inner.shelf.insert(held),
+                None => dropped += 1,
+            }
         }
         if inner.shelf.len() == 0 {
             inner.pace.forget(self.limits.rate(), now);

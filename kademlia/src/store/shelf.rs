@@ -9,30 +9,34 @@ use crate::key::Key;
 use crate::time::Time;
 
 /// Which records replace one another: a digest of kind, signer and slot.
-pub(super) type Name = [u8; 16];
+pub(crate) type Name = [u8; 16];
 
 /// A record and what is known of it.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) key: Key,
-    pub(super) name: Name,
+pub(crate) struct Held {
+    pub(crate) key: Key,
+    pub(crate) name: Name,
     /// Of two records of one name and sequence, the one that came second.
-    pub(super) rival: bool,
+    pub(crate) rival: bool,
     /// Whether the key is near the node.
-    pub(super) near: bool,
-    pub(super) kind: u16,
+    pub(crate) near: bool,
+    pub(crate) kind: u16,
     /// As quotas count it.
-    pub(super) bytes: u32,
-    pub(super) record: Arc<SignedRecord>,
-    pub(super) sequence: u64,
+    pub(crate) bytes: u32,
+    pub(crate) record: Arc<SignedRecord>,
+    pub(crate) sequence: u64,
     /// When it is to go.
-    pub(super) until: Time,
-    pub(super) digest: [u8; 8],
+    pub(crate) until: Time,
+    pub(crate) digest: [u8; 8],
     /// First bytes of the writer's public key.
-    pub(super) writer: u64,
-    pub(super) subnet: Subnet,
-    /// Neighbours that have it, one bit each (for [`repair`](crate::repair)).
-    pub(super) holders: u64,
+    pub(crate) writer: u64,
+    pub(crate) subnet: Subnet,
+    /// Whether no round of [`repair`](crate::repair) has seen it yet.
+    pub(crate) fresh: bool,
+    /// Neighbours that are taken to have it, one bit each.
+    pub(crate) holders: u64,
+    /// Neighbours that are to be asked for it in this round.
+    pub(crate) wanted: u64,
 }
 
 // A hundred thousand nodes of the simulated world hold millions of these.
@@ -51,7 +55,7 @@ impl Held {
 /// The records, packed, and their places in both orders. An index is four bytes, so that moving
 /// half of them for an insertion is cheap even in a full store.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     held: Vec<Held>,
     by_key: Vec<u32>,
     by_time: Vec<u32>,
@@ -60,33 +64,33 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.held.len()
     }
 
-    pub(super) fn bytes(&self) -> u32 {
+    pub(crate) fn bytes(&self) -> u32 {
         self.bytes
     }
 
-    pub(super) fn far_bytes(&self) -> u32 {
+    pub(crate) fn far_bytes(&self) -> u32 {
         self.far_bytes
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Held> {
         self.held.iter()
     }
 
-    pub(super) fn at(&self, index: usize) -> Option<&Held> {
+    pub(crate) fn at(&self, index: usize) -> Option<&Held> {
         self.held.get(index)
     }
 
     /// For changes that move it in neither order.
-    pub(super) fn at_mut(&mut self, index: usize) -> Option<&mut Held> {
+    pub(crate) fn at_mut(&mut self, index: usize) -> Option<&mut Held> {
         self.held.get_mut(index)
     }
 
     /// Says anew whether the key of a record is near.
-    pub(super) fn set_near(&mut self, index: usize, near: bool) {
+    pub(crate) fn set_near(&mut self, index: usize, near: bool) {
         let Some(held) = self.held.get_mut(index) else {
             return;
         };
@@ -99,7 +103,7 @@ impl Shelf {
     }
 
     /// Where the records under `key` are, those of one name side by side.
-    pub(super) fn under(&self, key: &Key) -> impl Iterator<Item = (usize, &Held)> + Clone {
+    pub(crate) fn under(&self, key: &Key) -> impl Iterator<Item = (usize, &Held)> + Clone {
         let from = self.partition(&self.by_key, |held| held.key < *key);
         let key = *key;
         self.by_key
@@ -112,13 +116,13 @@ impl Shelf {
     }
 
     /// The record that goes next.
-    pub(super) fn first(&self) -> Option<(usize, &Held)> {
+    pub(crate) fn first(&self) -> Option<(usize, &Held)> {
         let index = *self.by_time.first()? as usize;
         Some((index, self.held.get(index)?))
     }
 
     /// Takes out all records of one name.
-    pub(super) fn remove_named(&mut self, key: &Key, name: &Name) {
+    pub(crate) fn remove_named(&mut self, key: &Key, name: &Name) {
         loop {
             let found = self.under(key).find(|(_, held)| held.name == *name);
             let Some(index) = found.map(|(index, _)| index) else {
@@ -130,7 +134,7 @@ impl Shelf {
         }
     }
 
-    pub(super) fn insert(&mut self, held: Held) {
+    pub(crate) fn insert(&mut self, held: Held) {
         let index = self.held.len() as u32;
         let at = self.partition(&self.by_key, |other| other.place() < held.place());
         self.by_key.insert(at, index);
@@ -144,7 +148,7 @@ impl Shelf {
     }
 
     /// Takes the record at `index` out; the last one takes its index.
-    pub(super) fn remove(&mut self, index: usize) -> Option<Held> {
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Held> {
         let (key_at, time_at) = self.places(index)?;
         self.by_key.remove(key_at);
         self.by_time.remove(time_at);

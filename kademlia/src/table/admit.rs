@@ -55,10 +55,9 @@ impl<H: Copy> Table<H> {
         }
         let mut entry = Entry::new(contact, rtt, now);
         let index = self.make_room(index, seconds(now), &contact.at);
-        let nearer = self.nearer_than(index);
-        let is_zone = nearer < self.config.siblings;
+        let is_zone = index >= self.zone;
         entry.trust(self.interval(&entry, is_zone));
-        let capacity = self.capacity(index, nearer);
+        let capacity = self.capacity(index);
         let Some(bucket) = self.buckets.get_mut(index) else {
             return Admission::Ourselves;
         };
@@ -100,12 +99,10 @@ impl<H: Copy> Table<H> {
         if bucket.position(&contact.at).is_some() || self.is_crowded(contact, index) {
             return false;
         }
-        let nearer = self.nearer_than(index);
         let is_home = index + 1 == self.buckets.len();
-        let is_zone = nearer < self.config.siblings;
         is_home
-            || bucket.entries.len() < self.capacity(index, nearer)
-            || is_zone && farther_than(&self.at, bucket, &contact.at).is_some()
+            || bucket.entries.len() < self.capacity(index)
+            || index >= self.zone && farther_than(&self.at, bucket, &contact.at).is_some()
     }
 
     /// Whether the limits by subnet speak against one more like `contact`.
@@ -115,30 +112,31 @@ impl<H: Copy> Table<H> {
             return false;
         }
         let same = |entry: &&Entry<H>| entry.subnet() == subnet;
-        if self.subnets.at_most(subnet) >= config.subnet_bucket.min(config.subnet_siblings) {
-            if self.iter().filter(same).count() >= config.subnet_table {
-                return true;
-            }
-            let Some(bucket) = self.buckets.get(index) else {
-                return false;
-            };
-            let capacity = config.capacity(index);
-            if bucket.count_subnet(subnet) >= (config.subnet_bucket * capacity).div_ceil(K) {
-                return true;
-            }
-            if index >= self.zone {
-                let zone = self.buckets.iter().skip(self.zone);
-                let near = zone.flat_map(|bucket| &bucket.entries).filter(same).count();
-                return near >= config.subnet_siblings;
-            }
+        let most = self.subnets.at_most(subnet);
+        if most >= config.subnet_table && self.iter().filter(same).count() >= config.subnet_table {
+            return true;
         }
-        false
+        let of_bucket = (config.subnet_bucket * config.capacity(index)).div_ceil(K);
+        let bucket = self.buckets.get(index);
+        if most >= of_bucket && bucket.is_some_and(|b| b.count_subnet(subnet) >= of_bucket) {
+            return true;
+        }
+        if index < self.zone || most < config.subnet_siblings {
+            return false;
+        }
+        let zone = self.buckets.iter().skip(self.zone);
+        let near = zone.flat_map(|bucket| &bucket.entries).filter(same).count();
+        near >= config.subnet_siblings
     }
 
-    /// How many contacts bucket `index` may hold, with so many nearer ones.
-    pub(super) fn capacity(&self, index: usize, nearer: usize) -> usize {
-        let siblings = self.config.siblings.saturating_sub(nearer);
-        self.config.capacity(index).max(siblings)
+    /// How many contacts bucket `index` may hold: near us, as many as the siblings need.
+    pub(super) fn capacity(&self, index: usize) -> usize {
+        let capacity = self.config.capacity(index);
+        if index < self.zone {
+            return capacity;
+        }
+        let siblings = self.config.siblings.saturating_sub(self.nearer_than(index));
+        capacity.max(siblings)
     }
 
     /// Splits home until there is room at `at` or it is not in home; the bucket of `at` then.
@@ -182,6 +180,24 @@ impl<H: Copy> Table<H> {
     }
 }
 
+impl<H: Copy> Table<H> {
+    /// Cuts buckets that held more because they were near to what they may hold now.
+    pub(super) fn trim(&mut self, from: usize) {
+        for index in from..self.zone {
+            let capacity = self.config.capacity(index);
+            while let Some(bucket) = self.buckets.get_mut(index)
+                && bucket.entries.len() > capacity
+                && let Some(victim) = most_crowded(bucket, index, capacity)
+            {
+                let old = bucket.entries.swap_remove(victim);
+                bucket.spare(old, self.config.spares);
+                self.subnets.remove(old.subnet());
+                self.len -= 1;
+            }
+        }
+    }
+}
+
 /// The entry farthest from us, if `entry` is nearer.
 fn farther<H: Copy>(at: &Key, bucket: &Bucket<H>, entry: &Entry<H>) -> Option<usize> {
     farther_than(at, bucket, &entry.at)
@@ -193,6 +209,40 @@ fn farther_than<H: Copy>(at: &Key, bucket: &Bucket<H>, than: &Key) -> Option<usi
     (at.distance(&farthest.at) > at.distance(than)).then_some(index)
 }
 
+/// How many entries a bucket has in each of its branches.
+struct Branches {
+    depth: u32,
+    bits: u32,
+    counts: [u8; 128],
+}
+
+impl Branches {
+    fn of<H: Copy>(bucket: &Bucket<H>, depth: usize, capacity: usize) -> Self {
+        // Two entries to each branch: 3 bits at a capacity of 20, 6 at 128.
+        let bits = capacity.clamp(4, 255).ilog2() - 1;
+        let mut branches = Self {
+            depth: depth as u32 + 1,
+            bits,
+            counts: [0; 128],
+        };
+        for entry in &bucket.entries {
+            let branch = branches.branch(&entry.at);
+            if let Some(count) = branches.counts.get_mut(branch) {
+                *count = count.saturating_add(1);
+            }
+        }
+        branches
+    }
+
+    fn branch(&self, at: &Key) -> usize {
+        at.branch(self.depth, self.bits)
+    }
+
+    fn count(&self, at: &Key) -> u8 {
+        self.counts.get(self.branch(at)).copied().unwrap_or(0)
+    }
+}
+
 /// A young entry of a branch that is more crowded than the newcomer's, or one of the same branch
 /// that is more than twice as far by round trip.
 fn less_useful<H: Copy>(
@@ -201,27 +251,29 @@ fn less_useful<H: Copy>(
     depth: usize,
     capacity: usize,
 ) -> Option<usize> {
-    // Two entries to each branch: 3 bits at a capacity of 20, 6 at 128.
-    let bits = capacity.max(4).ilog2() - 1;
-    let branch = |at: &Key| at.branch(depth as u32 + 1, bits);
-    let mut counts = [0_u8; 256];
-    for entry in &bucket.entries {
-        if let Some(count) = counts.get_mut(branch(&entry.at)) {
-            *count = count.saturating_add(1);
-        }
-    }
-    let count = |at: &Key| counts.get(branch(at)).copied().unwrap_or(0);
-    let (ours, own) = (branch(&entry.at), count(&entry.at));
+    let branches = Branches::of(bucket, depth, capacity);
+    let (ours, own) = (branches.branch(&entry.at), branches.count(&entry.at));
     let is_slower = |old: &Entry<H>| match (old.rtt(), entry.rtt()) {
         (Some(old), Some(new)) => old > 2 * new,
         _ => false,
     };
-    let young = bucket.entries.iter().enumerate();
-    let young = young.filter(|(_, old)| old.age() < PROVEN);
-    let worse = young
-        .filter(|(_, old)| count(&old.at) >= own + 2 || branch(&old.at) == ours && is_slower(old));
-    let worst = worse.max_by_key(|(_, old)| (count(&old.at), old.fails(), old.rtt()))?;
-    Some(worst.0)
+    let mut worst = None;
+    for (index, old) in bucket.entries.iter().enumerate() {
+        let count = branches.count(&old.at);
+        let is_worse = count >= own + 2 || branches.branch(&old.at) == ours && is_slower(old);
+        if is_worse && old.age() < PROVEN {
+            worst = worst.max(Some((count, old.fails(), old.rtt(), index)));
+        }
+    }
+    worst.map(|(.., index)| index)
+}
+
+/// The entry a bucket can do without best: a young one of the most crowded branch.
+fn most_crowded<H: Copy>(bucket: &Bucket<H>, depth: usize, capacity: usize) -> Option<usize> {
+    let branches = Branches::of(bucket, depth, capacity);
+    let entries = bucket.entries.iter().enumerate();
+    let rank = |old: &Entry<H>| (old.age() < PROVEN, branches.count(&old.at), old.rtt());
+    Some(entries.max_by_key(|(_, old)| rank(old))?.0)
 }
 
 /// The entry not heard of for longest, if that is long enough.

@@ -28,7 +28,9 @@ impl<H: Copy> Bucket<H> {
     }
 
     pub(super) fn position(&self, at: &Key) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.at == *at)
+        let head = at.head();
+        let is_it = |entry: &Entry<H>| entry.at.head() == head && entry.at == *at;
+        self.entries.iter().position(is_it)
     }
 
     /// Grows by a quarter at most: doubling would waste a third of the table's memory.

@@ -121,7 +121,7 @@ impl<H: Copy> Table<H> {
 
     /// After the number of contacts of a bucket changed: where the siblings are.
     fn find_zone(&mut self) {
-        let mut nearer = 0;
+        let (before, mut nearer) = (self.zone, 0);
         self.zone = 0;
         for (index, bucket) in self.buckets.iter().enumerate().rev() {
             nearer += bucket.entries.len();
@@ -130,5 +130,6 @@ impl<H: Copy> Table<H> {
                 break;
             }
         }
+        self.trim(before);
     }
 }
