@@ -42,8 +42,8 @@ pub struct Config {
     /// How long a peer whose round trip is not known may take before another one is asked beside
     /// it, until answers have been seen: two round trips at the 90th percentile.
     pub soft: Duration,
-    /// How long a peer may take at all. A first packet that is lost is repeated after about one
-    /// second, a second time after two more (RFC 9002 §6.2.2).
+    /// How long a peer may take at all: a handshake and a question with a peer one second away, of
+    /// which one packet is lost and repeated after about one more (RFC 9002 §6.2.2).
     pub hard: Duration,
     /// How long a lookup may take; then it ends with what it has.
     pub deadline: Duration,
@@ -101,7 +101,7 @@ impl Default for Config {
             maintain: true,
             k: K,
             wide: [128, 64, 40],
-            spares: 4,
+            spares: 3,
             siblings: 2 * K,
             subnet_table: 10,
             subnet_bucket: 2,
@@ -109,8 +109,8 @@ impl Default for Config {
             subnet_lookup: 3,
             alpha: 3,
             paths: 4,
-            soft: Duration::from_millis(500),
-            hard: Duration::from_secs(3),
+            soft: Duration::from_millis(750),
+            hard: Duration::from_secs(4),
             deadline: Duration::from_secs(10),
             quorum: 3,
             region: 256,

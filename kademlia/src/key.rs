@@ -1,12 +1,13 @@
 //! Positions and the distance between them: 256 bits under XOR (Maymounkov and Mazières, 2002).
 
+use core::cmp::Ordering;
 use core::fmt;
 
 /// Bits of a key.
 pub const BITS: u32 = 256;
 
 /// A position in the table: a node's, or where a record belongs. Big-endian.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub [u8; 32]);
 
 /// The XOR of two keys, ordered as an unsigned number.
@@ -24,7 +25,11 @@ impl Key {
     /// Leading bits both have in common: 256 for equal keys.
     #[must_use]
     pub fn common_prefix(&self, other: &Self) -> u32 {
-        self.distance(other).leading_zeros()
+        let head = self.head() ^ other.head();
+        match head {
+            0 => self.distance(other).leading_zeros(),
+            _ => head.leading_zeros(),
+        }
     }
 
     /// The last four bytes, by which an asker says which nodes it knows.
@@ -122,6 +127,22 @@ impl Distance {
     #[must_use]
     pub fn fraction(&self) -> f64 {
         self.0[0] as f64 / 2f64.powi(64)
+    }
+}
+
+/// As big-endian numbers. Nearly always the first word decides; comparing bytes would take a call.
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match self.head().cmp(&other.head()) {
+            Ordering::Equal => self.words().cmp(&other.words()),
+            order => order,
+        }
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -20,6 +20,10 @@ use super::calls::{Pending, Purpose};
 const PACE: Duration = Duration::from_secs(4);
 /// The same while newcomers wait.
 const BRISK: Duration = Duration::from_millis(500);
+/// Time between two questions that refill buckets.
+const REFILL: Duration = Duration::from_secs(10);
+/// Time between two estimates of the network's size.
+const ESTIMATE: Duration = Duration::from_secs(60);
 /// Seconds of the budget that can be saved up.
 const SAVED: u32 = 120;
 /// Questions to fill an empty table with: a node that joins asks for its neighbours and a few in
@@ -52,6 +56,7 @@ pub(super) struct Upkeep<H> {
     revive: Time,
     lost: Vec<Lost<H>>,
     lost_turn: usize,
+    estimated: Time,
     joined: Option<Time>,
     joining: bool,
 }
@@ -69,6 +74,7 @@ impl<H: Copy> Upkeep<H> {
             revive: now + config.revive,
             lost: Vec::new(),
             lost_turn: 0,
+            estimated: now,
             joined: None,
             joining: false,
         }
@@ -276,7 +282,10 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         self.ask_siblings();
         self.refill_buckets();
         self.try_lost();
-        self.estimate_size();
+        if self.now.since(self.upkeep.estimated) >= ESTIMATE {
+            self.upkeep.estimated = self.now;
+            self.estimate_size();
+        }
         let pace = if self.asks.heard.is_empty() {
             PACE
         } else {
@@ -354,10 +363,14 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         if self.upkeep.refill > self.now {
             return;
         }
-        let Some(target) = self.table.stale_bucket(self.now, &mut self.rng) else {
-            self.upkeep.refill = self.now + self.rng.jitter(self.config.bucket_refresh / 8);
-            return;
+        let target = self.table.stale_bucket(self.now, &mut self.rng);
+        let wait = if target.is_some() {
+            REFILL
+        } else {
+            self.config.bucket_refresh / 8
         };
+        self.upkeep.refill = self.now + self.rng.jitter(wait);
+        let Some(target) = target else { return };
         let near = self.table.closest(&target, 1, |entry| entry.fails() == 0);
         if let Some(to) = near.iter().next()
             && self.upkeep.spend(self.config.call_cost)

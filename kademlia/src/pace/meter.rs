@@ -53,6 +53,9 @@ impl Meter {
             Err(_) => {
                 if self.buckets.len() == self.buckets.capacity() {
                     self.forget(now);
+                    // By half: a busy second should not double what an idle node holds.
+                    let len = self.buckets.len();
+                    self.buckets.reserve_exact((len / 2).max(4));
                 }
                 let bucket = Bucket {
                     name,

@@ -7,13 +7,15 @@ use crate::key::{BITS, Key};
 use crate::time::Time;
 
 use super::Table;
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Closed};
 use super::entry::{Entry, seconds};
 use crate::call::K;
 
 /// Seconds after which a contact keeps its place against any newcomer: most that stay an hour stay
 /// for several.
 const PROVEN: u32 = 3600;
+/// Seconds between two pings of a bucket because of newcomers.
+const PINGED: u32 = 10;
 /// Seconds within which a sign of life makes a ping pointless.
 const RECENT: u32 = 60;
 
@@ -50,40 +52,67 @@ impl<H: Copy> Table<H> {
         if self.hear(contact, rtt, now) {
             return Admission::Known;
         }
+        if self.turns_down(contact, index, rtt, now) {
+            return Admission::Full(None);
+        }
         if self.is_crowded(contact, index) {
             return Admission::Crowded;
         }
-        let mut entry = Entry::new(contact, rtt, now);
         let index = self.make_room(index, seconds(now), &contact.at);
         let is_zone = index >= self.zone;
+        let mut entry = Entry::new(contact, rtt, now);
         entry.trust(self.interval(&entry, is_zone));
-        let capacity = self.capacity(index);
+        let (capacity, spares) = (self.capacity(index), self.config.spares);
         let Some(bucket) = self.buckets.get_mut(index) else {
             return Admission::Ourselves;
         };
         if bucket.entries.len() < capacity {
-            bucket.push(entry);
+            bucket.insert(entry, capacity);
             self.len += 1;
             self.subnets.add(contact.subnet);
             self.find_zone();
             return Admission::Added;
         }
         let victim = if is_zone {
-            farther(&self.at, bucket, &entry)
+            farther_than(&self.at, bucket, &entry.at)
         } else {
-            less_useful(bucket, &entry, index, capacity)
+            let branches = Branches::of(bucket, index, capacity);
+            branches.close(bucket, seconds(now));
+            less_useful(bucket, &branches, &entry)
         };
-        let spares = self.config.spares;
-        let Some(place) = victim.and_then(|victim| bucket.entries.get_mut(victim)) else {
+        let Some(victim) = victim else {
             bucket.spare(entry, spares);
             return Admission::Full(oldest(bucket, seconds(now)));
         };
-        let old = core::mem::replace(place, entry);
-        bucket.due = bucket.due.min(entry.due());
+        let old = bucket.take(victim);
+        bucket.insert(entry, capacity);
         bucket.spare(old, spares);
         self.subnets.remove(old.subnet());
         self.subnets.add(contact.subnet);
         Admission::Replaced(old.contact())
+    }
+
+    /// Whether it is known already that there is no place for `contact`.
+    fn turns_down(
+        &self,
+        contact: &Contact<H>,
+        index: usize,
+        rtt: Option<Duration>,
+        now: Time,
+    ) -> bool {
+        let Some(bucket) = self.buckets.get(index) else {
+            return false;
+        };
+        let closed = bucket.closed;
+        if closed.until <= seconds(now) || index >= self.zone {
+            return false;
+        }
+        let branch = contact
+            .at
+            .branch(index as u32 + 1, branch_bits(self.config.capacity(index)));
+        let is_open = closed.open >> (branch % 64) & 1 != 0;
+        let is_fast = rtt.is_some_and(|rtt| 2 * rtt.as_millis() < u128::from(closed.slow));
+        !is_open && !is_fast && bucket.spares.len() >= self.config.spares
     }
 
     /// Whether `contact` would be taken in, or be a better entry than one that is there: worth an
@@ -164,10 +193,11 @@ impl<H: Copy> Table<H> {
         };
         let shares_more = |entry: &Entry<H>| self.at.common_prefix(&entry.at) > depth;
         for entry in bucket.entries.iter().filter(|entry| shares_more(entry)) {
-            home.push(*entry);
+            home.insert(*entry, self.config.siblings);
         }
         bucket.entries.retain(|entry| !shares_more(entry));
         bucket.entries.shrink_to_fit();
+        bucket.closed.until = 0;
         home.spares = bucket
             .spares
             .iter()
@@ -189,7 +219,7 @@ impl<H: Copy> Table<H> {
                 && bucket.entries.len() > capacity
                 && let Some(victim) = most_crowded(bucket, index, capacity)
             {
-                let old = bucket.entries.swap_remove(victim);
+                let old = bucket.take(victim);
                 bucket.spare(old, self.config.spares);
                 self.subnets.remove(old.subnet());
                 self.len -= 1;
@@ -198,32 +228,32 @@ impl<H: Copy> Table<H> {
     }
 }
 
-/// The entry farthest from us, if `entry` is nearer.
-fn farther<H: Copy>(at: &Key, bucket: &Bucket<H>, entry: &Entry<H>) -> Option<usize> {
-    farther_than(at, bucket, &entry.at)
-}
-
+/// The entry farthest from us, if it is farther than `than`.
 fn farther_than<H: Copy>(at: &Key, bucket: &Bucket<H>, than: &Key) -> Option<usize> {
     let entries = bucket.entries.iter().enumerate();
     let (index, farthest) = entries.max_by_key(|(_, entry)| at.distance(&entry.at))?;
     (at.distance(&farthest.at) > at.distance(than)).then_some(index)
 }
 
+/// Bits that tell the branches of a bucket apart, with two entries to each: 3 at a capacity of 20, 6
+/// at 128.
+fn branch_bits(capacity: usize) -> u32 {
+    capacity.clamp(4, 255).ilog2() - 1
+}
+
 /// How many entries a bucket has in each of its branches.
 struct Branches {
     depth: u32,
     bits: u32,
-    counts: [u8; 128],
+    counts: [u8; 64],
 }
 
 impl Branches {
     fn of<H: Copy>(bucket: &Bucket<H>, depth: usize, capacity: usize) -> Self {
-        // Two entries to each branch: 3 bits at a capacity of 20, 6 at 128.
-        let bits = capacity.clamp(4, 255).ilog2() - 1;
         let mut branches = Self {
             depth: depth as u32 + 1,
-            bits,
-            counts: [0; 128],
+            bits: branch_bits(capacity),
+            counts: [0; 64],
         };
         for entry in &bucket.entries {
             let branch = branches.branch(&entry.at);
@@ -241,17 +271,35 @@ impl Branches {
     fn count(&self, at: &Key) -> u8 {
         self.counts.get(self.branch(at)).copied().unwrap_or(0)
     }
+
+    /// Notes whom the bucket would let in, if anybody, until one of its entries should be pinged.
+    fn close<H: Copy>(&self, bucket: &mut Bucket<H>, now: u32) {
+        let young = bucket.entries.iter().filter(|entry| entry.age() < PROVEN);
+        let (mut most, mut slow) = (0, Duration::ZERO);
+        for entry in young {
+            most = most.max(self.count(&entry.at));
+            slow = slow.max(entry.rtt().unwrap_or_default());
+        }
+        let mut open = 0;
+        for (branch, count) in self.counts.iter().enumerate() {
+            open |= u64::from(*count + 2 <= most) << branch;
+        }
+        let heard = bucket.entries.iter().map(Entry::heard).min().unwrap_or(0);
+        bucket.closed = Closed {
+            until: heard.saturating_add(RECENT).max(now + PINGED),
+            slow: u16::try_from(slow.as_millis()).unwrap_or(u16::MAX),
+            open,
+        };
+    }
 }
 
 /// A young entry of a branch that is more crowded than the newcomer's, or one of the same branch
 /// that is more than twice as far by round trip.
 fn less_useful<H: Copy>(
     bucket: &Bucket<H>,
+    branches: &Branches,
     entry: &Entry<H>,
-    depth: usize,
-    capacity: usize,
 ) -> Option<usize> {
-    let branches = Branches::of(bucket, depth, capacity);
     let (ours, own) = (branches.branch(&entry.at), branches.count(&entry.at));
     let is_slower = |old: &Entry<H>| match (old.rtt(), entry.rtt()) {
         (Some(old), Some(new)) => old > 2 * new,

@@ -5,7 +5,7 @@ use crate::key::Key;
 
 use super::entry::Entry;
 
-/// The contacts of one distance, in no order, and those that would take their places.
+/// The contacts of one distance, in the order of their keys, and those that would take their places.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket<H> {
     pub(super) entries: Vec<Entry<H>>,
@@ -15,6 +15,20 @@ pub(super) struct Bucket<H> {
     pub(super) due: u32,
     /// Second in which somebody was last asked for contacts of this distance.
     pub(super) refreshed: u32,
+    /// Whom it turns down.
+    pub(super) closed: Closed,
+}
+
+/// What is known of a full bucket until it changes: so a newcomer for whom there is no place costs
+/// next to nothing, however many come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Closed {
+    /// Until this second it turns down newcomers.
+    pub(super) until: u32,
+    /// But for those that are nearer, in milliseconds, than this,
+    pub(super) slow: u16,
+    /// and those of these branches, a bit each.
+    pub(super) open: u64,
 }
 
 impl<H: Copy> Bucket<H> {
@@ -24,22 +38,42 @@ impl<H: Copy> Bucket<H> {
             spares: Vec::new(),
             due: u32::MAX,
             refreshed,
+            closed: Closed {
+                until: 0,
+                slow: 0,
+                open: 0,
+            },
         }
     }
 
     pub(super) fn position(&self, at: &Key) -> Option<usize> {
         let head = at.head();
-        let is_it = |entry: &Entry<H>| entry.at.head() == head && entry.at == *at;
-        self.entries.iter().position(is_it)
+        let place = self.entries.partition_point(|entry| entry.at.head() < head);
+        let mut same = self.entries.iter().enumerate().skip(place);
+        let found = same.find(|(_, entry)| entry.at.head() != head || entry.at == *at);
+        found
+            .filter(|(_, entry)| entry.at == *at)
+            .map(|(index, _)| index)
     }
 
-    /// Grows by a quarter at most: doubling would waste a third of the table's memory.
-    pub(super) fn push(&mut self, entry: Entry<H>) {
-        if self.entries.len() == self.entries.capacity() {
-            self.entries.reserve_exact((self.entries.len() / 4).max(4));
+    /// Adds an entry. Room is made by a quarter, to `capacity` at most: doubling would waste a third
+    /// of the table's memory.
+    pub(super) fn insert(&mut self, entry: Entry<H>, capacity: usize) {
+        let len = self.entries.len();
+        if len == self.entries.capacity() {
+            let room = capacity.saturating_sub(len).max(1);
+            self.entries.reserve_exact((len / 4).max(4).min(room));
         }
         self.due = self.due.min(entry.due());
-        self.entries.push(entry);
+        self.closed.until = 0;
+        let place = self.entries.partition_point(|other| other.at < entry.at);
+        self.entries.insert(place, entry);
+    }
+
+    /// Takes out the entry at `index`.
+    pub(super) fn take(&mut self, index: usize) -> Entry<H> {
+        self.closed.until = 0;
+        self.entries.remove(index)
     }
 
     pub(super) fn count_subnet(&self, subnet: Subnet) -> usize {

@@ -4,7 +4,6 @@ use crate::call::{K, Nodes};
 use crate::key::{BITS, Key};
 
 use super::Table;
-use super::bucket::Bucket;
 use super::entry::Entry;
 
 impl<H: Copy> Table<H> {
@@ -22,6 +21,7 @@ impl<H: Copy> Table<H> {
         want: usize,
         admits: impl Fn(&Entry<H>) -> bool,
     ) -> Nodes<H> {
+        let want = want.min(K);
         let mut found = Nodes::default();
         let home = self.buckets.len().saturating_sub(1);
         let shared = self.at.common_prefix(target);
@@ -36,61 +36,37 @@ impl<H: Copy> Table<H> {
                 break;
             }
             if let Some(bucket) = self.buckets.get(index) {
-                nearest_of(bucket, target, want, &admits, &mut found);
+                nearest_first(&bucket.entries, target, &mut |entry| {
+                    if admits(entry) {
+                        found.push(entry.contact());
+                    }
+                    found.len() < want
+                });
             }
         }
         found
     }
 }
 
-/// Appends the nearest of one bucket until there are `want`.
+/// Shows `see` the entries, which are in the order of their keys, nearest to `target` first, until it
+/// returns false.
 ///
-/// The nearest so far are kept sorted by the first eight bytes of their distance. In a bucket of 20
-/// each entry is moved past five others, in one of 128 most are turned down by one comparison.
-fn nearest_of<H: Copy>(
-    bucket: &Bucket<H>,
+/// Sorted keys are a binary trie: those that share a prefix stand together. At the first bit in which
+/// they differ, the half that agrees with the target is nearer as a whole.
+fn nearest_first<H: Copy>(
+    entries: &[Entry<H>],
     target: &Key,
-    want: usize,
-    admits: impl Fn(&Entry<H>) -> bool,
-    found: &mut Nodes<H>,
-) {
-    let room = want.saturating_sub(found.len()).min(K);
-    let head = target.head();
-    let mut order = [(u64::MAX, 0_u16); K];
-    let Some(order) = order.get_mut(..room) else {
-        return;
+    see: &mut impl FnMut(&Entry<H>) -> bool,
+) -> bool {
+    let [first, .., last] = entries else {
+        return entries.first().is_none_or(see);
     };
-    let mut len = 0;
-    for (index, entry) in bucket.entries.iter().enumerate() {
-        let distance = entry.at.head() ^ head;
-        let is_nearer = |other: &(u64, u16)| {
-            distance < other.0 || distance == other.0 && is_nearer(bucket, target, entry, other.1)
-        };
-        let has_place = len < room || order.last().is_some_and(is_nearer);
-        if !has_place || !admits(entry) {
-            continue;
-        }
-        let mut place = len.min(room - 1);
-        while let Some(before) = place.checked_sub(1)
-            && let Some(other) = order.get(before).copied()
-            && is_nearer(&other)
-        {
-            order[place] = other;
-            place = before;
-        }
-        order[place] = (distance, index as u16);
-        len = (len + 1).min(room);
-    }
-    for (_, index) in order.iter().take(len) {
-        if let Some(entry) = bucket.entries.get(usize::from(*index)) {
-            found.push(entry.contact());
-        }
-    }
-}
-
-/// Whether `entry` is nearer than the one at `other`, where the first eight bytes do not tell.
-#[cold]
-fn is_nearer<H: Copy>(bucket: &Bucket<H>, target: &Key, entry: &Entry<H>, other: u16) -> bool {
-    let other = bucket.entries.get(usize::from(other));
-    other.is_some_and(|other| target.distance(&entry.at) < target.distance(&other.at))
+    let split = first.at.common_prefix(&last.at);
+    let middle = entries.partition_point(|entry| !entry.at.bit(split));
+    let (zeros, ones) = entries.split_at(middle);
+    let (near, far) = match target.bit(split) {
+        true => (ones, zeros),
+        false => (zeros, ones),
+    };
+    nearest_first(near, target, see) && nearest_first(far, target, see)
 }

@@ -26,8 +26,17 @@ impl<H: Copy> Table<H> {
     /// How far the `rank`-th nearest contact is, the nearest being 1; none when there are fewer.
     #[must_use]
     pub fn sibling_distance(&self, rank: usize) -> Option<Distance> {
-        let siblings = self.siblings();
-        let sibling = siblings.get(rank.checked_sub(1)?)?;
-        Some(self.at.distance(&sibling.at))
+        let rank = rank.checked_sub(1)?;
+        // The zone holds the siblings and part of one more bucket: rarely more than 64 nodes.
+        let mut near = [Distance::ZERO; 96];
+        let zone = self.buckets.iter().skip(self.zone).rev();
+        let mut len = 0;
+        let all = zone.flat_map(|bucket| &bucket.entries);
+        for (place, entry) in near.iter_mut().zip(all) {
+            *place = self.at.distance(&entry.at);
+            len += 1;
+        }
+        let near = near.get_mut(..len)?;
+        (rank < len).then(|| *near.select_nth_unstable(rank).1)
     }
 }

@@ -77,7 +77,7 @@ impl<H: Copy> Table<H> {
         let bucket = self.buckets.get_mut(index)?;
         bucket.spares.retain(|spare| spare.at != *at);
         let place = bucket.position(at)?;
-        let gone = bucket.entries.swap_remove(place);
+        let gone = bucket.take(place);
         self.len -= 1;
         self.subnets.remove(gone.subnet());
         self.promote(index);
@@ -94,8 +94,9 @@ impl<H: Copy> Table<H> {
                 continue;
             }
             spare.trust(Duration::ZERO);
+            let capacity = self.capacity(index);
             if let Some(bucket) = self.buckets.get_mut(index) {
-                bucket.push(spare);
+                bucket.insert(spare, capacity);
                 self.len += 1;
                 self.subnets.add(spare.subnet());
             }
