@@ -59,12 +59,18 @@ impl Args {
         };
         let mut json = false;
         while let Some(option) = words.next() {
-            let mut value = || words.next().ok_or_else(|| ArgsError::NoValue(option.clone()));
+            let mut value = || {
+                words
+                    .next()
+                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
+            };
             match option.as_str() {
                 "--json" => json = true,
                 "--nodes" => plan.nodes = parsed(&option, &value()?)?,
                 "--seed" => plan.seed = parsed(&option, &value()?)?,
-                "--churn-median-min" => plan.churn_median_min = Some(above_zero(&option, &value()?)?),
+                "--churn-median-min" => {
+                    plan.churn_median_min = Some(above_zero(&option, &value()?)?)
+                }
                 "--hostile" => plan.hostile = minority(&option, &value()?)?,
                 "--conduct" => plan.conduct = named(&option, &value()?, &CONDUCTS)?,
                 "--lookups" => plan.lookups = Some(parsed(&option, &value()?)?),

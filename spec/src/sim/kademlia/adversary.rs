@@ -60,12 +60,26 @@ pub fn distort(
         (Conduct::Honest | Conduct::Slow, _, honest) => Some(honest),
         (_, Question::Ping, honest) => Some(honest),
         (Conduct::Silent, ..) => None,
-        (Conduct::Stale, _, Answer::Values { records, held, token, nodes }) => {
+        (
+            Conduct::Stale,
+            _,
+            Answer::Values {
+                records,
+                held,
+                token,
+                nodes,
+            },
+        ) => {
             let records = match hoard {
                 Some(old) => vec![old.clone()],
                 None => records,
             };
-            Some(Answer::Values { records, held, token, nodes })
+            Some(Answer::Values {
+                records,
+                held,
+                token,
+                nodes,
+            })
         }
         (Conduct::Stale, _, honest) => Some(honest),
         (Conduct::Colluding | Conduct::Forging, Question::Find { target, want, .. }, _) => {

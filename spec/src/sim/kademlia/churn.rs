@@ -88,7 +88,11 @@ mod tests {
         let whole = sorted(|rng| sessions.length(rng));
         let mean = whole.iter().map(|x| *x as f64).sum::<f64>() / 1e5;
         let square = whole.iter().map(|x| (*x as f64).powi(2)).sum::<f64>() / 1e5;
-        let rest = sorted(|rng| sessions.rest(rng)).iter().map(|x| *x as f64).sum::<f64>() / 1e5;
+        let rest = sorted(|rng| sessions.rest(rng))
+            .iter()
+            .map(|x| *x as f64)
+            .sum::<f64>()
+            / 1e5;
         let expected = square / (2.0 * mean);
         assert!((0.9..1.1).contains(&(rest / expected)), "{rest} {expected}");
     }

@@ -51,7 +51,9 @@ mod tests {
         forged.signature[3] ^= 1;
         for (record, verdict) in [(&*record, Ok(())), (&forged, Err(Refusal::BadSignature))] {
             for _ in 0..2 {
-                let meta = clerk.read(record).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+                let meta = clerk
+                    .read(record)
+                    .unwrap_or_else(|refusal| panic!("{refusal:?}"));
                 assert_eq!(clerk.verify(record, &meta), verdict);
             }
         }

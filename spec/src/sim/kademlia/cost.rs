@@ -56,7 +56,11 @@ pub fn answer<H: Copy>(answer: &Answer<H>) -> u64 {
     let body = match answer {
         Answer::Pong => nodes(0),
         Answer::Nodes(named) => nodes(named.len()),
-        Answer::Values { records, nodes: named, .. } => {
+        Answer::Values {
+            records,
+            nodes: named,
+            ..
+        } => {
             let records: u64 = records.iter().map(|record| self::record(record)).sum();
             LIST + records + 2 + 16 + nodes(named.len())
         }

@@ -1,8 +1,8 @@
 //! A question, its answer, and what they cost.
 
-use dchat_kademlia::{Contact, Key};
 use dchat_kademlia::call::{Answer, Known, Question};
 use dchat_kademlia::node::{Asker, CallId, Fault, Input, Output};
+use dchat_kademlia::{Contact, Key};
 
 use super::adversary::{self, Conduct, SLOW_MS};
 use super::cost;
@@ -139,7 +139,9 @@ impl World {
             self.tally.dials += u64::from(exchange.job.is_none());
         }
         self.tally.calls += u64::from(exchange.job.is_none());
-        delay += self.links.losses(&mut self.rng, cost::packets(bytes), pto(rtt / 10));
+        delay += self
+            .links
+            .losses(&mut self.rng, cost::packets(bytes), pto(rtt / 10));
         self.spend(&exchange, handshake, cost::stream(bytes));
         self.plan(exchange, delay, Event::Arrive);
     }
@@ -164,8 +166,8 @@ impl World {
             Way::Pulse => self.acquainted(to, from),
             Way::Warm | Way::Cold => same,
         };
-        let parted = self.parted
-            && self.people[from as usize].side != self.people[to as usize].side;
+        let parted =
+            self.parted && self.people[from as usize].side != self.people[to as usize].side;
         if !heard || parted || !self.people[to as usize].up {
             let late = match exchange.way {
                 Way::Pulse => PULSE_TRIES * PULSE_MS,
@@ -226,8 +228,14 @@ impl World {
             }
         } else {
             let bytes = cost::answer(&answer)
-                + if exchange.way == Way::Cold { cost::SERVER } else { 0 };
-            delay += self.links.losses(&mut self.rng, cost::packets(bytes), pto(rtt / 10));
+                + if exchange.way == Way::Cold {
+                    cost::SERVER
+                } else {
+                    0
+                };
+            delay += self
+                .links
+                .losses(&mut self.rng, cost::packets(bytes), pto(rtt / 10));
             self.spend(&exchange, 0, cost::stream(bytes) + cost::ACK);
             if conduct == Conduct::Slow {
                 delay += u32::try_from(SLOW_MS).unwrap_or_default();
@@ -258,7 +266,13 @@ impl World {
         {
             job.told(exchange.to, nodes);
         }
-        core.handle_input(Input::Answered { call: exchange.call, answer }, time);
+        core.handle_input(
+            Input::Answered {
+                call: exchange.call,
+                answer,
+            },
+            time,
+        );
         self.settle(from);
     }
 
@@ -275,9 +289,13 @@ impl World {
         let Some(core) = self.nodes[from as usize].as_mut() else {
             return;
         };
-        self.journal.note(2, self.wheel.now(), [from, exchange.to], 0);
+        self.journal
+            .note(2, self.wheel.now(), [from, exchange.to], 0);
         core.handle_input(
-            Input::Failed { call: exchange.call, fault: Fault::Unreachable },
+            Input::Failed {
+                call: exchange.call,
+                fault: Fault::Unreachable,
+            },
             time,
         );
         self.settle(from);
@@ -328,7 +346,9 @@ impl World {
         question: &Question,
     ) -> Option<Answer<u32>> {
         let time = self.time();
-        let answer = self.nodes[node as usize].as_mut()?.answer(asker, question, time);
+        let answer = self.nodes[node as usize]
+            .as_mut()?
+            .answer(asker, question, time);
         self.settle(node);
         Some(answer)
     }
@@ -342,7 +362,11 @@ impl World {
             contact: Some(person.contact(attacker)),
         };
         let target = self.people[node as usize].at;
-        let question = Question::Find { target, want: 20, known: Known::default() };
+        let question = Question::Find {
+            target,
+            want: 20,
+            known: Known::default(),
+        };
         self.meet(attacker, node);
         self.confront(node, &asker, &question);
     }
@@ -379,5 +403,8 @@ impl World {
 
 /// Bits in which two keys differ.
 fn bits_apart(a: &Key, b: &Key) -> u32 {
-    a.0.iter().zip(&b.0).map(|(a, b)| (a ^ b).count_ones()).sum()
+    a.0.iter()
+        .zip(&b.0)
+        .map(|(a, b)| (a ^ b).count_ones())
+        .sum()
 }

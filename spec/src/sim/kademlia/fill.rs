@@ -91,5 +91,9 @@ fn halves(
     let bit = |key: &Key| key.0[depth / 8] >> (7 - depth % 8) & 1;
     let middle = range.start + sorted[range.clone()].partition_point(|(key, _)| bit(key) == 0);
     let (low, high) = (range.start..middle, middle..range.end);
-    if bit(at) == 0 { (low, high) } else { (high, low) }
+    if bit(at) == 0 {
+        (low, high)
+    } else {
+        (high, low)
+    }
 }

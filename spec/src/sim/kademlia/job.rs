@@ -50,7 +50,11 @@ impl Job {
     pub fn asks(&mut self, node: u32) {
         self.calls += 1;
         if !self.chains.iter().any(|chain| chain.to == node) {
-            self.chains.push(Chain { to: node, length: 0, answered: false });
+            self.chains.push(Chain {
+                to: node,
+                length: 0,
+                answered: false,
+            });
         }
     }
 
@@ -62,10 +66,18 @@ impl Job {
         chain.answered = true;
         let length = chain.length.saturating_add(1);
         for named in nodes.iter() {
-            match self.chains.iter_mut().find(|chain| chain.to == named.handle) {
+            match self
+                .chains
+                .iter_mut()
+                .find(|chain| chain.to == named.handle)
+            {
                 Some(chain) if !chain.answered => chain.length = chain.length.max(length),
                 Some(_) => {}
-                None => self.chains.push(Chain { to: named.handle, length, answered: false }),
+                None => self.chains.push(Chain {
+                    to: named.handle,
+                    length,
+                    answered: false,
+                }),
             }
         }
     }

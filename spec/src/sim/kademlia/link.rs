@@ -108,7 +108,13 @@ fn normal_quantile(p: f64) -> f64 {
 
 fn normal(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-    let series = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
+    let series = [
+        0.319_381_530,
+        -0.356_563_782,
+        1.781_477_937,
+        -1.821_255_978,
+        1.330_274_429,
+    ];
     let sum = series.iter().rev().fold(0.0, |sum, b| (sum + b) * t);
     let tail = sum * (-x * x / 2.0).exp() / (2.0 * core::f64::consts::PI).sqrt();
     if x >= 0.0 { 1.0 - tail } else { tail }
@@ -121,7 +127,9 @@ mod tests {
     #[test]
     fn the_median_and_the_95th_percentile_are_those_asked_for() {
         let links = Links::new(5, LOSS);
-        let mut rtts: Vec<u32> = (0..100_000).map(|pair| links.rtt(pair, pair * 7 + 1)).collect();
+        let mut rtts: Vec<u32> = (0..100_000)
+            .map(|pair| links.rtt(pair, pair * 7 + 1))
+            .collect();
         rtts.sort_unstable();
         assert!((790..810).contains(&rtts[50_000]), "{}", rtts[50_000]);
         assert!((2450..2550).contains(&rtts[95_000]), "{}", rtts[95_000]);
@@ -133,7 +141,9 @@ mod tests {
     fn a_hundredth_of_the_packets_is_late_by_a_timeout() {
         let links = Links::new(5, LOSS);
         let mut rng = Rng::new(5, "losses", 0);
-        let late = (0..100_000).filter(|_| links.losses(&mut rng, 1, 100) > 0).count();
+        let late = (0..100_000)
+            .filter(|_| links.losses(&mut rng, 1, 100) > 0)
+            .count();
         assert!((900..1100).contains(&late), "{late}");
         let kept = Links::new(5, 0.0);
         assert_eq!(kept.losses(&mut rng, 1000, 100), 0);

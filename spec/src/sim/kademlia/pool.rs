@@ -59,7 +59,10 @@ impl Pools {
             let oldest = (0..pool.len()).min_by_key(|place| pool[*place].used);
             idlest = oldest.map(|place| pool.swap_remove(place));
         }
-        pool.push(Connection { peer, used: short(now) });
+        pool.push(Connection {
+            peer,
+            used: short(now),
+        });
         if let Some(idlest) = idlest {
             self.of(idlest.peer).retain(|other| other.peer != node);
         }

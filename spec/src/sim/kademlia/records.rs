@@ -35,7 +35,10 @@ pub fn file(seed: u64, number: u32, sequence: u64, issued_at: u64) -> Filed {
     let lifetime = MailboxPointer::MAX_LIFETIME;
     let record = SignedRecord::issue(&identity, sequence, issued_at, lifetime, &pointer);
     Filed {
-        key: Key(dht_key(MailboxPointer::KIND, identity.peer_id().public_key())),
+        key: Key(dht_key(
+            MailboxPointer::KIND,
+            identity.peer_id().public_key(),
+        )),
         kind: MailboxPointer::KIND,
         record: Arc::new(record),
     }

@@ -22,9 +22,10 @@ impl World {
     /// Lets a node look for the record of this number.
     pub fn get(&mut self, node: u32, record: u32) {
         let time = self.time();
-        let (Some(core), Some(filed)) =
-            (self.nodes[node as usize].as_mut(), self.filed.get(record as usize))
-        else {
+        let (Some(core), Some(filed)) = (
+            self.nodes[node as usize].as_mut(),
+            self.filed.get(record as usize),
+        ) else {
             return;
         };
         let key = filed.key;
@@ -35,9 +36,10 @@ impl World {
     /// Lets a node store the record of this number.
     pub fn put(&mut self, node: u32, record: u32) {
         let time = self.time();
-        let (Some(core), Some(filed)) =
-            (self.nodes[node as usize].as_mut(), self.filed.get(record as usize))
-        else {
+        let (Some(core), Some(filed)) = (
+            self.nodes[node as usize].as_mut(),
+            self.filed.get(record as usize),
+        ) else {
             return;
         };
         let key = filed.key;
@@ -60,8 +62,12 @@ impl World {
     /// How many honest nodes that run hold each record of the world.
     #[must_use]
     pub fn replicas(&self) -> Vec<u32> {
-        let mut keys: Vec<(Key, usize)> =
-            self.filed.iter().enumerate().map(|(number, filed)| (filed.key, number)).collect();
+        let mut keys: Vec<(Key, usize)> = self
+            .filed
+            .iter()
+            .enumerate()
+            .map(|(number, filed)| (filed.key, number))
+            .collect();
         keys.sort_unstable();
         let mut replicas = vec![0; self.filed.len()];
         let honest = |node: &&u32| !self.people[**node as usize].conduct.is_hostile();
@@ -106,8 +112,10 @@ impl World {
             return;
         };
         let ended = self.judge(&job, outcome);
-        let verdict = u32::from(ended.overlap) << 16 | u32::from(ended.value) << 8 | u32::from(ended.hops);
-        self.journal.note(5, self.wheel.now(), [node, ended.calls], verdict);
+        let verdict =
+            u32::from(ended.overlap) << 16 | u32::from(ended.value) << 8 | u32::from(ended.hops);
+        self.journal
+            .note(5, self.wheel.now(), [node, ended.calls], verdict);
         self.ended.push(ended);
     }
 

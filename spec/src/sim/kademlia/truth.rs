@@ -122,7 +122,12 @@ mod tests {
                 let target = key(&mut rng);
                 all.sort_by_key(|(at, _)| target.distance(at));
                 let odd = |node: u32| node % 3 != 0;
-                let wanted: Vec<u32> = all.iter().map(|(_, node)| *node).filter(|n| odd(*n)).take(20).collect();
+                let wanted: Vec<u32> = all
+                    .iter()
+                    .map(|(_, node)| *node)
+                    .filter(|n| odd(*n))
+                    .take(20)
+                    .collect();
                 assert_eq!(truth.nearest(&target, 20, odd), wanted);
             }
         }

@@ -30,10 +30,19 @@ fn known(count: u32) -> (Known, List<u32, 32>) {
 fn nodes(count: u8) -> (Nodes<u32>, List<Node, 20>) {
     let mut nodes = Nodes::default();
     for number in 0..count {
-        let contact = Contact { at: Key([number; 32]), subnet: Subnet::EXEMPT, handle: 0 };
+        let contact = Contact {
+            at: Key([number; 32]),
+            subnet: Subnet::EXEMPT,
+            handle: 0,
+        };
         assert!(nodes.push(contact));
     }
-    let node = |number| Node { key: [number; 32], nonce: 1, socket: socket(), other: None };
+    let node = |number| Node {
+        key: [number; 32],
+        nonce: 1,
+        socket: socket(),
+        other: None,
+    };
     (nodes, List::first_of((0..count).map(node)))
 }
 
@@ -49,7 +58,11 @@ fn questions_cost_what_they_are_encoded_to() {
             server: None,
             extensions: Extensions::default(),
         };
-        let question = Question::Find { target: Key([1; 32]), want: 20, known };
+        let question = Question::Find {
+            target: Key([1; 32]),
+            want: 20,
+            known,
+        };
         assert_eq!(cost::question(&question), frame(&find));
         let have = vec![[2; 8]; usize::try_from(count).unwrap()];
         let get = DhtGet {
@@ -60,7 +73,12 @@ fn questions_cost_what_they_are_encoded_to() {
             server: None,
             extensions: Extensions::default(),
         };
-        let question = Question::Get { key: Key([1; 32]), want: 20, known, have };
+        let question = Question::Get {
+            key: Key([1; 32]),
+            want: 20,
+            known,
+            have,
+        };
         assert_eq!(cost::question(&question), frame(&get));
     }
     let put = DhtPut {
@@ -69,7 +87,11 @@ fn questions_cost_what_they_are_encoded_to() {
         record: (*record).clone(),
         extensions: Extensions::default(),
     };
-    let question = Question::Put { key: Key([1; 32]), token: [0; 16], record };
+    let question = Question::Put {
+        key: Key([1; 32]),
+        token: [0; 16],
+        record,
+    };
     assert_eq!(cost::question(&question), frame(&put));
 }
 
@@ -78,8 +100,11 @@ fn answers_cost_what_they_are_encoded_to() {
     let record = records::file(1, 1, 1, EPOCH).record;
     for count in [0, 3, 20] {
         let (named, list) = nodes(count);
-        let body =
-            DhtNodes { nodes: list.clone(), server: None, extensions: Extensions::default() };
+        let body = DhtNodes {
+            nodes: list.clone(),
+            server: None,
+            extensions: Extensions::default(),
+        };
         assert_eq!(cost::answer(&Answer::Nodes(named)), frame(&body));
         let records = vec![record.clone(); usize::from(count)];
         let body = DhtValues {
@@ -90,22 +115,40 @@ fn answers_cost_what_they_are_encoded_to() {
             server: None,
             extensions: Extensions::default(),
         };
-        let answer = Answer::Values { records, held: 1, token: [0; 16], nodes: named };
+        let answer = Answer::Values {
+            records,
+            held: 1,
+            token: [0; 16],
+            nodes: named,
+        };
         assert_eq!(cost::answer(&answer), frame(&body));
     }
-    let body = DhtStored { keep_s: 1, extensions: Extensions::default() };
-    assert_eq!(cost::answer::<u32>(&Answer::Stored { keep_s: 1 }), frame(&body));
+    let body = DhtStored {
+        keep_s: 1,
+        extensions: Extensions::default(),
+    };
+    assert_eq!(
+        cost::answer::<u32>(&Answer::Stored { keep_s: 1 }),
+        frame(&body)
+    );
     let body = DhtRefused {
         reason: Refusal::TooMany,
         retry_after_s: 1,
         extensions: Extensions::default(),
     };
-    let answer = Answer::<u32>::Refused { reason: Refusal::TooMany, retry_after_s: 1 };
+    let answer = Answer::<u32>::Refused {
+        reason: Refusal::TooMany,
+        retry_after_s: 1,
+    };
     assert_eq!(cost::answer(&answer), frame(&body));
 }
 
 #[test]
 fn what_a_server_says_of_itself_costs_what_it_is_encoded_to() {
-    let server = Server { nonce: 1, socket: socket(), other: None };
+    let server = Server {
+        nonce: 1,
+        socket: socket(),
+        other: None,
+    };
     assert_eq!(cost::SERVER, encoded_len(&server) as u64);
 }

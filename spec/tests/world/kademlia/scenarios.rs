@@ -21,7 +21,12 @@ fn report(plan: &Plan) -> Report {
 }
 
 fn more(report: &Report, name: &str) -> f64 {
-    report.more.iter().find(|(known, _)| *known == name).unwrap().1
+    report
+        .more
+        .iter()
+        .find(|(known, _)| *known == name)
+        .unwrap()
+        .1
 }
 
 #[test]

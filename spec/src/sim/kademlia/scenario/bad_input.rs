@@ -124,10 +124,12 @@ impl Flood {
     fn new(seed: u64, target: &Key) -> Self {
         let mut rng = Rng::new(seed, "flood", 0);
         let number = |n: u32| 1_000_000 + n;
-        let valid: Vec<Filed> =
-            (0..READY).map(|n| records::file(seed, number(n), 1, EPOCH)).collect();
-        let expired =
-            (0..READY).map(|n| records::file(seed, number(n), 1, EPOCH - LONG_AGO)).collect();
+        let valid: Vec<Filed> = (0..READY)
+            .map(|n| records::file(seed, number(n), 1, EPOCH))
+            .collect();
+        let expired = (0..READY)
+            .map(|n| records::file(seed, number(n), 1, EPOCH - LONG_AGO))
+            .collect();
         let forge = |filed: &Filed| {
             let mut record = SignedRecord::clone(&filed.record);
             record.signature[0] ^= target.0[0] | 1;
@@ -159,12 +161,24 @@ impl Flood {
     fn asker(&mut self, own_subnet: bool) -> Asker<u32> {
         let mut id = [0; 32];
         self.rng.fill(&mut id);
-        let subnet = if own_subnet { random_subnet(&mut self.rng) } else { self.subnet };
-        Asker { subnet, id, contact: None }
+        let subnet = if own_subnet {
+            random_subnet(&mut self.rng)
+        } else {
+            self.subnet
+        };
+        Asker {
+            subnet,
+            id,
+            contact: None,
+        }
     }
 
     fn ask(&mut self, world: &mut World, victim: u32, target: &Key, count: u64) {
-        let question = Question::Find { target: *target, want: 20, known: Known::default() };
+        let question = Question::Find {
+            target: *target,
+            want: 20,
+            known: Known::default(),
+        };
         for _ in 0..count {
             let asker = self.asker(false);
             self.asked += 1;
@@ -213,7 +227,12 @@ impl Flood {
 }
 
 fn token(world: &mut World, victim: u32, asker: &Asker<u32>, key: Key) -> [u8; 16] {
-    let question = Question::Get { key, want: 1, known: Known::default(), have: Vec::new() };
+    let question = Question::Get {
+        key,
+        want: 1,
+        known: Known::default(),
+        have: Vec::new(),
+    };
     match world.confront(victim, asker, &question) {
         Some(Answer::Values { token, .. }) => token,
         _ => [0; 16],

@@ -1,8 +1,8 @@
 //! Records whose publishers never come back.
 
+use super::super::job::Ended;
 use super::plan::{Plan, Report};
 use super::summary::{holders, part, summary};
-use super::super::job::Ended;
 use super::town::{HOUR, MINUTE, grown, publish, search};
 
 /// Median session when none is given, in minutes.
@@ -31,6 +31,8 @@ pub(super) fn run(plan: &Plan) -> Report {
     world.run(world.now() + 5 * MINUTE);
     search(&mut world, lookups, 5 * MINUTE, 0);
     let gets: Vec<&Ended> = world.ended().iter().collect();
-    report.more.push(("success_after_exit", part(&gets, |get| get.value)));
+    report
+        .more
+        .push(("success_after_exit", part(&gets, |get| get.value)));
     report
 }

@@ -46,7 +46,10 @@ pub(super) fn run(plan: &Plan) -> Report {
     report.lookups = u64::from(trials);
     report.success = f64::from(enough) / f64::from(trials.max(1));
     report.more.push(("honest_siblings_min", worst as f64));
-    report.more.push(("honest_siblings_mean", sum as f64 / f64::from(trials.max(1))));
+    report.more.push((
+        "honest_siblings_mean",
+        sum as f64 / f64::from(trials.max(1)),
+    ));
     report.more.push(("true_siblings_min", worst_true as f64));
     report
 }
@@ -69,7 +72,9 @@ fn trial(world: &mut World, rng: &mut Rng, victim: u32, first: u32) -> (usize, u
         }
         world.haunt(first + number);
     }
-    let neighbours = world.truth().nearest(&at, NEIGHBOURS, |n| n < first && n != victim);
+    let neighbours = world
+        .truth()
+        .nearest(&at, NEIGHBOURS, |n| n < first && n != victim);
     for neighbour in neighbours {
         for caller in 0..CALLERS as u32 {
             world.knock(first + 4 * caller % IDS, neighbour);
@@ -87,9 +92,16 @@ fn trial(world: &mut World, rng: &mut Rng, victim: u32, first: u32) -> (usize, u
     }
     world.run(world.now() + 2 * MINUTE);
     let siblings: Vec<u32> = world.node(victim).map_or(Vec::new(), |core| {
-        core.siblings().iter().map(|entry| entry.contact().handle).collect()
+        core.siblings()
+            .iter()
+            .map(|entry| entry.contact().handle)
+            .collect()
     });
-    let honest = siblings.iter().take(K).filter(|node| **node < first).count();
+    let honest = siblings
+        .iter()
+        .take(K)
+        .filter(|node| **node < first)
+        .count();
     let truth = world.truth().nearest(&at, K, |n| n < first && n != victim);
     let right = truth.iter().filter(|node| siblings.contains(node)).count();
     for number in 0..IDS {

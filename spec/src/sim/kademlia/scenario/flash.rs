@@ -37,7 +37,11 @@ pub(super) fn run(plan: &Plan) -> Report {
         .iter()
         .map(|node| super::join::known(&world, *node) as u32)
         .collect();
-    report.more.push(("siblings_p05", f64::from(quantile_of(&mut known, 0.05))));
-    report.more.push(("siblings_p50", f64::from(quantile_of(&mut known, 0.5))));
+    report
+        .more
+        .push(("siblings_p05", f64::from(quantile_of(&mut known, 0.05))));
+    report
+        .more
+        .push(("siblings_p50", f64::from(quantile_of(&mut known, 0.5))));
     report
 }

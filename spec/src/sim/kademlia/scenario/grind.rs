@@ -44,12 +44,19 @@ pub(super) fn run(plan: &Plan) -> Report {
         }
     }
     world.run(20_000);
-    let stored: Vec<f64> = world.ended().iter().map(|put| f64::from(put.stored)).collect();
+    let stored: Vec<f64> = world
+        .ended()
+        .iter()
+        .map(|put| f64::from(put.stored))
+        .collect();
     world.reset();
     search(&mut world, plan.lookups.unwrap_or(5_000), 60_000, 0);
     let mut report = summary(&mut world);
     report.more.push(("keys", f64::from(keys)));
     holders(&world, &mut report);
-    report.more.push(("stored_mean", stored.iter().sum::<f64>() / stored.len().max(1) as f64));
+    report.more.push((
+        "stored_mean",
+        stored.iter().sum::<f64>() / stored.len().max(1) as f64,
+    ));
     report
 }

@@ -38,7 +38,9 @@ pub(super) fn run(plan: &Plan) -> Report {
     report.success = 1.0 - late as f64 / f64::from(joins.max(1));
     report.latency_ms_p50 = quantile_of(&mut took, 0.5);
     report.latency_ms_p95 = quantile_of(&mut took, 0.95);
-    report.more.push(("join_ms_max", f64::from(quantile_of(&mut took, 1.0))));
+    report
+        .more
+        .push(("join_ms_max", f64::from(quantile_of(&mut took, 1.0))));
     report
 }
 
@@ -49,6 +51,10 @@ pub(super) fn known(world: &World, node: u32) -> usize {
     let Some(core) = world.node(node) else {
         return 0;
     };
-    let siblings: Vec<u32> = core.siblings().iter().map(|entry| entry.contact().handle).collect();
+    let siblings: Vec<u32> = core
+        .siblings()
+        .iter()
+        .map(|entry| entry.contact().handle)
+        .collect();
     truth.iter().filter(|node| siblings.contains(node)).count()
 }

@@ -10,15 +10,23 @@ use super::town::{MINUTE, grown, publish, search};
 /// minutes: the report is about the latter.
 pub(super) fn run(plan: &Plan) -> Report {
     let mut world = grown(plan);
-    publish(&mut world, plan, (plan.nodes / 10).clamp(20, 1000), 5 * MINUTE);
+    publish(
+        &mut world,
+        plan,
+        (plan.nodes / 10).clamp(20, 1000),
+        5 * MINUTE,
+    );
     world.run(world.now() + 5 * MINUTE);
     exodus(&mut world);
     world.reset();
     let lookups = plan.lookups.unwrap_or(10_000);
     search(&mut world, lookups, MINUTE, 2);
     let first: Vec<&Ended> = world.ended().iter().collect();
-    let gets: Vec<&Ended> =
-        first.iter().filter(|e| e.aim != super::super::job::Aim::Find).copied().collect();
+    let gets: Vec<&Ended> = first
+        .iter()
+        .filter(|e| e.aim != super::super::job::Aim::Find)
+        .copied()
+        .collect();
     let at_once = part(&gets, |e| e.value);
     world.run(world.now() + 4 * MINUTE);
     world.reset();

@@ -27,7 +27,12 @@ fn still(plan: &Plan) -> Report {
 /// come back to them.
 fn churning(plan: &Plan) -> Report {
     let mut world = grown(plan);
-    publish(&mut world, plan, (plan.nodes / 10).clamp(20, 1000), 5 * MINUTE);
+    publish(
+        &mut world,
+        plan,
+        (plan.nodes / 10).clamp(20, 1000),
+        5 * MINUTE,
+    );
     world.reset();
     let span = (plan.hours.unwrap_or(1.0) * HOUR as f64) as u64;
     search(&mut world, plan.lookups.unwrap_or(20_000), span, 2);

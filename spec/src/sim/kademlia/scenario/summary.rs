@@ -10,7 +10,10 @@ pub fn summary(world: &mut World) -> Report {
     let tally = world.tally();
     let ended = world.ended();
     let finds: Vec<&Ended> = ended.iter().filter(|e| e.aim == Aim::Find).collect();
-    let gets: Vec<&Ended> = ended.iter().filter(|e| matches!(e.aim, Aim::Get(_))).collect();
+    let gets: Vec<&Ended> = ended
+        .iter()
+        .filter(|e| matches!(e.aim, Aim::Get(_)))
+        .collect();
     let found = part(&finds, |e| e.nearest);
     let got = part(&gets, |e| e.value);
     let all: Vec<&Ended> = finds.iter().chain(&gets).copied().collect();
@@ -22,7 +25,9 @@ pub fn summary(world: &mut World) -> Report {
         lookups: all.len() as u64,
         success: if gets.is_empty() { found } else { got },
         exact20: part(&finds, |e| e.exact()),
-        overlap20_mean: mean(&finds, |e| f64::from(e.overlap) / f64::from(e.wanted.max(1))),
+        overlap20_mean: mean(&finds, |e| {
+            f64::from(e.overlap) / f64::from(e.wanted.max(1))
+        }),
         hops_mean: mean(whole, |e| f64::from(e.hops)),
         hops_p99: quantile(whole, 0.99, |e| u32::from(e.hops)),
         rpcs_mean: mean(whole, |e| f64::from(e.calls)),
@@ -36,17 +41,47 @@ pub fn summary(world: &mut World) -> Report {
             ("find_success", found),
             ("gets", gets.len() as f64),
             ("get_rpcs_mean", mean(&gets, |e| f64::from(e.calls))),
-            ("get_latency_ms_p50", f64::from(quantile(&gets, 0.5, |e| e.took_ms))),
-            ("get_latency_ms_p95", f64::from(quantile(&gets, 0.95, |e| e.took_ms))),
+            (
+                "get_latency_ms_p50",
+                f64::from(quantile(&gets, 0.5, |e| e.took_ms)),
+            ),
+            (
+                "get_latency_ms_p95",
+                f64::from(quantile(&gets, 0.95, |e| e.took_ms)),
+            ),
             ("rpcs_p99", f64::from(quantile(whole, 0.99, |e| e.calls))),
-            ("hostile_found", mean(&finds, |e| f64::from(e.hostile) / 20.0)),
-            ("bytes_per_lookup", tally.search_bytes as f64 / all.len().max(1) as f64),
-            ("pulse_bytes_per_node_s", per_node(tally.pulse_bytes, tally.node_ms)),
-            ("handshake_bytes_per_node_s", per_node(tally.handshake_bytes, tally.node_ms)),
-            ("find_bytes_per_node_s", per_node(tally.find_bytes, tally.node_ms)),
-            ("record_bytes_per_node_s", per_node(tally.record_bytes, tally.node_ms)),
-            ("dials_per_node_h", per_node(tally.dials, tally.node_ms) * 3600.0),
-            ("dead_dials_per_node_h", per_node(tally.dead_dials, tally.node_ms) * 3600.0),
+            (
+                "hostile_found",
+                mean(&finds, |e| f64::from(e.hostile) / 20.0),
+            ),
+            (
+                "bytes_per_lookup",
+                tally.search_bytes as f64 / all.len().max(1) as f64,
+            ),
+            (
+                "pulse_bytes_per_node_s",
+                per_node(tally.pulse_bytes, tally.node_ms),
+            ),
+            (
+                "handshake_bytes_per_node_s",
+                per_node(tally.handshake_bytes, tally.node_ms),
+            ),
+            (
+                "find_bytes_per_node_s",
+                per_node(tally.find_bytes, tally.node_ms),
+            ),
+            (
+                "record_bytes_per_node_s",
+                per_node(tally.record_bytes, tally.node_ms),
+            ),
+            (
+                "dials_per_node_h",
+                per_node(tally.dials, tally.node_ms) * 3600.0,
+            ),
+            (
+                "dead_dials_per_node_h",
+                per_node(tally.dead_dials, tally.node_ms) * 3600.0,
+            ),
             ("joins", tally.joins as f64),
             ("refused", tally.refused as f64),
             ("abandoned", tally.abandoned as f64),

@@ -35,9 +35,15 @@ pub(super) fn grown(plan: &Plan) -> World {
     populate(&mut world, plan, plan.nodes, plan.hostile);
     let mut rng = Rng::new(plan.seed, "growth", 0);
     for node in 0..plan.nodes {
-        world.run(world.now().max(GROWTH * u64::from(node) / u64::from(plan.nodes)));
+        world.run(
+            world
+                .now()
+                .max(GROWTH * u64::from(node) / u64::from(plan.nodes)),
+        );
         let seeds: Vec<u32> = world.random_honest().into_iter().collect();
-        let stay = plan.churn_median_min.map(|m| GROWTH + Sessions::with_median(m).rest(&mut rng));
+        let stay = plan
+            .churn_median_min
+            .map(|m| GROWTH + Sessions::with_median(m).rest(&mut rng));
         world.join(node, &seeds, stay);
     }
     if let Some(median) = plan.churn_median_min {
