@@ -385,9 +385,11 @@ impl<H: Copy> Task<H> {
             .widen(Distance::of_fraction(radius), means.config.region);
         let depth = (-radius.log2()).floor().max(0.0) as u32;
         let target = self.walk.target;
+        // Whoever crowds there is likely to name nobody else.
+        let crowd = (target, self.verified(means.config.k).1);
         for bit in (depth..BITS).take(BRANCHES as usize) {
-            let seeds = self.walk.answerers();
-            let branch = Walk::new(target.with_bit_turned(bit), rules(means), seeds);
+            let seeds = self.walk.proven();
+            let branch = Walk::beside(target.with_bit_turned(bit), rules(means), crowd, seeds);
             self.branches.push(branch);
         }
         true
@@ -401,6 +403,12 @@ impl<H: Copy> Task<H> {
 
     /// The size of the network, by the `k` nearest.
     fn measured(&self, k: usize) -> Option<f64> {
+        let (count, last) = self.verified(k);
+        (count >= k.min(4)).then(|| extrapolated(count, last))
+    }
+
+    /// How many of the `k` nearest answered, and how far the last of them is.
+    fn verified(&self, k: usize) -> (usize, Distance) {
         let (mut count, mut last) = (0, Distance::ZERO);
         self.walk.verified(|candidate| {
             if count < k {
@@ -408,7 +416,7 @@ impl<H: Copy> Task<H> {
                 last = self.walk.target.distance(&candidate.contact.at);
             }
         });
-        (count >= k.min(4)).then(|| extrapolated(count, last))
+        (count, last)
     }
 
     /// What came of it, and how many nodes the network has by it.

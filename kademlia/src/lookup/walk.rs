@@ -71,6 +71,8 @@ pub(super) struct Walk<H> {
     kept: usize,
     /// All candidates up to here belong to the result, not the k nearest alone.
     radius: Option<Distance>,
+    /// Nobody so near to this position is taken in.
+    shunned: Option<(Key, Distance)>,
     /// Questions under way that are not late.
     under_way: usize,
     paths: u8,
@@ -86,10 +88,27 @@ impl<H: Copy> Walk<H> {
             candidates: Vec::with_capacity(KEPT),
             kept: KEPT,
             radius: None,
+            shunned: None,
             under_way: 0,
             paths: 1,
             path_calls: [0; 8],
         };
+        for seed in seeds {
+            walk.offer(seed, 0, 0);
+        }
+        walk
+    }
+
+    /// The same, without anybody as near to `centre` as `radius`: a crowd there would else lead the
+    /// walk back to itself.
+    pub(super) fn beside(
+        target: Key,
+        rules: Rules,
+        crowd: (Key, Distance),
+        seeds: impl Iterator<Item = Contact<H>>,
+    ) -> Self {
+        let mut walk = Self::new(target, rules, core::iter::empty());
+        walk.shunned = Some(crowd);
         for seed in seeds {
             walk.offer(seed, 0, 0);
         }
@@ -103,6 +122,10 @@ impl<H: Copy> Walk<H> {
 
     /// Takes in somebody heard of; true when it is news.
     fn offer(&mut self, contact: Contact<H>, path: u8, hops: u8) -> bool {
+        let is_shunned = |(centre, radius): (Key, Distance)| centre.distance(&contact.at) <= radius;
+        if self.shunned.is_some_and(is_shunned) {
+            return false;
+        }
         let distance = self.target.distance(&contact.at);
         let place = self.place(&contact.at);
         let named = 1 << path.min(7);
@@ -338,13 +361,15 @@ impl<H: Copy> Walk<H> {
         });
     }
 
-    /// Those who answered.
-    pub(super) fn answerers(&self) -> impl Iterator<Item = Contact<H>> {
-        let answered = self
-            .candidates
-            .iter()
-            .filter(|c| c.state == State::Answered);
-        answered.map(|candidate| candidate.contact)
+    /// Contacts of ours and those who answered.
+    pub(super) fn proven(&self) -> impl Iterator<Item = Contact<H>> {
+        let is_proven = |c: &&Candidate<H>| match c.state {
+            State::Answered => true,
+            State::Failed => false,
+            State::Fresh | State::Asked | State::Late => c.hops == 0,
+        };
+        let proven = self.candidates.iter().filter(is_proven);
+        proven.map(|candidate| candidate.contact)
     }
 
     /// Those who were not asked, nearest first.
