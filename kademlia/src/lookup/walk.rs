@@ -129,7 +129,7 @@ impl<H: Copy> Walk<H> {
         let distance = self.target.distance(&contact.at);
         let place = self.place(&contact.at);
         let named = 1 << path.min(7);
-        let index = match place {
+        let mut index = match place {
             Ok(index) => {
                 if let Some(known) = self.candidates.get_mut(index) {
                     known.named |= named;
@@ -139,16 +139,20 @@ impl<H: Copy> Walk<H> {
             Err(index) => index,
         };
         if self.candidates.len() >= self.kept {
-            // The farthest that was not asked makes room, unless the newcomer is farther yet.
-            let fresh = |c: &Candidate<H>| c.state == State::Fresh;
-            let Some(last) = self.candidates.iter().rposition(fresh) else {
+            // The farthest that was not asked makes room, unless the newcomer is farther yet. Other
+            // paths begin far away.
+            let is_first = path > 0 && hops == 0;
+            let spare = |c: &Candidate<H>| c.state == State::Fresh && (c.path == 0 || c.hops > 0);
+            let Some(last) = self.candidates.iter().rposition(spare) else {
                 return false;
             };
             let farthest = self.candidates.get(last);
-            if farthest.is_some_and(|c| self.target.distance(&c.contact.at) < distance) {
+            let is_nearer = |c: &Candidate<H>| self.target.distance(&c.contact.at) < distance;
+            if !is_first && farthest.is_some_and(is_nearer) {
                 return false;
             }
             self.candidates.remove(last);
+            index -= usize::from(last < index);
         }
         let candidate = Candidate {
             contact,
@@ -157,7 +161,7 @@ impl<H: Copy> Walk<H> {
             named,
             hops,
         };
-        let index = index.min(self.candidates.len());
+        index = index.min(self.candidates.len());
         self.candidates.insert(index, candidate);
         true
     }
@@ -325,23 +329,18 @@ impl<H: Copy> Walk<H> {
         self.candidates.iter().any(waits)
     }
 
-    /// Sends the walk on more paths, `paths` in all, from contacts of ours not asked yet: two each.
-    /// False when there are none.
-    pub(super) fn part(&mut self, paths: u8) -> bool {
-        let first = self.paths;
-        let paths = paths.clamp(first, 8);
-        let mut left = usize::from(paths - first) * 2;
-        let mut path = first;
-        for candidate in &mut self.candidates {
-            if left > 0 && candidate.hops == 0 && candidate.state == State::Fresh {
-                candidate.path = path;
-                candidate.named |= 1 << path;
-                left -= 1;
-                path = if path + 1 < paths { path + 1 } else { first };
-                self.paths = self.paths.max(candidate.path + 1);
+    /// Sends the walk on `more` paths beside the first, from `seeds` that were not heard of yet, in
+    /// turn. False when there are none.
+    pub(super) fn part(&mut self, more: u8, seeds: impl Iterator<Item = Contact<H>>) -> bool {
+        let more = more.min(7);
+        let mut path = 0;
+        for seed in seeds {
+            if more > 0 && self.offer(seed, 1 + path, 0) {
+                self.paths = self.paths.max(2 + path);
+                path = (path + 1) % more;
             }
         }
-        self.paths > first
+        self.paths > 1
     }
 
     /// Lets everybody within `radius` belong to the result, and remembers `kept` candidates.
@@ -390,9 +389,16 @@ impl<H: Copy> Walk<H> {
             .map_or(0, |nearest| nearest.named.count_ones() as u8)
     }
 
-    /// Whom an answer may leave out: the nearest we know of.
-    pub(super) fn known(&self) -> Known {
+    /// Whom the answer of `to` may leave out: the nearest we know of. On other paths than the first
+    /// nobody, for whether they name the same is what they are asked for.
+    pub(super) fn known(&self, to: &Key) -> Known {
         let mut known = Known::default();
+        if self
+            .candidate(to)
+            .is_some_and(|candidate| candidate.path > 0)
+        {
+            return known;
+        }
         for candidate in &self.candidates {
             if !known.push(candidate.contact.at.tail()) {
                 break;
