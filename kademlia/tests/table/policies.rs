@@ -271,3 +271,20 @@ fn only_those_due_are_named_and_each_at_most_once_a_second() {
     assert!(at(&mut table, 160).is_empty());
     assert_eq!(at(&mut table, 300).len(), 2);
 }
+
+#[test]
+fn who_moves_into_a_crowded_subnet_is_a_contact_no_more() {
+    let mut table = table(Config::default());
+    for number in 1..=3 {
+        table.admit(&contact(key(number), number as u32), None, START);
+    }
+    let moved = |number: u64| Contact {
+        subnet: subnet(77),
+        ..contact(key(number), number as u32)
+    };
+    assert!(table.hear(&moved(1), None, after(1)));
+    assert!(table.hear(&moved(2), None, after(1)));
+    assert!(!table.hear(&moved(3), None, after(1)));
+    assert!(table.entry(&key(3)).is_none());
+    assert_eq!(table.len(), 2);
+}
