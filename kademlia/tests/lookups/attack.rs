@@ -84,7 +84,7 @@ fn when_the_first_steps_are_hostile_the_density_gives_it_away_and_other_paths_ar
         net.nodes[newcomer as usize].handle_input(seen, net.now);
     }
     for other in (7..600)
-        .step_by(20)
+        .step_by(6)
         .chain(hostile.iter().map(|other| *other as usize))
     {
         net.manner[other] = Manner::Colluding;
