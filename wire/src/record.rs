@@ -200,11 +200,11 @@ impl SignedRecord {
         }
     }
 
-    /// What is signed, unverified.
+    /// What is signed, without the signature being checked.
     ///
     /// # Errors
     /// [`RecordError::Malformed`] when the bytes are no [`RecordBody`].
-    pub fn read(&self) -> Result<RecordBody, RecordError> {
+    pub fn unverified(&self) -> Result<RecordBody, RecordError> {
         Ok(codec::decode(self.body.as_slice())?)
     }
 
@@ -227,7 +227,7 @@ impl SignedRecord {
     /// # Errors
     /// [`RecordError`] says which check failed.
     pub fn open<P: Payload>(&self, signer: &PeerId, now: u64) -> Result<Verified<P>, RecordError> {
-        let record = self.read()?;
+        let record = self.unverified()?;
         if record.kind != P::KIND {
             return Err(RecordError::WrongKind(record.kind));
         }

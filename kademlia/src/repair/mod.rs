@@ -4,10 +4,10 @@
 //! have it, and the questions under way. Inputs: neighbours, answers, time. Outputs: a `Get` that
 //! tells whether a neighbour has the records under a key, and a `Put` of those it lacks.
 //!
-//! **Who should hold a record**: the k nodes nearest to its key, and all within the radius that
-//! should hold k of them where more crowd there.
+//! **Who should hold a record**: the k nodes nearest to its key; and where half as many again or more
+//! crowd within the radius that should hold k of them, all of these.
 //!
-//! **Who is taken to have it**: all of these at the round after the record came, for whoever put it
+//! **Who is taken to have it**: the k nearest at the round after the record came, for whoever put it
 //! here put it there too; later, who answered that it has it or stored it. A neighbour that goes
 //! and comes back is a new one.
 //!

@@ -17,6 +17,10 @@ pub(super) fn prefix(key: &Key) -> u64 {
 /// Chances are at least `2^-LEAST`.
 const LEAST: u32 = 8;
 
+/// Neighbours within the radius that should hold k of them at which it is a crowd: by chance one key
+/// in fifty has so many.
+const CROWD: usize = K * 3 / 2;
+
 impl<H: Copy> Repair<H> {
     /// Marks in every record which neighbours are to be asked for it.
     pub(super) fn begin(&mut self, store: &mut Store, neighbours: &[Contact<H>], share: f64) {
@@ -32,7 +36,7 @@ impl<H: Copy> Repair<H> {
             let Some(held) = shelf.at(index) else { break };
             let view = View::of(prefix(&held.key), own, &self.slots, reach);
             let holders = if held.fresh {
-                view.near
+                view.nearest
             } else {
                 held.holders & !gone
             };
@@ -113,6 +117,8 @@ impl<H: Copy> Repair<H> {
 
 /// A key's neighbourhood, one bit for each neighbour.
 struct View {
+    /// The k nearest, with ourselves.
+    nearest: u64,
     /// Who should hold a record under it.
     near: u64,
     /// Who is nearer to it than we are.
@@ -132,13 +138,18 @@ impl View {
                 nearer |= u64::from(*distance < ours) << bit;
             }
         }
-        let within = kth(distances, slots.len(), ours).max(reach);
-        let mut near = 0;
-        for (bit, (slot, distance)) in slots.iter().zip(distances).enumerate() {
-            near |= u64::from(*slot != 0 && distance <= within) << bit;
-        }
+        let within = |radius: u64| {
+            let bits = slots.iter().zip(distances).enumerate();
+            bits.fold(0, |bits, (bit, (slot, distance))| {
+                bits | u64::from(*slot != 0 && distance <= radius) << bit
+            })
+        };
+        let nearest = within(kth(distances, slots.len(), ours));
+        let all = within(reach);
+        let is_crowded = all.count_ones() as usize >= CROWD;
         Self {
-            near,
+            nearest,
+            near: if is_crowded { nearest | all } else { nearest },
             nearer,
             is_far: nearer.count_ones() as usize >= 2 * K && ours > reach,
         }

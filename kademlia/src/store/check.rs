@@ -6,7 +6,7 @@ use super::limits::{Limits, OVERHEAD};
 use super::pace::Rate;
 use super::shelf::{Held, Name, Shelf};
 use super::{Put, Refused};
-use crate::record::{Meta, rule};
+use crate::record::{Meta, Placement, rule};
 use crate::time::Time;
 
 /// Which records replace one another. Half a digest, never sent: who finds two names that collide replaces a
@@ -118,7 +118,7 @@ pub(super) fn extended(mut held: Held, now: Time) -> Option<Held> {
     if !held.near {
         return None;
     }
-    held.until = Time(held.record.read().ok()?.expires_at);
+    held.until = Time(held.record.unverified().ok()?.expires_at);
     (held.until > now).then_some(held)
 }
 
@@ -140,16 +140,28 @@ impl Count {
     }
 }
 
-/// Whether there is room for `new` once what it replaces is gone. Everything is counted afresh:
-/// puts that come this far are paced, and there is nothing to get out of step.
+/// Whether there is room for `new` once what it replaces is gone; the name of another record that
+/// has to give way to it. Everything is counted afresh: puts that come this far are paced, and there
+/// is nothing to get out of step.
 pub(super) fn quotas(
     shelf: &Shelf,
     limits: &Limits,
     new: &Held,
     found: &Found,
+    seed: u64,
     now: Time,
-) -> Result<(), Refused> {
-    let [mut writer, mut subnet, mut kind, mut key, mut far, mut all] = [Count::default(); 6];
+) -> Result<Option<Name>, Refused> {
+    let rule = rule(new.kind).ok_or(Refused::from(Refusal::BadRecord))?;
+    let is_topic = rule.placement == Placement::Topic;
+    let [
+        mut writer,
+        mut subnet,
+        mut topic,
+        mut kind,
+        mut key,
+        mut far,
+        mut all,
+    ] = [Count::default(); 7];
     let replaced =
         |held: &Held| found.conflict.is_none() && held.key == new.key && held.name == new.name;
     for held in shelf.iter().filter(|held| !replaced(held)).chain([new]) {
@@ -157,8 +169,11 @@ pub(super) fn quotas(
         if held.writer == new.writer {
             writer.add(held);
         }
-        if held.subnet == new.subnet {
+        if held.subnet == new.subnet && !new.subnet.is_exempt() {
             subnet.add(held);
+            if held.key == new.key && is_topic {
+                topic.add(held);
+            }
         }
         if held.kind == new.kind {
             kind.add(held);
@@ -183,19 +198,44 @@ pub(super) fn quotas(
     if writer.exceeds(limits.writer_records, limits.writer_bytes) {
         return refused(Refusal::WriterQuota);
     }
-    if !new.subnet.is_exempt() && subnet.exceeds(limits.subnet_records, limits.subnet_bytes) {
+    if subnet.exceeds(limits.subnet_records, limits.subnet_bytes)
+        || topic.exceeds(limits.topic_subnet, u32::MAX)
+    {
         return refused(Refusal::SubnetQuota);
     }
-    let rule = rule(new.kind).ok_or(Refused::from(Refusal::BadRecord))?;
     let kind_bytes = u64::from(limits.bytes) * u64::from(rule.eighths) / 8;
     let no_room = u64::from(kind.bytes) > kind_bytes
-        || key.records > u32::from(rule.per_key)
         || (!new.near && far.bytes > limits.far_bytes)
         || all.bytes > limits.bytes;
     if no_room {
         return refused(Refusal::Full);
     }
-    Ok(())
+    if key.records <= u32::from(rule.per_key) {
+        return Ok(None);
+    }
+    let loser = shelf
+        .under(&new.key)
+        .map(|(_, held)| (rank(held, seed), held.name))
+        .max();
+    match loser {
+        Some((lowest, name)) if is_topic && rank(new, seed) < lowest => Ok(Some(name)),
+        _ => refused(Refusal::Full),
+    }
+}
+
+/// The order in which records stay under a crowded topic: by a lot that each node draws for each
+/// subnet. So whoever comes first has no advantage, many records from one subnet have none over one,
+/// and the nodes near the key hold different ones.
+fn rank(held: &Held, seed: u64) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    if held.subnet.is_exempt() {
+        hasher.update(&held.name);
+    } else {
+        hasher.update(&held.subnet.to_bytes());
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl Limits {

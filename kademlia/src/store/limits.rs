@@ -20,6 +20,9 @@ pub struct Limits {
     /// Bytes of them. Default 256 KiB, so that a flood from four subnets costs no more than a
     /// mebibyte.
     pub subnet_bytes: u32,
+    /// Records the writers of one subnet may have under one topic. Default 4: relays of one data
+    /// centre, not a key of which nothing is left for others.
+    pub topic_subnet: u16,
     /// Records that a subnet may put at once, new ones or such that replace others. Default 256.
     pub burst: u16,
     /// How many more per second. Default 2: a signature check takes 50 µs, so that thousands of
@@ -43,6 +46,7 @@ impl Default for Limits {
             writer_bytes: 128 * 1024,
             subnet_records: 256,
             subnet_bytes: 256 * 1024,
+            topic_subnet: 4,
             burst: 256,
             per_second: 2,
             far_seconds: 3600,

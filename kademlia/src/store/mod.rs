@@ -8,7 +8,9 @@
 //! A put is checked in this order: what the record is; whether an equal or newer one is held; the
 //! rate of its writer's subnet; the quotas of the writer, the subnet, the kind, the key, the far
 //! share and the whole; and last the signature. So a flood costs a few microseconds each, and what
-//! is refused changes nothing but the subnet's rate.
+//! is refused changes nothing but the subnet's rate. What is held never gives way to what comes, but
+//! under a topic of which more speak than there is room for: there a lot decides that each node draws
+//! for each subnet.
 //!
 //! Bounds: [`Limits`]. A store that holds nothing and has refused nothing lately has no heap.
 
@@ -95,6 +97,7 @@ const VALUES: usize = DHT_VALUES - 2048;
 #[derive(Clone, Debug)]
 pub struct Store {
     limits: Limits,
+    seed: u64,
     inner: Option<Box<Inner>>,
 }
 
@@ -114,8 +117,16 @@ impl Store {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            seed: 0,
             inner: None,
         }
+    }
+
+    /// With a `seed` that nobody else knows, from which follows what stays under a topic of which
+    /// more speak than there is room for.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// How many records are held.
@@ -229,8 +240,11 @@ impl Store {
                 ..Refusal::TooMany.into()
             })?;
         let held = check::held(put, &meta, name, &found, &limits, now);
-        check::quotas(&inner.shelf, &limits, &held, &found, now)?;
+        let loser = check::quotas(&inner.shelf, &limits, &held, &found, self.seed, now)?;
         notary.verify(put.record, &meta)?;
+        if let Some(loser) = loser {
+            inner.shelf.remove_named(&meta.key, &loser);
+        }
         let until = held.until;
         if let Some(conflict) = found.conflict {
             inner.shelf.insert(held);

@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     writer_bytes: 4_000,
     subnet_records: 9,
     subnet_bytes: 6_000,
+    topic_subnet: 3,
     burst: 40,
     per_second: 1,
     far_seconds: 600,
@@ -111,7 +112,7 @@ struct Model {
 impl Model {
     fn put(&mut self, what: What, writer: u64, near: bool, now: Time) -> Result<bool, Refusal> {
         let record = what.record();
-        let body = record.read().unwrap();
+        let body = record.unverified().unwrap();
         let slot = if what.kind == 2 { what.variant } else { 0 };
         let name = format!("{} {} {slot}", body.kind, what.signer);
         let expires = Time(body.expires_at);
@@ -165,7 +166,9 @@ impl Model {
             return Err(Refusal::WriterQuota);
         }
         let of_subnet = sum(&|other| other.writer / 2 == writer / 2);
-        if over(of_subnet, (9, LIMITS.subnet_bytes)) {
+        let is_topic = what.kind == 1;
+        let of_topic = sum(&|other| other.writer / 2 == writer / 2 && other.key == key).0;
+        if over(of_subnet, (9, LIMITS.subnet_bytes)) || (is_topic && of_topic > 3) {
             return Err(Refusal::SubnetQuota);
         }
         let rule = dchat_kademlia::record::rule(item.kind).unwrap();

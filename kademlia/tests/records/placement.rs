@@ -173,7 +173,7 @@ fn a_lifetime_is_the_kinds_at_most() {
             .into_iter()
             .find(|(kind, _)| *kind == rule.kind)
             .unwrap();
-        let read = record.read().unwrap();
+        let read = record.unverified().unwrap();
         let lasting = |lifetime| {
             Strict
                 .read(&signed(

@@ -106,18 +106,88 @@ fn an_exempt_subnet_is_not_bounded_but_its_writers_are() {
 }
 
 #[test]
-fn records_under_a_key() {
+fn records_under_a_signers_key() {
+    let mut store = Store::new(Limits::default());
+    for slot in 0..64 {
+        put(&mut store, &record(1, 1, &rendezvous(slot)), writer(1), NOW).unwrap();
+    }
+    let refused = put(&mut store, &record(1, 1, &rendezvous(64)), writer(64), NOW).unwrap_err();
+    assert_eq!(refused.reason, Refusal::Full);
+    assert!(refused.retry_after_s >= 60);
+    // Who is there may renew its own.
+    let renewed = record(1, 2, &rendezvous(3));
+    put(&mut store, &renewed, writer(3), NOW).unwrap();
+    assert_eq!(store.len(), 64);
+}
+
+/// Puts an advert of each of `signers`, signer n from subnet n; who is held at the end.
+fn crowd(seed: u64, signers: &[u64]) -> Vec<u64> {
+    let mut store = Store::new(Limits::default()).with_seed(seed);
+    let adverts: Vec<_> = signers.iter().map(|signer| advert(*signer, 0)).collect();
+    for (signer, record) in signers.iter().zip(&adverts) {
+        let answer = put(&mut store, record, writer(*signer), NOW);
+        assert!(
+            answer.is_ok_and(|kept| kept.new) || answer.is_err_and(|no| no.reason == Refusal::Full)
+        );
+    }
+    assert_eq!(store.len(), signers.len().min(64));
+    let held: Vec<_> = store
+        .records()
+        .map(|(_, record, _)| record.clone())
+        .collect();
+    let is_held = |(_, record): &(&u64, &_)| held.contains(record);
+    let kept = signers.iter().zip(&adverts).filter(is_held);
+    let mut kept: Vec<_> = kept.map(|(signer, _)| *signer).collect();
+    kept.sort_unstable();
+    kept
+}
+
+#[test]
+fn under_a_crowded_topic_it_does_not_matter_who_came_first() {
+    let forth: Vec<_> = (0..100).collect();
+    let back: Vec<_> = (0..100).rev().collect();
+    let kept = crowd(5, &forth);
+    assert_eq!(kept, crowd(5, &back));
+    assert_ne!(kept, crowd(6, &forth));
+}
+
+#[test]
+fn one_subnet_has_few_records_under_a_topic() {
+    let mut store = Store::new(Limits::default());
+    for id in 0..4 {
+        put(&mut store, &advert(id, 0), in_7(id), NOW).unwrap();
+    }
+    let refused = put(&mut store, &advert(4, 0), in_7(4), NOW);
+    assert_eq!(reason(refused), Refusal::SubnetQuota);
+    // Of another topic it may speak, and members of a group may be neighbours.
+    put(&mut store, &advert(4, 1), in_7(4), NOW).unwrap();
+    for slot in 0..6 {
+        put(&mut store, &record(1, 1, &rendezvous(slot)), in_7(1), NOW).unwrap();
+    }
+}
+
+#[test]
+fn a_forged_record_displaces_nobody() {
     let mut store = Store::new(Limits::default());
     for signer in 0..64 {
         put(&mut store, &advert(signer, 0), writer(signer), NOW).unwrap();
     }
-    let refused = put(&mut store, &advert(64, 0), writer(64), NOW).unwrap_err();
-    assert_eq!(refused.reason, Refusal::Full);
-    assert!(refused.retry_after_s >= 60);
-    // Who is there may renew its own.
-    let renewed = record(3, 2, &service("topic 0"));
-    put(&mut store, &renewed, writer(3), NOW).unwrap();
-    put(&mut store, &advert(64, 1), writer(64), NOW).unwrap();
+    let before: Vec<_> = store
+        .records()
+        .map(|(_, record, _)| record.digest())
+        .collect();
+    let mut would_displace = 0;
+    for signer in 64..164 {
+        let forged = forged(&advert(signer, 0));
+        let refused = reason(put(&mut store, &forged, writer(signer), NOW));
+        would_displace += u32::from(refused == Refusal::BadSignature);
+    }
+    assert!(would_displace > 0);
+    let after: Vec<_> = store
+        .records()
+        .map(|(_, record, _)| record.digest())
+        .collect();
+    assert_eq!(before, after);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Lookups in a network in its steady state: without churn, or with it.
 
 use super::plan::{Plan, Report};
-use super::summary::summary;
+use super::summary::{holders, summary};
 use super::town::{HOUR, MINUTE, filled, grown, publish, search};
 
 /// Milliseconds over which a static network's lookups are spread.
@@ -36,5 +36,7 @@ fn churning(plan: &Plan) -> Report {
     world.reset();
     let span = (plan.hours.unwrap_or(1.0) * HOUR as f64) as u64;
     search(&mut world, plan.lookups.unwrap_or(20_000), span, 2);
-    summary(&mut world)
+    let mut report = summary(&mut world);
+    holders(&world, &mut report);
+    report
 }
