@@ -157,8 +157,8 @@ struct Outcome {
 }
 
 /// Each of `nodes` publishes a record and is soon replaced: sessions are of Weibull shape 0.6, in a
-/// steady state.
-fn churn(nodes: usize, hours: u64, median_min: f64, seed: u64) -> Outcome {
+/// steady state. Among them are `liars` who never leave.
+fn churn(nodes: usize, liars: usize, hours: u64, median_min: f64, seed: u64) -> Outcome {
     let mut world = World::new(nodes, seed);
     let records: Vec<_> = (0..nodes as u64).map(lasting_record).collect();
     let shape = 0.6_f64;
@@ -179,6 +179,9 @@ fn churn(nodes: usize, hours: u64, median_min: f64, seed: u64) -> Outcome {
             ends.insert((end + session(world), index));
         }
     };
+    for _ in 0..liars {
+        world.join(Manner::Liar);
+    }
     // Who has been there for long stays for long: many medians until that shows.
     let warm = Time(world.now.0 + (20.0 * median_min) as u64 * MINUTE);
     replace(&mut world, warm.0);
@@ -218,7 +221,7 @@ fn records_outlive_their_publishers_through_churn() {
     } else {
         (10_000, 72)
     };
-    let after = churn(nodes, hours, 60.0, 9);
+    let after = churn(nodes, 0, hours, 60.0, 9);
     let least = after.replicas.iter().min().unwrap();
     assert!(*least >= 10, "{least}");
     assert!(after.replicas.iter().sum::<usize>() >= 19 * nodes);
@@ -229,10 +232,20 @@ fn records_outlive_their_publishers_through_churn() {
 #[test]
 fn records_outlive_sessions_of_five_minutes() {
     let nodes = if cfg!(debug_assertions) { 200 } else { 10_000 };
-    let after = churn(nodes, 3, 5.0, 10);
+    let after = churn(nodes, 0, 3, 5.0, 10);
     let held = after.replicas.iter().filter(|count| **count > 0).count();
     assert!(held * 100 >= nodes * 99, "{held} held");
     assert!(after.replicas.iter().sum::<usize>() >= 15 * nodes);
+}
+
+#[test]
+fn records_outlive_churn_among_a_fifth_of_liars() {
+    let nodes = if cfg!(debug_assertions) { 200 } else { 8_000 };
+    let after = churn(nodes, nodes / 4, 10, 60.0, 11);
+    let least = after.replicas.iter().min().unwrap();
+    assert!(*least >= 4, "{least}");
+    assert!(after.replicas.iter().sum::<usize>() >= 15 * nodes);
+    assert!(after.kept * 1000 >= nodes * 999, "{} kept", after.kept);
 }
 
 // The state machine by itself.
@@ -378,6 +391,46 @@ fn answers_nobody_asked_for_change_nothing() {
         store.values(&key_of(&lasting_record(0)), &[], NOW).records,
         [lasting_record(0)]
     );
+}
+
+#[test]
+fn what_comes_near_while_it_is_held_is_kept_until_it_expires() {
+    let mut store = Store::new(Limits::default());
+    let record = lasting_record(1);
+    let key = key_of(&record);
+    put_at(&mut store, key, &record, writer(1), false, NOW).unwrap();
+    let mut repair = Repair::new(Key([0x77; 32]), 3);
+    repair.handle_stored(NOW);
+    let round = repair.poll_timeout().unwrap();
+    // With one neighbour, everything is near.
+    repair.handle_timeout(&mut store, &[contact(1)], 1.0, round);
+    assert_eq!(store.far_bytes(), 0);
+    assert_eq!(store.expire(after(HOUR)), 0);
+    assert_eq!(store.poll_timeout(), Some(after(30 * 24 * HOUR)));
+    assert_eq!(store.expire(after(30 * 24 * HOUR)), 1);
+}
+
+#[test]
+fn what_is_far_by_now_counts_as_far() {
+    let mut store = Store::new(Limits::default());
+    let record = lasting_record(1);
+    let key = key_of(&record);
+    put(&mut store, &record, writer(1), NOW).unwrap();
+    let mut repair = Repair::new(beside(&key, 0), 3);
+    repair.handle_stored(NOW);
+    let round = repair.poll_timeout().unwrap();
+    let nearer: Vec<_> = (0..40)
+        .map(|bit| Contact {
+            at: beside(&key, 20 + bit),
+            subnet: Subnet::EXEMPT,
+            handle: 0,
+        })
+        .collect();
+    repair.handle_timeout(&mut store, &nearer, 1e-9, round);
+    assert_eq!(store.far_bytes(), store.bytes());
+    // It is others' to hand on now: one may be audited, and nobody else is asked.
+    let asks = std::iter::from_fn(|| repair.poll_ask(&mut store));
+    assert!(asks.count() <= 1);
 }
 
 #[test]

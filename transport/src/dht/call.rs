@@ -262,7 +262,12 @@ async fn dial(
     let frame = rpc::question(question, table.position().at, claim.clone());
     let errand = Errand::new(frame.to_bytes());
     table.look(|inner| inner.counts.dials += 1);
-    let dialed = dial_for(shared, Aim::Table, Some(errand.clone()), peer, addrs).await;
+    // A contact's connection will be of more use, and is no secret to the application.
+    let aim = match peer {
+        Some(peer) if shared.matters(&peer) => Aim::Peer,
+        _ => Aim::Table,
+    };
+    let dialed = dial_for(shared, aim, Some(errand.clone()), peer, addrs).await;
     match dialed {
         Ok(connection) => {
             let stream = errand.take();
