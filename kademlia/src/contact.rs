@@ -28,6 +28,12 @@ impl Subnet {
         }
     }
 
+    /// As a number, for hashing.
+    #[must_use]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
     /// The subnet as a value to hash.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 8] {

@@ -7,15 +7,23 @@
 
 pub mod blinded;
 pub mod call;
+mod config;
 pub mod contact;
 pub mod key;
+mod lookup;
+pub mod node;
+mod pace;
 pub mod puzzle;
 pub mod record;
 pub mod repair;
+mod rng;
+pub mod size;
 pub mod store;
+pub mod table;
 pub mod time;
 pub mod token;
 
+pub use config::Config;
 pub use contact::{Contact, Subnet};
 pub use key::{Distance, Key};
 pub use time::Time;
