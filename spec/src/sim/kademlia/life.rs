@@ -130,7 +130,8 @@ impl World {
         }
         let (mut node, mut seeds) = (node, Vec::new());
         if self.people[node as usize].session > 0 && self.rng.chance(self.setting.renewed) {
-            node = self.add(Person::random(&mut self.rng));
+            let somebody = Person::random(&mut self.rng);
+            node = self.add(somebody);
         } else {
             seeds.append(&mut self.people[node as usize].known);
         }
