@@ -20,7 +20,6 @@ use dchat_wire::relay::{
 };
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 
 fn relay_config(seed: u8) -> EndpointConfig {
     let mut config = config(seed);
@@ -150,7 +149,7 @@ struct FakeRelay {
 impl FakeRelay {
     fn new(seed: u8) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let endpoint = raw::server(chain(&identity), b"dchat/1");
+        let endpoint = raw::server(raw::chain_of(&identity), b"dchat/1");
         Self { identity, endpoint }
     }
 
@@ -178,19 +177,6 @@ impl FakeRelay {
         let now = u64::try_from(now.as_millis()).unwrap();
         SignedRecord::issue(&self.identity, sequence, now, 3_600_000, &voucher)
     }
-}
-
-fn chain(identity: &Identity) -> raw::Chain {
-    let mut pkcs8 = vec![
-        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
-        0x20,
-    ];
-    pkcs8.extend_from_slice(identity.seed().as_slice());
-    let der = PrivatePkcs8KeyDer::from(pkcs8);
-    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ED25519).unwrap();
-    let params = rcgen::CertificateParams::default();
-    let certificate = params.self_signed(&key).unwrap();
-    (vec![certificate.der().clone()], der.into())
 }
 
 /// The next request of the node, and the stream to answer on.
