@@ -8,7 +8,7 @@
 //! Whoever shares the secret can sign as every writer: what must be told apart among them is told
 //! apart inside what is sealed, and one of them who outbids another's sequence silences it until the
 //! epoch ends. The clock decides which epoch is current, and clocks differ by up
-//! to [`CLOCK_SKEW`]: near a boundary a reader [asks](Secret::readable) for both epochs.
+//! to [`CLOCK_SKEW`]: near a boundary a reader [asks](Epoch::readable) for both epochs.
 //!
 //! To the network one hour's identities must look like anybody's: read and write over connections
 //! whose own identity is a throwaway one, and not all of them at the same moment of the hour.

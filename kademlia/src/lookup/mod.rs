@@ -15,4 +15,4 @@ mod finds;
 mod task;
 mod walk;
 
-pub(crate) use task::{Goal, Means, Reply, Step, Task};
+pub(crate) use task::{Goal, Means, Progress, Reply, Step, Task};

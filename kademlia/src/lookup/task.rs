@@ -7,7 +7,7 @@ use dchat_wire::record::SignedRecord;
 
 use super::finds::Finds;
 use super::walk::{Rules, Walk};
-use crate::call::{Known, Nodes, Question};
+use crate::call::{K, Known, Nodes, Question};
 use crate::config::Config;
 use crate::contact::Contact;
 use crate::key::{BITS, Distance, Key};
@@ -72,6 +72,18 @@ pub(crate) struct Means<'a, N: ?Sized> {
     pub(crate) size: Option<f64>,
     pub(crate) now: Time,
     pub(crate) notary: &'a mut N,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Going,
+    /// The result is implausible: it wants to go on from other contacts of ours.
+    Parting,
+    Over {
+        /// Whether all that should have answered did.
+        complete: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,11 +161,13 @@ impl<H: Copy> Task<H> {
         // Who has found something need not ask everybody at once whether it is the newest.
         let is_narrow = !self.finds.is_empty() && matches!(self.goal, Goal::Get(_));
         let to = self.walk.next(is_narrow)?;
-        let (step, want) = match self.walk.has_closed_in() && !is_narrow {
+        let known = self.walk.known(&to.at);
+        let is_last = self.walk.has_closed_in() && !is_narrow && !known.is_empty();
+        let (step, want) = match is_last {
             true => (Step::Last, NEWS),
-            false => (Step::Walk, crate::call::K as u8),
+            false => (Step::Walk, K as u8),
         };
-        let (key, known) = (self.walk.target, self.walk.known());
+        let key = self.walk.target;
         let question = match self.goal {
             Goal::Find | Goal::Join => find(key, want, known),
             Goal::Get(_) | Goal::Put(_) => Question::Get {
@@ -170,7 +184,7 @@ impl<H: Copy> Task<H> {
         let mut branches = (0_u8..).zip(&mut self.branches);
         branches.find_map(|(index, branch)| {
             let to = branch.next(false)?;
-            let question = find(branch.target, crate::call::K as u8, branch.known());
+            let question = find(branch.target, K as u8, branch.known(&to.at));
             Some((to, Step::Branch(index), question))
         })
     }
@@ -303,43 +317,55 @@ impl<H: Copy> Task<H> {
         }
     }
 
-    /// Goes on to the next stage if this one is over; whether the search is over, and if so whether
-    /// all that should have answered did.
-    pub(crate) fn progress<N: ?Sized>(&mut self, means: &Means<'_, N>) -> Option<bool> {
+    /// Goes on to the next stage if this one is over.
+    pub(crate) fn progress<N: ?Sized>(&mut self, means: &Means<'_, N>) -> Progress {
         if means.now >= self.deadline {
-            return Some(false);
+            return Progress::Over { complete: false };
         }
         let has_enough = self.finds.agreeing() >= means.config.quorum;
         if matches!(self.goal, Goal::Get(_)) && has_enough {
-            return Some(true);
+            return Progress::Over { complete: true };
         }
         let is_over = match self.stage {
-            Stage::Walking => self.walk.is_settled() && !self.part(means) && !self.widen(means),
+            Stage::Walking if !self.walk.is_settled() => false,
+            Stage::Walking if self.is_implausible(means) => return Progress::Parting,
+            Stage::Walking => !self.widen(means),
             Stage::Region => self.walk.is_settled() && self.branches.iter().all(Walk::is_settled),
-            Stage::Putting => return (self.puts.is_empty() && self.putting == 0).then_some(true),
+            Stage::Putting => self.puts.is_empty() && self.putting == 0,
         };
-        if is_over && matches!(self.goal, Goal::Put(_)) {
+        if is_over && matches!(self.goal, Goal::Put(_)) && self.stage != Stage::Putting {
             self.stage = Stage::Putting;
-            let puts = &mut self.puts;
-            self.walk.verified(|candidate| puts.push(candidate.contact));
+            let (puts, tokens) = (&mut self.puts, &self.tokens);
+            self.walk.verified(|candidate| {
+                // Who was asked on the way may have no token for us.
+                if tokens.iter().any(|(at, _)| *at == candidate.contact.at) {
+                    puts.push(candidate.contact);
+                }
+            });
             puts.reverse();
-            return puts.is_empty().then_some(true);
+            if !puts.is_empty() {
+                return Progress::Going;
+            }
         }
-        is_over.then_some(true)
+        match is_over {
+            true => Progress::Over { complete: true },
+            false => Progress::Going,
+        }
     }
 
-    /// Takes more paths if the result so far is implausible; false when it does not.
-    fn part<N: ?Sized>(&mut self, means: &Means<'_, N>) -> bool {
-        if self.has_parted {
-            return false;
-        }
-        self.has_parted = true;
+    /// Whether the result so far asks for other paths.
+    fn is_implausible<N: ?Sized>(&self, means: &Means<'_, N>) -> bool {
         let found_nothing = matches!(self.goal, Goal::Get(_)) && self.finds.is_empty();
         let is_thin = self
             .density(means)
             .is_some_and(|ratio| ratio < 1.0 / f64::from(means.config.odd));
-        (is_thin || found_nothing || self.finds.has_conflict())
-            && self.walk.part(means.config.paths)
+        !self.has_parted && (is_thin || found_nothing || self.finds.has_conflict())
+    }
+
+    /// Takes more paths from `seeds`, once; whoever is known already is left out.
+    pub(crate) fn part(&mut self, paths: u8, seeds: impl Iterator<Item = Contact<H>>) {
+        self.has_parted = true;
+        self.walk.part(paths.saturating_sub(1), seeds);
     }
 
     /// Searches the whole region if nodes crowd around the key; false when it does not.
@@ -359,9 +385,11 @@ impl<H: Copy> Task<H> {
             .widen(Distance::of_fraction(radius), means.config.region);
         let depth = (-radius.log2()).floor().max(0.0) as u32;
         let target = self.walk.target;
+        // Whoever crowds there is likely to name nobody else.
+        let crowd = (target, self.verified(means.config.k).1);
         for bit in (depth..BITS).take(BRANCHES as usize) {
-            let seeds = self.walk.answerers();
-            let branch = Walk::new(target.with_bit_turned(bit), rules(means), seeds);
+            let seeds = self.walk.proven();
+            let branch = Walk::beside(target.with_bit_turned(bit), rules(means), crowd, seeds);
             self.branches.push(branch);
         }
         true
@@ -375,6 +403,12 @@ impl<H: Copy> Task<H> {
 
     /// The size of the network, by the `k` nearest.
     fn measured(&self, k: usize) -> Option<f64> {
+        let (count, last) = self.verified(k);
+        (count >= k.min(4)).then(|| extrapolated(count, last))
+    }
+
+    /// How many of the `k` nearest answered, and how far the last of them is.
+    fn verified(&self, k: usize) -> (usize, Distance) {
         let (mut count, mut last) = (0, Distance::ZERO);
         self.walk.verified(|candidate| {
             if count < k {
@@ -382,7 +416,7 @@ impl<H: Copy> Task<H> {
                 last = self.walk.target.distance(&candidate.contact.at);
             }
         });
-        (count >= k.min(4)).then(|| extrapolated(count, last))
+        (count, last)
     }
 
     /// What came of it, and how many nodes the network has by it.

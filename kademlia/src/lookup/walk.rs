@@ -71,6 +71,8 @@ pub(super) struct Walk<H> {
     kept: usize,
     /// All candidates up to here belong to the result, not the k nearest alone.
     radius: Option<Distance>,
+    /// Nobody so near to this position is taken in.
+    shunned: Option<(Key, Distance)>,
     /// Questions under way that are not late.
     under_way: usize,
     paths: u8,
@@ -86,10 +88,27 @@ impl<H: Copy> Walk<H> {
             candidates: Vec::with_capacity(KEPT),
             kept: KEPT,
             radius: None,
+            shunned: None,
             under_way: 0,
             paths: 1,
             path_calls: [0; 8],
         };
+        for seed in seeds {
+            walk.offer(seed, 0, 0);
+        }
+        walk
+    }
+
+    /// The same, without anybody as near to `centre` as `radius`: a crowd there would else lead the
+    /// walk back to itself.
+    pub(super) fn beside(
+        target: Key,
+        rules: Rules,
+        crowd: (Key, Distance),
+        seeds: impl Iterator<Item = Contact<H>>,
+    ) -> Self {
+        let mut walk = Self::new(target, rules, core::iter::empty());
+        walk.shunned = Some(crowd);
         for seed in seeds {
             walk.offer(seed, 0, 0);
         }
@@ -103,10 +122,14 @@ impl<H: Copy> Walk<H> {
 
     /// Takes in somebody heard of; true when it is news.
     fn offer(&mut self, contact: Contact<H>, path: u8, hops: u8) -> bool {
+        let is_shunned = |(centre, radius): (Key, Distance)| centre.distance(&contact.at) <= radius;
+        if self.shunned.is_some_and(is_shunned) {
+            return false;
+        }
         let distance = self.target.distance(&contact.at);
         let place = self.place(&contact.at);
         let named = 1 << path.min(7);
-        let index = match place {
+        let mut index = match place {
             Ok(index) => {
                 if let Some(known) = self.candidates.get_mut(index) {
                     known.named |= named;
@@ -116,16 +139,20 @@ impl<H: Copy> Walk<H> {
             Err(index) => index,
         };
         if self.candidates.len() >= self.kept {
-            // The farthest that was not asked makes room, unless the newcomer is farther yet.
-            let fresh = |c: &Candidate<H>| c.state == State::Fresh;
-            let Some(last) = self.candidates.iter().rposition(fresh) else {
+            // The farthest that was not asked makes room, unless the newcomer is farther yet. Other
+            // paths begin far away.
+            let is_first = path > 0 && hops == 0;
+            let spare = |c: &Candidate<H>| c.state == State::Fresh && (c.path == 0 || c.hops > 0);
+            let Some(last) = self.candidates.iter().rposition(spare) else {
                 return false;
             };
             let farthest = self.candidates.get(last);
-            if farthest.is_some_and(|c| self.target.distance(&c.contact.at) < distance) {
+            let is_nearer = |c: &Candidate<H>| self.target.distance(&c.contact.at) < distance;
+            if !is_first && farthest.is_some_and(is_nearer) {
                 return false;
             }
             self.candidates.remove(last);
+            index -= usize::from(last < index);
         }
         let candidate = Candidate {
             contact,
@@ -134,7 +161,7 @@ impl<H: Copy> Walk<H> {
             named,
             hops,
         };
-        let index = index.min(self.candidates.len());
+        index = index.min(self.candidates.len());
         self.candidates.insert(index, candidate);
         true
     }
@@ -302,23 +329,31 @@ impl<H: Copy> Walk<H> {
         self.candidates.iter().any(waits)
     }
 
-    /// Sends the walk on more paths, `paths` in all, from contacts of ours not asked yet: two each.
-    /// False when there are none.
-    pub(super) fn part(&mut self, paths: u8) -> bool {
-        let first = self.paths;
-        let paths = paths.clamp(first, 8);
-        let mut left = usize::from(paths - first) * 2;
-        let mut path = first;
-        for candidate in &mut self.candidates {
-            if left > 0 && candidate.hops == 0 && candidate.state == State::Fresh {
-                candidate.path = path;
-                candidate.named |= 1 << path;
-                left -= 1;
-                path = if path + 1 < paths { path + 1 } else { first };
-                self.paths = self.paths.max(candidate.path + 1);
+    /// Sends the walk on `more` paths beside the first, from `seeds` that were not asked yet, in
+    /// turn. False when there are none.
+    pub(super) fn part(&mut self, more: u8, seeds: impl Iterator<Item = Contact<H>>) -> bool {
+        let more = more.min(7);
+        let mut path = 0;
+        for seed in seeds {
+            if more > 0 && (self.offer(seed, 1 + path, 0) || self.move_to(&seed.at, 1 + path)) {
+                self.paths = self.paths.max(2 + path);
+                path = (path + 1) % more;
             }
         }
-        self.paths > first
+        self.paths > 1
+    }
+
+    /// Moves a contact of ours that was not asked yet to another path.
+    fn move_to(&mut self, at: &Key, path: u8) -> bool {
+        let place = self.place(at).ok();
+        let Some(candidate) = place.and_then(|index| self.candidates.get_mut(index)) else {
+            return false;
+        };
+        let is_free = candidate.state == State::Fresh && candidate.hops == 0 && candidate.path == 0;
+        if is_free {
+            candidate.path = path;
+        }
+        is_free
     }
 
     /// Lets everybody within `radius` belong to the result, and remembers `kept` candidates.
@@ -339,13 +374,15 @@ impl<H: Copy> Walk<H> {
         });
     }
 
-    /// Those who answered.
-    pub(super) fn answerers(&self) -> impl Iterator<Item = Contact<H>> {
-        let answered = self
-            .candidates
-            .iter()
-            .filter(|c| c.state == State::Answered);
-        answered.map(|candidate| candidate.contact)
+    /// Contacts of ours and those who answered.
+    pub(super) fn proven(&self) -> impl Iterator<Item = Contact<H>> {
+        let is_proven = |c: &&Candidate<H>| match c.state {
+            State::Answered => true,
+            State::Failed => false,
+            State::Fresh | State::Asked | State::Late => c.hops == 0,
+        };
+        let proven = self.candidates.iter().filter(is_proven);
+        proven.map(|candidate| candidate.contact)
     }
 
     /// Those who were not asked, nearest first.
@@ -365,9 +402,16 @@ impl<H: Copy> Walk<H> {
             .map_or(0, |nearest| nearest.named.count_ones() as u8)
     }
 
-    /// Whom an answer may leave out: the nearest we know of.
-    pub(super) fn known(&self) -> Known {
+    /// Whom the answer of `to` may leave out: the nearest we know of. On other paths than the first
+    /// nobody, for whether they name the same is what they are asked for.
+    pub(super) fn known(&self, to: &Key) -> Known {
         let mut known = Known::default();
+        if self
+            .candidate(to)
+            .is_some_and(|candidate| candidate.path > 0)
+        {
+            return known;
+        }
         for candidate in &self.candidates {
             if !known.push(candidate.contact.at.tail()) {
                 break;

@@ -141,7 +141,9 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         self.has_left = true;
         self.serving = false;
         self.asks = Asks::default();
-        self.waiting.clear();
+        for (search, ..) in core::mem::take(&mut self.waiting) {
+            self.done.push_back((search, Box::new(Outcome::nothing())));
+        }
         while let Some(task) = self.tasks.pop() {
             self.finish(task, false);
         }

@@ -9,14 +9,18 @@ use dchat_wire::record::SignedRecord;
 use crate::call::{Answer, K, Question};
 use crate::contact::Contact;
 use crate::key::Key;
-use crate::lookup::{Goal, Means, Reply, Step, Task};
+use crate::lookup::{Goal, Means, Progress, Reply, Step, Task};
 use crate::record::Notary;
+use crate::table::Table;
 use crate::time::Time;
 
 use super::Node;
 use super::asks::UPKEEP;
 use super::calls::{Lapse, Pending, Purpose};
 use super::io::{CallId, Fault, Input, Outcome, Output, Search};
+
+/// Branches from which other paths begin.
+const BRANCHES: u32 = 8;
 
 impl<H: Copy + Ord, N: Notary> Node<H, N> {
     /// Looks for the nodes nearest to `target`.
@@ -324,8 +328,16 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             now: self.now,
             notary: &mut self.notary,
         };
-        let task = self.tasks.get_mut(index);
-        if let Some(complete) = task.and_then(|task| task.progress(&means)) {
+        let Some(task) = self.tasks.get_mut(index) else {
+            return;
+        };
+        let mut progress = task.progress(&means);
+        if progress == Progress::Parting {
+            let target = task.target();
+            task.part(self.config.paths, elsewhere(&self.table, &target));
+            progress = task.progress(&means);
+        }
+        if let Progress::Over { complete } = progress {
             let task = self.tasks.swap_remove(index);
             self.finish(task, complete);
             self.start_waiting();
@@ -353,6 +365,15 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             self.tasks = Vec::new();
         }
     }
+}
+
+/// Contacts of ours to begin other paths from: each the nearest to what the target would be with
+/// another one of its first bits. Nobody near the target has a say in who they are.
+fn elsewhere<H: Copy>(table: &Table<H>, target: &Key) -> impl Iterator<Item = Contact<H>> {
+    (0..BRANCHES).filter_map(|bit| {
+        let near = table.closest(&target.with_bit_turned(bit), 1, |entry| entry.fails() == 0);
+        near.iter().next()
+    })
 }
 
 fn reply<H>(answer: Answer<H>) -> Option<Reply<H>> {

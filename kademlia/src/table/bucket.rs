@@ -66,6 +66,8 @@ impl<H: Copy> Bucket<H> {
         }
         self.due = self.due.min(entry.due());
         self.closed.until = 0;
+        // It may have waited here: nobody stands in both lists, or it would move up a second time.
+        self.spares.retain(|spare| spare.at != entry.at);
         let place = self.entries.partition_point(|other| other.at < entry.at);
         self.entries.insert(place, entry);
     }

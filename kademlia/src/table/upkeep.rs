@@ -25,16 +25,25 @@ pub enum Missed<H> {
 }
 
 impl<H: Copy> Table<H> {
-    /// Notes a sign of life; false when it is no contact. An address that changed is taken over.
+    /// Notes a sign of life; false when it is no contact. An address that changed is taken over,
+    /// unless the limits by subnet speak against the new one: then it is a contact no more.
     pub fn hear(&mut self, contact: &Contact<H>, rtt: Option<Duration>, now: Time) -> bool {
         let Some(index) = self.index(&contact.at) else {
             return false;
         };
         let is_zone = index >= self.zone;
-        let Some(bucket) = self.buckets.get_mut(index) else {
+        let Some(bucket) = self.buckets.get(index) else {
             return false;
         };
         let Some(place) = bucket.position(&contact.at) else {
+            return false;
+        };
+        let known = bucket.entries.get(place).map(Entry::subnet);
+        if known != Some(contact.subnet) && self.is_crowded(contact, index) {
+            self.remove(&contact.at);
+            return false;
+        }
+        let Some(bucket) = self.buckets.get_mut(index) else {
             return false;
         };
         let Some(entry) = bucket.entries.get_mut(place) else {

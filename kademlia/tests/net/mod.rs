@@ -1,17 +1,21 @@
 //! A small network of nodes on virtual time: messages take as long as the pair is apart, some take a
 //! second longer because a packet was lost, and whoever is down says nothing.
 
-#![allow(unreachable_pub, dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use dchat_kademlia::call::{Answer, Question};
+use dchat_kademlia::call::{Answer, Nodes, Question};
 use dchat_kademlia::node::{Asker, CallId, Fault, Input, Node, Outcome, Output, Search};
 use dchat_kademlia::{Config, Contact, Key, Subnet, Time};
 
 /// What travels.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nothing is to be gained in a test"
+)]
 enum Event {
     Question(u32, CallId, Question),
     Answer(CallId, Answer<u32>),
@@ -21,7 +25,7 @@ enum Event {
 
 /// How a node behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Manner {
+pub(crate) enum Manner {
     Honest,
     /// Says nothing.
     Silent,
@@ -29,19 +33,19 @@ pub enum Manner {
     Colluding,
 }
 
-pub struct Net {
-    pub now: Time,
-    pub nodes: Vec<Node<u32>>,
-    pub keys: Vec<Key>,
-    pub subnets: Vec<Subnet>,
-    pub up: Vec<bool>,
-    pub manner: Vec<Manner>,
+pub(crate) struct Net {
+    pub(crate) now: Time,
+    pub(crate) nodes: Vec<Node<u32>>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) subnets: Vec<Subnet>,
+    pub(crate) up: Vec<bool>,
+    pub(crate) manner: Vec<Manner>,
     /// Nodes of different sides do not hear each other.
-    pub side: Vec<u8>,
-    pub done: BTreeMap<(u32, Search), Box<Outcome<u32>>>,
+    pub(crate) side: Vec<u8>,
+    pub(crate) done: BTreeMap<(u32, Search), Box<Outcome<u32>>>,
     /// In thousandths.
-    pub loss: u64,
-    pub questions: u64,
+    pub(crate) loss: u64,
+    pub(crate) questions: u64,
     queue: BinaryHeap<Reverse<(Time, u64)>>,
     events: BTreeMap<u64, (u32, Event)>,
     next: u64,
@@ -49,7 +53,7 @@ pub struct Net {
     seed: u64,
 }
 
-pub fn hash(parts: &[u64]) -> [u8; 32] {
+pub(crate) fn hash(parts: &[u64]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&part.to_le_bytes());
@@ -57,17 +61,17 @@ pub fn hash(parts: &[u64]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-pub fn number(parts: &[u64]) -> u64 {
+pub(crate) fn number(parts: &[u64]) -> u64 {
     u64::from_le_bytes(hash(parts)[..8].try_into().unwrap())
 }
 
-pub fn key(parts: &[u64]) -> Key {
+pub(crate) fn key(parts: &[u64]) -> Key {
     Key(hash(parts))
 }
 
 impl Net {
     /// `count` nodes that know nobody.
-    pub fn new(count: usize, config: &Config, seed: u64) -> Self {
+    pub(crate) fn new(count: usize, config: &Config, seed: u64) -> Self {
         let mut net = Self {
             now: Time(1_800_000_000_000),
             nodes: Vec::new(),
@@ -91,7 +95,7 @@ impl Net {
         net
     }
 
-    pub fn add(&mut self, config: &Config) -> u32 {
+    pub(crate) fn add(&mut self, config: &Config) -> u32 {
         let index = self.nodes.len() as u64;
         let at = key(&[self.seed, 1, index]);
         let [a, b, c, ..] = hash(&[self.seed, 2, index]);
@@ -102,7 +106,7 @@ impl Net {
         )
     }
 
-    pub fn add_at(&mut self, config: &Config, at: Key, subnet: Subnet) -> u32 {
+    pub(crate) fn add_at(&mut self, config: &Config, at: Key, subnet: Subnet) -> u32 {
         let index = self.nodes.len() as u64;
         let mut node = Node::new(config.clone(), at, hash(&[self.seed, 3, index]), self.now);
         node.handle_input(Input::Serving(true), self.now);
@@ -116,7 +120,7 @@ impl Net {
         index as u32
     }
 
-    pub fn contact(&self, index: u32) -> Contact<u32> {
+    pub(crate) fn contact(&self, index: u32) -> Contact<u32> {
         Contact {
             at: self.keys[index as usize],
             subnet: self.subnets[index as usize],
@@ -124,9 +128,17 @@ impl Net {
         }
     }
 
+    pub(crate) fn asker(&self, index: u32) -> Asker<u32> {
+        Asker {
+            subnet: self.subnets[index as usize],
+            id: self.keys[index as usize].0,
+            contact: Some(self.contact(index)),
+        }
+    }
+
     /// Fills every table as if all had been running for long: for each distance a sample of those
     /// who are there, and all of the nearest.
-    pub fn acquaint(&mut self, config: &Config) {
+    pub(crate) fn acquaint(&mut self, config: &Config) {
         let mut order: Vec<u32> = (0..self.nodes.len() as u32).collect();
         order.sort_by_key(|index| self.keys[*index as usize]);
         for index in 0..self.nodes.len() {
@@ -173,12 +185,12 @@ impl Net {
                 rest = near;
                 depth += 1;
             }
-            while self.nodes[index].poll_output().is_some() {}
+            self.drain(index as u32);
         }
     }
 
     /// Log-normal with a median of 80 ms and 250 ms at the 95th percentile.
-    pub fn rtt(&self, a: u32, b: u32) -> Duration {
+    pub(crate) fn rtt(&self, a: u32, b: u32) -> Duration {
         let pair = [self.seed, 5, u64::from(a.min(b)), u64::from(a.max(b))];
         let uniform = |n: u64| {
             (number(&[pair[0], pair[1], pair[2], pair[3], n]) >> 11) as f64 / 2f64.powi(53)
@@ -205,7 +217,7 @@ impl Net {
     }
 
     /// Takes what a node wants to do, and wakes it when it wants to be.
-    pub fn drain(&mut self, index: u32) {
+    pub(crate) fn drain(&mut self, index: u32) {
         while let Some(output) = self.nodes[index as usize].poll_output() {
             match output {
                 Output::Call { call, to, question } => {
@@ -228,7 +240,7 @@ impl Net {
     }
 
     /// Lets everything happen until `end`.
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(Reverse((at, id))) = self.queue.peek().copied()
             && at <= end
@@ -244,7 +256,7 @@ impl Net {
     }
 
     /// Runs until the lookup has ended.
-    pub fn finish(&mut self, index: u32, search: Search) -> Box<Outcome<u32>> {
+    pub(crate) fn finish(&mut self, index: u32, search: Search) -> Box<Outcome<u32>> {
         self.drain(index);
         for _ in 0..2000 {
             if let Some(outcome) = self.done.remove(&(index, search)) {
@@ -304,17 +316,18 @@ impl Net {
             }
             Manner::Honest => {}
         }
-        let asker = Asker {
-            subnet: self.subnets[from as usize],
-            id: self.keys[from as usize].0,
-            contact: Some(self.contact(from)),
-        };
+        let asker = self.asker(from);
         let now = self.now;
         Some(self.nodes[to as usize].answer(&asker, question, now))
     }
 
     /// The nodes that are really nearest, of those that are up and that `admits`.
-    pub fn nearest(&self, target: &Key, want: usize, admits: impl Fn(u32) -> bool) -> Vec<u32> {
+    pub(crate) fn nearest(
+        &self,
+        target: &Key,
+        want: usize,
+        admits: impl Fn(u32) -> bool,
+    ) -> Vec<u32> {
         let all = 0..self.nodes.len() as u32;
         let mut all: Vec<u32> = all.filter(|i| self.up[*i as usize] && admits(*i)).collect();
         let by = |i: &u32| target.distance(&self.keys[*i as usize]);

@@ -84,7 +84,7 @@ proptest! {
         let near = contacts.iter().map(|(at, _)| at.with_bit_turned(40)).take(8);
         let targets = targets.into_iter().map(key).chain([table.at()]).chain(near);
         for target in targets {
-            let admits = |handle: &u32| handle % modulus == 0;
+            let admits = |handle: &u32| handle.is_multiple_of(modulus);
             let mut wanted: Vec<_> = contacts.iter().filter(|(_, handle)| admits(handle)).collect();
             wanted.sort_by_key(|(at, _)| target.distance(at));
             let wanted: Vec<_> = wanted.iter().take(want.min(20)).map(|(at, _)| *at).collect();

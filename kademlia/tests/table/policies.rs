@@ -271,3 +271,41 @@ fn only_those_due_are_named_and_each_at_most_once_a_second() {
     assert!(at(&mut table, 160).is_empty());
     assert_eq!(at(&mut table, 300).len(), 2);
 }
+
+#[test]
+fn who_moves_into_a_crowded_subnet_is_a_contact_no_more() {
+    let mut table = table(Config::default());
+    for number in 1..=3 {
+        table.admit(&contact(key(number), number as u32), None, START);
+    }
+    let moved = |number: u64| Contact {
+        subnet: subnet(77),
+        ..contact(key(number), number as u32)
+    };
+    assert!(table.hear(&moved(1), None, after(1)));
+    assert!(table.hear(&moved(2), None, after(1)));
+    assert!(!table.hear(&moved(3), None, after(1)));
+    assert!(table.entry(&key(3)).is_none());
+    assert_eq!(table.len(), 2);
+}
+
+#[test]
+fn a_spare_that_gets_a_place_is_no_spare_any_more() {
+    let mut table = table(Config::default());
+    let old = full_bucket(&mut table);
+    let spare = contact(key_at(table.at(), 4, &[true, true, true], 3000), 3000);
+    table.admit(&spare, None, after(30));
+    table.remove(&old[0].at);
+    assert!(table.entry(&spare.at).is_some());
+    let again = contact(key_at(table.at(), 4, &[true, true, true], 3001), 3001);
+    table.admit(&again, None, after(31));
+    kill(&mut table, &old[1]);
+    assert!(table.entry(&again.at).is_some());
+    table.admit(&old[1], None, after(32));
+    kill(&mut table, &old[2]);
+    let places: Vec<_> = table.iter().map(|entry| entry.at).collect();
+    let mut unique = places.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(places.len(), unique.len());
+}
