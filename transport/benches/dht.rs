@@ -106,7 +106,9 @@ async fn acquaintance() {
 /// Bytes and packets that the loopback interface has received.
 fn loopback() -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/net/dev").unwrap();
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("lo:"));
+    let line = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("lo:"));
     let mut fields = line.unwrap().split_whitespace();
     let mut field = || fields.next().unwrap().parse().unwrap();
     (field(), field())

@@ -205,7 +205,10 @@ async fn twenty_nodes_find_put_and_get() {
         let found = within(members[asker].dht.find(at)).await.unwrap();
         assert_eq!(found.nodes[0].peer, members[12].node.peer());
         assert!(found.nodes.is_sorted_by_key(|node| node.at.distance(&at)));
-        assert!(found.nodes.len() >= 18 && found.effort.complete, "{found:?}");
+        assert!(
+            found.nodes.len() >= 18 && found.effort.complete,
+            "{found:?}"
+        );
     }
     // A newer one takes its place.
     let newer = Address::direct(([203, 0, 113, 8], 4001).into());
@@ -249,31 +252,40 @@ async fn who_says_goodbye_is_forgotten_at_once() {
 }
 
 #[tokio::test]
-async fn pulses_keep_nodes_known_without_connections() {
-    let quick = |seed, bootstrap: &[Address]| {
+async fn a_node_that_says_it_serves_is_admitted_by_a_pulse_and_no_dial() {
+    let members = network(2).await;
+    let first = members[0].dht.stat();
+    assert_eq!((first.contacts, first.counts.dials), (1, 0));
+    assert!(first.counts.pulse_answers >= 1);
+    assert!(members[1].dht.stat().counts.pulses_served >= 1);
+}
+
+#[tokio::test]
+async fn pulses_tell_that_a_node_is_there_without_a_connection() {
+    let brief = |seed, bootstrap: &[Address]| {
         let mut config = member_config(seed, bootstrap);
         if let Some(dht) = &mut config.dht {
             dht.serve = Serve::Always;
-            dht.limits.idle = Duration::from_millis(500);
-            dht.core.ping_sibling = Duration::from_secs(1);
-            dht.core.ping_bounds = (Duration::from_secs(1), Duration::from_secs(1));
-            dht.core.sibling_refresh = (Duration::from_secs(600), Duration::from_secs(600));
+            dht.limits.idle = Duration::from_millis(100);
         }
         member_with(config)
     };
-    let a = quick(1, &[]);
-    let b = quick(2, &[a.node.address()]);
+    let a = brief(1, &[]);
+    let b = brief(2, &[a.node.address()]);
     until(|| a.dht.stat().contacts == 1 && b.dht.stat().contacts == 1).await;
-    until(|| a.dht.stat().connections + b.dht.stat().connections == 0).await;
-    let before = [a.dht.stat().counts, b.dht.stat().counts];
-    until(|| a.dht.stat().counts.pulse_answers >= before[0].pulse_answers + 1).await;
-    until(|| b.dht.stat().counts.pulse_answers >= before[1].pulse_answers + 1).await;
-    let after = [a.dht.stat(), b.dht.stat()];
-    for (before, after) in before.iter().zip(&after) {
-        assert_eq!(after.contacts, 1);
-        assert_eq!(after.counts.dials, before.dials);
-        assert_eq!(after.counts.served, before.served);
+    for (asker, asked) in [(&a, &b), (&b, &a)] {
+        // They look around a few times at first.
+        let quiet = || asker.dht.stat().connections + asked.dht.stat().connections == 0;
+        until(quiet).await;
+        let before = asked.dht.stat().counts;
+        let rtt = within(asker.dht.ping(asked.node.peer())).await;
+        assert!(rtt.is_some());
+        let after = asked.dht.stat().counts;
+        assert_eq!(after.pulses_served, before.pulses_served + 1);
+        assert_eq!(after.served, before.served);
     }
+    let nobody = Identity::from_seed(&[99; 32]).peer_id();
+    assert_eq!(within(a.dht.ping(nobody)).await, None);
 }
 
 /// Asks on a stream, as any peer could.

@@ -19,8 +19,8 @@ use super::frames::FrameStream;
 use super::handle::{Connection, Inner, close};
 use super::streams::{self, Opened};
 use crate::congestion::{PathControl, PathId};
-use crate::endpoint::{Admitted, DialTurn, Event, Identified, Permit, Shared, VirtualAddress};
 use crate::dht::Usage;
+use crate::endpoint::{Admitted, DialTurn, Event, Identified, Permit, Shared, VirtualAddress};
 use crate::error::{CloseReason, DialError, StreamError};
 use crate::hello::{ControlReader, ControlViolation, Heard, Opening};
 use crate::limits::HELLO_TIMEOUT;
@@ -143,9 +143,7 @@ async fn give_up(
 }
 
 async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up, Failure> {
-    let Established {
-        quinn, peer, ..
-    } = established;
+    let Established { quinn, peer, .. } = established;
     if *peer == shared.us {
         return Err(Failure::Close(Code::Myself));
     }
@@ -213,7 +211,11 @@ async fn greet(
     established: &Established,
 ) -> Result<(ControlSender, Option<agent::Local>), Failure> {
     let (peer, virt) = (established.peer, established.address.virt);
-    let mut send = established.quinn.open_uni().await.map_err(|_| Failure::Over)?;
+    let mut send = established
+        .quinn
+        .open_uni()
+        .await
+        .map_err(|_| Failure::Over)?;
     let told = shared.announcement(&peer, virt);
     let candidates = shared.opening_candidates(&peer, virt);
     let (local, candidates) = candidates.unzip();

@@ -66,6 +66,17 @@ pub(super) async fn call(shared: Arc<Shared>, table: Arc<Table>, call: Call) {
     });
 }
 
+/// Asks a node for a sign of life on somebody else's account. How long it took.
+pub(super) async fn ping(
+    shared: &Arc<Shared>,
+    table: &Arc<Table>,
+    handle: Handle,
+) -> Option<Duration> {
+    let asked = attempt(shared, table, handle, &Question::Ping);
+    let answered = timeout(LONGEST, asked).await.ok()?.ok()?;
+    Some(answered.rtt)
+}
+
 async fn attempt(
     shared: &Arc<Shared>,
     table: &Arc<Table>,
@@ -81,9 +92,8 @@ async fn attempt(
         return Ok(Answered { answer, rtt });
     }
     // What answers elsewhere says nothing of the address in the table.
-    let elsewhere = |connection: Connection| {
-        seen_at(&connection).is_none_or(|at| !entry.sockets.contains(&at))
-    };
+    let elsewhere =
+        |connection: Connection| seen_at(&connection).is_none_or(|at| !entry.sockets.contains(&at));
     if ping && shared.live(&entry.peer).is_some_and(elsewhere) {
         return Err(Fault::Unreachable);
     }
@@ -98,14 +108,27 @@ async fn attempt(
         }
         (rpc::Answer::Nodes, Question::Ping) => Answer::Pong,
         (rpc::Answer::Nodes, _) => Answer::Nodes(named(table, reply.nodes, question).await),
-        (rpc::Answer::Values { records, held, token }, _) => Answer::Values {
+        (
+            rpc::Answer::Values {
+                records,
+                held,
+                token,
+            },
+            _,
+        ) => Answer::Values {
             nodes: named(table, reply.nodes, question).await,
             records: records.into_iter().map(Arc::new).collect(),
             held,
             token,
         },
         (rpc::Answer::Stored { keep_s }, _) => Answer::Stored { keep_s },
-        (rpc::Answer::Refused { reason, retry_after_s }, _) => Answer::Refused {
+        (
+            rpc::Answer::Refused {
+                reason,
+                retry_after_s,
+            },
+            _,
+        ) => Answer::Refused {
             reason,
             retry_after_s,
         },
@@ -299,7 +322,9 @@ pub(super) fn prove(
     let handle = table.look(|inner| {
         let claimed = inner.reachable(server.socket, server.other);
         let mut sockets = vec![seen];
-        let others = claimed.into_iter().filter(|at| at.is_ipv4() != seen.is_ipv4());
+        let others = claimed
+            .into_iter()
+            .filter(|at| at.is_ipv4() != seen.is_ipv4());
         sockets.extend(others.take(1));
         inner.prepare();
         let now = inner.clock.now();

@@ -203,7 +203,10 @@ async fn restore(shared: Arc<Shared>, table: Arc<Table>, mut known: Vec<KnownNod
     let positions = puzzles::positions(claims, difficulty).await;
     table.act(&shared, |inner, now| {
         for (node, at) in known.into_iter().zip(positions) {
-            let mut sockets: Vec<_> = [Some(node.socket), node.other].into_iter().flatten().collect();
+            let mut sockets: Vec<_> = [Some(node.socket), node.other]
+                .into_iter()
+                .flatten()
+                .collect();
             sockets.retain(|socket| inner.standing.takes(socket.ip()));
             let Some(at) = at.filter(|_| !sockets.is_empty()) else {
                 continue;

@@ -9,6 +9,7 @@ use dchat_wire::record::{AddressRecord, SignedRecord, kind};
 use dchat_wire::{Address, PeerId};
 
 use super::answer::{DhtStat, Effort, Evidence, Found, Got, Put};
+use super::call;
 use super::config::KnownNode;
 use super::table::{Granted, Table, Wish};
 use crate::endpoint::Shared;
@@ -99,6 +100,15 @@ impl Dht {
             direct.for_each(|address| inner.seeds.push(*address));
         });
         self.table.wake.notify_one();
+    }
+
+    /// Whether `peer`, a node that is known, is there, and how long its answer took: by pulse while a
+    /// key of an earlier connection is held, or else over a connection.
+    pub async fn ping(&self, peer: PeerId) -> Option<Duration> {
+        let handle = self
+            .table
+            .look(|inner| inner.book.of(&peer).map(|(handle, _)| handle))?;
+        call::ping(&self.shared, &self.table, handle).await
     }
 
     /// The state, for people.

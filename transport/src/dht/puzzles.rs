@@ -1,7 +1,7 @@
 //! Puzzles, away from the runtime's threads: one takes a millisecond of a processor and a mebibyte.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dchat_kademlia::Key;
 use dchat_kademlia::puzzle::{Memory, Solution, Solver};
@@ -11,16 +11,14 @@ use dchat_wire::PeerId;
 const SLICE: u32 = 32;
 
 /// Where nonces lead their nodes; `None` for those that do not solve the puzzle.
-pub(super) async fn positions(
-    claims: Vec<(PeerId, u64)>,
-    difficulty: u8,
-) -> Vec<Option<Key>> {
+pub(super) async fn positions(claims: Vec<(PeerId, u64)>, difficulty: u8) -> Vec<Option<Key>> {
     let count = claims.len();
     let work = move || {
         let Ok(mut memory) = Memory::new() else {
             return Vec::new();
         };
-        let verify = |(peer, nonce): (PeerId, u64)| memory.verify(peer.public_key(), nonce, difficulty);
+        let verify =
+            |(peer, nonce): (PeerId, u64)| memory.verify(peer.public_key(), nonce, difficulty);
         claims.into_iter().map(verify).collect()
     };
     let mut positions = tokio::task::spawn_blocking(work).await.unwrap_or_default();
@@ -30,7 +28,10 @@ pub(super) async fn positions(
 }
 
 /// Looks for a nonce that solves the puzzle of `peer`, until the guard that comes with it is dropped.
-pub(super) fn solve(peer: PeerId, difficulty: u8) -> (Wanted, impl Future<Output = Option<Solution>>) {
+pub(super) fn solve(
+    peer: PeerId,
+    difficulty: u8,
+) -> (Wanted, impl Future<Output = Option<Solution>>) {
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let seen = Arc::clone(&wanted.0);
     let work = move || {
@@ -74,7 +75,10 @@ mod tests {
         let nonce = solution.map_or(0, |solution| solution.nonce);
         let claims = vec![(peer(), nonce), (peer(), nonce.wrapping_add(1 << 40))];
         let positions = positions(claims, 2).await;
-        assert_eq!(positions.first().copied().flatten(), solution.map(|one| one.at));
+        assert_eq!(
+            positions.first().copied().flatten(),
+            solution.map(|one| one.at)
+        );
         let other = positions.get(1).copied().flatten();
         assert_ne!(other, solution.map(|one| one.at));
     }

@@ -284,7 +284,16 @@ mod tests {
             other: None,
         };
         let frame = question(&get, Key([0; 32]), Some(server.clone()));
-        let Some((Question::Get { key, want, known, have }, said)) = asked(frame) else {
+        let Some((
+            Question::Get {
+                key,
+                want,
+                known,
+                have,
+            },
+            said,
+        )) = asked(frame)
+        else {
             panic!("it is a GET");
         };
         assert_eq!((key, want, have), (Key([3; 32]), 5, vec![[1; 8]]));

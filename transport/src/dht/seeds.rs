@@ -159,7 +159,9 @@ mod tests {
                 asked.push(second);
             }
         }
-        let expected = [11, 12, 14, 18, 26, 42, 74, 101, 102, 104, 108, 116, 132, 164];
+        let expected = [
+            11, 12, 14, 18, 26, 42, 74, 101, 102, 104, 108, 116, 132, 164,
+        ];
         assert_eq!(asked, expected);
         assert!(!seeds.asks_again(3, false, start + Duration::from_secs(999)));
         assert!(seeds.due() > start + Duration::from_secs(999));

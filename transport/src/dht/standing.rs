@@ -178,9 +178,8 @@ mod tests {
         let mut standing = Standing::new(&config);
         let own: Vec<SocketAddr> = own.iter().map(|text| socket(text)).collect();
         let nat = NatStatus {
-            reachability: reached.map_or(Reachability::Unknown, |at| {
-                Reachability::Public(socket(at))
-            }),
+            reachability: reached
+                .map_or(Reachability::Unknown, |at| Reachability::Public(socket(at))),
             ..NatStatus::default()
         };
         standing.update(&own, &nat);
@@ -228,7 +227,9 @@ mod tests {
         let own = &["192.168.1.2:4001", "[2001:db8::2]:4001"];
         let node = standing(Serve::Always, own, Some("198.51.100.2:4001"));
         let claim = |to: &str, observed: Option<&str>| {
-            let claim = node.claim(7, socket(to).ip(), observed.map(socket)).unwrap();
+            let claim = node
+                .claim(7, socket(to).ip(), observed.map(socket))
+                .unwrap();
             (claim.socket.addr(), claim.other.map(Socket::addr))
         };
         let (v4, v6) = (socket("198.51.100.2:4001"), socket("[2001:db8::2]:4001"));

@@ -13,8 +13,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dchat_kademlia::node::{CallId, Input, Node, Outcome, Output, Search};
 use dchat_kademlia::call::Question;
+use dchat_kademlia::node::{CallId, Input, Node, Outcome, Output, Search};
 use dchat_kademlia::puzzle::Memory;
 use dchat_kademlia::table::Entry;
 use dchat_kademlia::{Contact, Key, Time};

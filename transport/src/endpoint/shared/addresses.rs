@@ -197,8 +197,7 @@ impl Shared {
     pub(crate) fn observed_on(&self, connection: &Connection) -> Option<Address> {
         let state = lock(&self.state);
         let live = state.registry.live(&connection.peer_id())?;
-        live.observed
-            .filter(|_| live.number == connection.number())
+        live.observed.filter(|_| live.number == connection.number())
     }
 
     /// Lets direct paths to `addrs` be tried, unless that would show ours.
