@@ -144,7 +144,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         let soft = match purpose {
             // Another one beside it would hasten nothing but the replacement of a dead one.
             Purpose::Search(_, Step::Last) => self.config.hard / 2,
-            _ => self.calls.patience(rtt, self.config.soft),
+            _ => self.calls.patience(rtt),
         };
         let times = (soft, self.config.hard);
         let call = self.calls.open((to, purpose), self.now, times);
