@@ -128,6 +128,9 @@ pub enum RelayFault {
     /// Its answers are not those of a relay, or it did not answer in time.
     #[error("it gave no answer that makes sense")]
     Nonsense,
+    /// It closed the channel before the peer had answered: the peer is gone, or hung up.
+    #[error("the channel was closed before the peer answered")]
+    ChannelClosed,
     /// The connection with it ended.
     #[error("the connection with it ended")]
     Gone,

@@ -380,7 +380,21 @@ async fn attempt(
         .quinn
         .connect_with(config, address.virt, NAME)
         .map_err(|error| internal(&error))?;
-    let quinn = match timeout(HANDSHAKE_TIMEOUT, connecting).await {
+    let ended = async {
+        match &channel {
+            Some(channel) => channel.ended().await,
+            None => core::future::pending().await,
+        }
+    };
+    let handshake = tokio::select! {
+        handshake = timeout(HANDSHAKE_TIMEOUT, connecting) => handshake,
+        // Nothing more can come over it.
+        reason = ended => {
+            let relay = expected.map_or(addr, |peer| addr.of(peer));
+            return Err(DialError::RelayUnusable { relay, reason });
+        }
+    };
+    let quinn = match handshake {
         Ok(Ok(quinn)) => quinn,
         Ok(Err(error)) => {
             return Err(match failure.get() {

@@ -339,8 +339,14 @@ impl Endpoint {
                 connection.close(Code::Done);
             }
         }
+        let heard = async {
+            if let Some(server) = &self.shared.relay_server {
+                server.quiesce().await;
+            }
+        };
+        let quiet = async { tokio::join!(relay::client::quiesce(&self.shared), heard) };
         // Whatever has not left by then does not matter.
-        let _ = tokio::time::timeout(deadline / 2, relay::client::quiesce(&self.shared)).await;
+        let _ = tokio::time::timeout(deadline / 2, quiet).await;
         close(&self.shared);
         let discovery = crate::sync::lock(&self._life.discovery).take();
         let nat = crate::sync::lock(&self._life.nat).take();

@@ -12,7 +12,7 @@ use quinn_proto::{
     RandomConnectionIdGenerator, TokenStore,
 };
 
-use crate::congestion::{PathControl, recommended_transport_config};
+use crate::congestion::{PathControl, carrying_transport_config, recommended_transport_config};
 use crate::entropy::Entropy;
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE, Limits};
 use crate::tls::{Failure, Tls, TlsError};
@@ -51,12 +51,10 @@ pub(crate) struct ConnectionSettings {
 pub(crate) enum Use {
     /// Its own streams.
     Peer,
-    /// The packets of others as well, over a path that should carry whole ones.
+    /// The packets of others as well.
     Relay,
-    /// The same, after that turned out to be too much for the path.
-    NarrowRelay,
-    /// A few questions of the DHT. Their packets stay small: looking for larger ones takes four
-    /// padded packets of each side, more than all the rest.
+    /// A few questions of the DHT. Their packets stay small: looking for larger ones takes padded
+    /// packets of each side, more than all the rest.
     Table,
 }
 
@@ -64,14 +62,6 @@ pub(crate) enum Use {
 /// so this tells an accepter what the connection is for while it can still choose its settings. One
 /// that does not know wastes some packets.
 const TABLE_CID: usize = 18;
-
-/// UDP payload a dial to a relay begins with, so that whole packets of 1,200 bytes fit from the start
-/// and discovery has little left to do. Every path of Ethernet and its tunnels carries it.
-const RELAY_MTU: u16 = 1350;
-/// UDP payload below which such a connection does not fall: a packet of 1,200 bytes, the channel's
-/// header, QUIC's and its tag fit. Congestion once looked like a smaller path and cut every packet in
-/// two.
-const RELAY_MIN_MTU: u16 = 1280;
 
 impl ConnectionSettings {
     pub(crate) fn new(
@@ -140,12 +130,13 @@ impl ConnectionSettings {
     }
 
     fn transport(&self, control: &PathControl, purpose: Use) -> quinn::TransportConfig {
-        let mut config = recommended_transport_config(control);
+        let mut config = match purpose {
+            Use::Relay => carrying_transport_config(control),
+            Use::Peer if self.relays => carrying_transport_config(control),
+            Use::Peer | Use::Table => recommended_transport_config(control),
+        };
         if self.relays {
             config.datagram_send_buffer_size(crate::relay::server::BUFFER);
-        }
-        if purpose == Use::Relay {
-            config.initial_mtu(RELAY_MTU).min_mtu(RELAY_MIN_MTU);
         }
         if purpose == Use::Table {
             config.mtu_discovery_config(None);

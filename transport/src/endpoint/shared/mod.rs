@@ -92,6 +92,8 @@ struct State {
     keeper: Keeper,
     /// Our own direct addresses.
     direct: Vec<Address>,
+    /// Those that gateways opened for us.
+    mapped: Vec<Address>,
     /// Those at which relays pass on connections to us.
     circuits: Vec<Address>,
     /// What trusted peers may probe.
@@ -130,6 +132,7 @@ impl Shared {
                 parts.entropy.derive("keeper"),
             ),
             direct: Vec::new(),
+            mapped: Vec::new(),
             circuits: Vec::new(),
             candidates: OwnCandidates::default(),
             dialing: BTreeSet::new(),
