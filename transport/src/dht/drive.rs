@@ -89,7 +89,10 @@ pub(crate) async fn drive(shared: Arc<Shared>, table: Arc<Table>, known: Vec<Kno
                 close_unused(&shared, &table);
             }
             Some(_) = meetings.join_next(), if !meetings.is_empty() => {}
-            () = &mut closing => return,
+            () = &mut closing => {
+                table.act(&shared, |inner, now| inner.node.leave(now));
+                return;
+            }
         }
     }
 }

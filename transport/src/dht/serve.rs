@@ -23,6 +23,10 @@ use crate::endpoint::Shared;
 /// Wait until a claim may be checked; a thousand a second are.
 const CHECK: Duration = Duration::from_millis(500);
 
+/// Wait before saying that there are too many questions. Its stream stays open so long, of which a
+/// peer has 80: so a flood takes no more than 800 streams a second of each connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The answer to a peer's question; `None` when we have no part in the DHT, or it is no question.
 pub(crate) async fn serve(
     shared: &Arc<Shared>,
@@ -47,7 +51,7 @@ pub(crate) async fn serve(
     let ip = counted_at(connection);
     let id = *connection.peer_id().public_key();
     let ours = table.claim(shared, connection);
-    table.act(shared, |inner, now| {
+    let answer = table.act(shared, |inner, now| {
         let contact = usage.proven().and_then(|handle| inner.contact(handle));
         let subnet = inner.standing.subnet(ip);
         let asker = Asker {
@@ -58,7 +62,11 @@ pub(crate) async fn serve(
         let answer = inner.node.answer(&asker, &question, now);
         inner.counts.served += 1;
         frame(inner, answer, || usage.say(ours))
-    })
+    });
+    if matches!(&answer, Some(Frame::DhtRefused(no)) if no.reason == Refusal::TooMany) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    answer
 }
 
 /// Looks into what an asker says of itself. False when its puzzle is not solved.

@@ -335,7 +335,6 @@ impl Table {
                 lookups: stat.searches + stat.queued,
                 connections,
                 counts: inner.counts,
-                ..DhtStat::default()
             }
         })
     }
