@@ -32,6 +32,7 @@ pub(crate) struct Known {
 }
 
 const SIGNERS: usize = 4;
+const CROWD: usize = 80;
 const SEQUENCES: usize = 3;
 const VARIANTS: usize = 3;
 /// An address, a relay of a topic, a member of a group with one of two slots.
@@ -49,7 +50,12 @@ static POOL: LazyLock<Vec<Known>> = LazyLock::new(|| {
             }
         }
     }
-    // Of them, one each that nobody signed.
+    // More relays than there is room for under one key.
+    for signer in SIGNERS..SIGNERS + CROWD {
+        let identity = samples::identity(60 + signer as u8);
+        pool.push(known(&identity, signer, 1, 0, 0));
+    }
+    // Of the first, one each that nobody signed.
     for index in 0..SIGNERS * KINDS {
         let forged = &pool[index * SEQUENCES * VARIANTS];
         let mut signature = forged.record.signature;

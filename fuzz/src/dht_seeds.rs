@@ -99,6 +99,10 @@ fn stores(add: &mut Add<'_>) {
     ] {
         add("dht_store", name, [&[0], script.as_slice()].concat());
     }
+    // Everybody relays, from three subnets and from none.
+    let crowd = steps(256, |n| vec![0, n, n & 7 | n % 3 % 2 * 16]);
+    let crowd = [crowd, steps(20, |n| vec![4, 40, 1, n])].concat();
+    add("dht_store", "crowd", [&[2], crowd.as_slice()].concat());
     let round = |count: u8, first: u8| vec![6, count, first, 1, 40];
     let answers = steps(40, |n| vec![7, n % 4, n % 6, 3, n, n + 7, n + 50, n]);
     let long = [5, 0xff, 13].as_slice();

@@ -13,7 +13,7 @@ use dchat_wire::dht::Refusal;
 use crate::dht_records::{self as records, Known, START};
 use crate::script::Script;
 
-/// Input: whether records are repaired, then a script of puts, questions, neighbours and time.
+/// Input: whether records are repaired and how much room there is, then a script of puts, questions, neighbours and time.
 ///
 /// Only what is signed, in time and under its key is held, and of one name the newest, with at most
 /// one other of the same sequence; a put is refused for a reason that holds, and then nothing
@@ -24,7 +24,7 @@ use crate::script::Script;
 /// When it is not so.
 pub fn dht_store(data: &[u8]) {
     let mut script = Script::new(data);
-    let mut world = World::new(script.flag());
+    let mut world = World::new(script.u8());
     let mut steps = 0;
     while let Some(step) = script.step() {
         steps += 1;
@@ -48,6 +48,16 @@ const LIMITS: Limits = Limits {
     burst: 20,
     per_second: 2,
     far_seconds: 600,
+    topic_subnet: 3,
+};
+
+/// Room for more than a topic holds.
+const ROOMY: Limits = Limits {
+    bytes: 512 * 1024,
+    writer_records: 256,
+    writer_bytes: 256 * 1024,
+    burst: 400,
+    ..LIMITS
 };
 
 /// A record as the naive store holds it.
@@ -59,6 +69,7 @@ struct Held {
 }
 
 struct World {
+    limits: Limits,
     store: Store,
     held: Vec<Held>,
     now: u64,
@@ -67,12 +78,14 @@ struct World {
 }
 
 impl World {
-    fn new(with_repair: bool) -> Self {
+    fn new(choice: u8) -> Self {
+        let limits = if choice & 2 == 0 { LIMITS } else { ROOMY };
         Self {
-            store: Store::new(LIMITS),
+            limits,
+            store: Store::new(limits).with_seed(11),
             held: Vec::new(),
             now: START + 60_000,
-            repair: with_repair.then(|| Repair::new(Key([3; 32]), 7)),
+            repair: (choice & 1 == 1).then(|| Repair::new(Key([3; 32]), 7)),
             asked: Vec::new(),
         }
     }
@@ -152,6 +165,7 @@ impl World {
                 assert!(kept.new && known.is_signed && rivals == 0);
                 let Held { until, .. } = self.insert(known, put, false);
                 assert_eq!(u64::from(kept.keep_s), (*until - self.now) / 1000);
+                self.give_way(known);
             }
             Err(refused) => match refused.reason {
                 Refusal::Conflict => {
@@ -172,6 +186,35 @@ impl World {
         }
     }
 
+    /// Under a crowded topic another record may have made room.
+    fn give_way(&mut self, new: &'static Known) {
+        if self.store.len() == self.held.len() {
+            return;
+        }
+        let is_held = |held: &Held| {
+            self.store
+                .records()
+                .any(|(_, record, _)| **record == *held.known.record)
+        };
+        let gone: Vec<_> = self
+            .held
+            .iter()
+            .filter(|held| !is_held(held))
+            .map(|held| held.known.name)
+            .collect();
+        let under = self
+            .held
+            .iter()
+            .filter(|held| held.known.key == new.key)
+            .count();
+        assert!(
+            new.kind == 4 && under == 65 && !gone.contains(&new.name),
+            "{gone:?} gave way"
+        );
+        assert!(gone.iter().all(|name| *name == gone[0]));
+        self.held.retain(|held| held.known.name != gone[0]);
+    }
+
     fn of_name(&self, known: &'static Known, key: Key) -> impl Iterator<Item = &Held> {
         let now = self.now;
         self.held
@@ -185,7 +228,7 @@ impl World {
             self.held
                 .retain(|held| held.known.name != known.name || held.known.key != put.key);
         }
-        let far = self.now + u64::from(LIMITS.far_seconds) * 1000;
+        let far = self.now + u64::from(self.limits.far_seconds) * 1000;
         self.held.push(Held {
             known,
             writer: put.writer,
@@ -325,7 +368,7 @@ impl World {
     }
 
     fn check(&self) {
-        assert!(self.store.bytes() <= LIMITS.bytes);
+        assert!(self.store.bytes() <= self.limits.bytes);
         let now = Time(self.now);
         for (key, record, until) in self.store.records() {
             let known = records::find(record).unwrap();
@@ -349,10 +392,13 @@ impl World {
                 (of.clone().count(), of.map(bytes).sum::<u32>())
             };
             let writer = of(|one, other| one.writer.id == other.writer.id);
-            assert!(writer.0 <= LIMITS.writer_records.into() && writer.1 <= LIMITS.writer_bytes);
+            assert!(
+                writer.0 <= self.limits.writer_records.into()
+                    && writer.1 <= self.limits.writer_bytes
+            );
             let subnet = of(|one, other| one.writer.subnet == other.writer.subnet);
-            let is_within =
-                subnet.0 <= LIMITS.subnet_records.into() && subnet.1 <= LIMITS.subnet_bytes;
+            let is_within = subnet.0 <= self.limits.subnet_records.into()
+                && subnet.1 <= self.limits.subnet_bytes;
             assert!(is_within || held.writer.subnet.is_exempt());
             let name = of(|one, other| {
                 one.known.name == other.known.name && one.known.key == other.known.key
@@ -362,7 +408,7 @@ impl World {
             assert!(key.0 <= if held.known.kind == 1 { 2 } else { 64 });
         }
         assert_eq!((all, far), (self.store.bytes(), self.store.far_bytes()));
-        assert!(far <= LIMITS.far_bytes);
+        assert!(far <= self.limits.far_bytes);
     }
 
     fn end(mut self) {

@@ -13,15 +13,15 @@ const INVITE_PROOF: &str = "dchat/1 2026-11 invite proof";
 const INVITE_CHECK: &str = "dchat/1 2026-11 invite checksum";
 const RESET_KEY: &str = "dchat/1 2026-11 stateless reset key";
 const PROBE: &str = "dchat/1 2026-11 path probe";
-const POSITION: &str = "dchat/1 2026-11 dht position";
-const DHT_KEY: &str = "dchat/1 2026-11 dht key";
-const RECORD: &str = "dchat/1 2026-11 record digest";
-const BLINDED_SIGNER: &str = "dchat/1 2026-11 blinded signer";
-const BLINDED_SEAL: &str = "dchat/1 2026-11 blinded seal";
-const PULSE: &str = "dchat/1 2026-11 pulse";
+pub(super) const POSITION: &str = "dchat/1 2026-11 dht position";
+pub(super) const DHT_KEY: &str = "dchat/1 2026-11 dht key";
+pub(super) const RECORD: &str = "dchat/1 2026-11 record digest";
+pub(super) const BLINDED_SIGNER: &str = "dchat/1 2026-11 blinded signer";
+pub(super) const BLINDED_SEAL: &str = "dchat/1 2026-11 blinded seal";
+pub(super) const PULSE: &str = "dchat/1 2026-11 pulse";
 
 /// `derive(context, parts)`.
-fn derive(context: &str, parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn derive(context: &str, parts: &[&[u8]]) -> [u8; 32] {
     blake3::derive_key(context, &parts.concat())
 }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod advert;
+mod blinded;
 mod certificate;
 mod chat_open;
 mod close_code;
@@ -19,10 +20,13 @@ mod padding;
 mod parcel;
 mod peer_id;
 mod ping;
+mod position;
 mod probe;
+mod pulse;
 mod record;
 mod relay;
 mod signature;
+mod stored;
 mod stream;
 mod undecryptable;
 mod version;
@@ -52,6 +56,10 @@ pub fn all() -> Vec<Suite> {
         relay::suite(),
         dht::suite(),
         advert::suite(),
+        position::suite(),
+        stored::suite(),
+        blinded::suite(),
+        pulse::suite(),
         close_code::suite(),
         chat_open::suite(),
         envelope::suite(),
