@@ -189,6 +189,7 @@ pub(super) async fn ask(
     table.keep_key(&connection);
     let usage = &connection.inner().usage;
     let in_use = usage.begin();
+    table.look(|inner| inner.counts.asked += 1);
     let began = Instant::now();
     let stream = match stream {
         Some(stream) => Some(stream),

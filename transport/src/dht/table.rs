@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use dchat_kademlia::call::Question;
 use dchat_kademlia::node::{CallId, Input, Node, Outcome, Output, Search};
-use dchat_kademlia::puzzle::Memory;
 use dchat_kademlia::table::Entry;
 use dchat_kademlia::{Contact, Key, Time};
 use dchat_wire::PeerId;
@@ -30,6 +29,7 @@ use super::call;
 use super::clock::Clock;
 use super::config::{DhtConfig, DhtLimits, KnownNode};
 use super::pulse::Pulses;
+use super::puzzles;
 use super::seeds::Seeds;
 use super::standing::Standing;
 use crate::connection::Connection;
@@ -515,12 +515,7 @@ impl Inner {
 impl Position {
     /// The position of the nonce in `config`, if it solves the puzzle, or else that of nonce 0.
     fn first(us: &PeerId, config: &DhtConfig) -> Self {
-        let mut memory = Memory::new().ok();
-        let mut verify = |nonce, difficulty| {
-            memory
-                .as_mut()
-                .and_then(|memory| memory.verify(us.public_key(), nonce, difficulty))
-        };
+        let verify = |nonce, difficulty| puzzles::position(us, nonce, difficulty);
         let nonce = config.nonce.unwrap_or(0);
         if let Some(at) = verify(nonce, config.difficulty) {
             return Self {
