@@ -329,18 +329,31 @@ impl<H: Copy> Walk<H> {
         self.candidates.iter().any(waits)
     }
 
-    /// Sends the walk on `more` paths beside the first, from `seeds` that were not heard of yet, in
+    /// Sends the walk on `more` paths beside the first, from `seeds` that were not asked yet, in
     /// turn. False when there are none.
     pub(super) fn part(&mut self, more: u8, seeds: impl Iterator<Item = Contact<H>>) -> bool {
         let more = more.min(7);
         let mut path = 0;
         for seed in seeds {
-            if more > 0 && self.offer(seed, 1 + path, 0) {
+            if more > 0 && (self.offer(seed, 1 + path, 0) || self.move_to(&seed.at, 1 + path)) {
                 self.paths = self.paths.max(2 + path);
                 path = (path + 1) % more;
             }
         }
         self.paths > 1
+    }
+
+    /// Moves a contact of ours that was not asked yet to another path.
+    fn move_to(&mut self, at: &Key, path: u8) -> bool {
+        let place = self.place(at).ok();
+        let Some(candidate) = place.and_then(|index| self.candidates.get_mut(index)) else {
+            return false;
+        };
+        let is_free = candidate.state == State::Fresh && candidate.hops == 0 && candidate.path == 0;
+        if is_free {
+            candidate.path = path;
+        }
+        is_free
     }
 
     /// Lets everybody within `radius` belong to the result, and remembers `kept` candidates.

@@ -62,6 +62,9 @@ fn nearest_first<H: Copy>(
         return entries.first().is_none_or(see);
     };
     let split = first.at.common_prefix(&last.at);
+    if split >= BITS {
+        return entries.iter().all(see);
+    }
     let middle = entries.partition_point(|entry| !entry.at.bit(split));
     let (zeros, ones) = entries.split_at(middle);
     let (near, far) = match target.bit(split) {

@@ -67,14 +67,13 @@ fn when_the_first_steps_are_hostile_the_density_gives_it_away_and_other_paths_ar
         maintain: false,
         ..Config::default()
     };
-    // A newcomer knows its neighbours and a few elsewhere; those it asks first, and a twentieth of
-    // all, are of one kind.
+    // A newcomer knows its neighbours and three elsewhere, and those and a sixth of all are of one
+    // kind.
     let newcomer = net.add(&config);
     let at = net.keys[newcomer as usize];
     let target = at.with_bit_turned(0).with_bit_turned(3);
     let mut known = net.nearest(&at, 40, |other| other != newcomer);
     let hostile = net.nearest(&target, 3, |_| true);
-    known.extend(net.nearest(&target.with_bit_turned(1), 3, |_| true));
     known.extend(&hostile);
     for other in known {
         let seen = Input::Seen {
@@ -85,7 +84,7 @@ fn when_the_first_steps_are_hostile_the_density_gives_it_away_and_other_paths_ar
         net.nodes[newcomer as usize].handle_input(seen, net.now);
     }
     for other in (7..600)
-        .step_by(20)
+        .step_by(6)
         .chain(hostile.iter().map(|other| *other as usize))
     {
         net.manner[other] = Manner::Colluding;

@@ -190,6 +190,7 @@ fn records_outlive_their_publisher_and_half_of_their_holders() {
     net.acquaint(&config);
     let (key, record) = record(&net, 9, 1, 4001);
     put(&mut net, 0, key, &record);
+    net.run(Duration::from_secs(900));
     net.up[0] = false;
     for node in net.nearest(&key, 20, |_| true).into_iter().step_by(2) {
         net.up[node as usize] = false;

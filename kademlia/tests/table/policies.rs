@@ -288,3 +288,24 @@ fn who_moves_into_a_crowded_subnet_is_a_contact_no_more() {
     assert!(table.entry(&key(3)).is_none());
     assert_eq!(table.len(), 2);
 }
+
+#[test]
+fn a_spare_that_gets_a_place_is_no_spare_any_more() {
+    let mut table = table(Config::default());
+    let old = full_bucket(&mut table);
+    let spare = contact(key_at(table.at(), 4, &[true, true, true], 3000), 3000);
+    table.admit(&spare, None, after(30));
+    table.remove(&old[0].at);
+    assert!(table.entry(&spare.at).is_some());
+    let again = contact(key_at(table.at(), 4, &[true, true, true], 3001), 3001);
+    table.admit(&again, None, after(31));
+    kill(&mut table, &old[1]);
+    assert!(table.entry(&again.at).is_some());
+    table.admit(&old[1], None, after(32));
+    kill(&mut table, &old[2]);
+    let places: Vec<_> = table.iter().map(|entry| entry.at).collect();
+    let mut unique = places.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(places.len(), unique.len());
+}
