@@ -15,7 +15,7 @@
 //! The layers, from the bottom: [`codec`] encodes bodies, [`frame`] delimits them on a stream,
 //! [`sign`] and [`record`] make them provable, and one module per subject ([`hello`], [`identify`],
 //! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`],
-//! [`dht`], [`invite`]) gives the bodies themselves.
+//! [`dht`], [`pulse`], [`invite`]) gives the bodies themselves.
 
 pub mod address;
 pub mod advert;
@@ -36,6 +36,7 @@ pub mod nat;
 pub mod parcel;
 pub mod ping;
 pub mod probe;
+pub mod pulse;
 pub mod record;
 pub mod relay;
 pub mod sign;

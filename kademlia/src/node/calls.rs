@@ -53,19 +53,18 @@ pub(super) struct Calls<H> {
     slow: f32,
 }
 
-impl<H> Default for Calls<H> {
-    fn default() -> Self {
+impl<H: Copy> Calls<H> {
+    /// None; until there are answers, they are expected to take as long as `soft`.
+    pub(super) fn new(soft: Duration) -> Self {
         Self {
             pending: Vec::new(),
             next: 0,
             asked: 0,
             for_searches: 0,
-            slow: 0.0,
+            slow: soft.as_secs_f32() * 1000.0,
         }
     }
-}
 
-impl<H: Copy> Calls<H> {
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
@@ -86,11 +85,10 @@ impl<H: Copy> Calls<H> {
 
     /// How long somebody may take whose round trip is `rtt`: a handshake, the question, and some time to
     /// think; or as long as nine of ten others.
-    pub(super) fn patience(&self, rtt: Option<Duration>, otherwise: Duration) -> Duration {
+    pub(super) fn patience(&self, rtt: Option<Duration>) -> Duration {
         match rtt {
             Some(rtt) => 2 * rtt + Duration::from_millis(100),
-            None if self.slow > 0.0 => Duration::from_secs_f32(self.slow / 1000.0),
-            None => otherwise,
+            None => Duration::from_secs_f32(self.slow / 1000.0),
         }
     }
 
@@ -135,10 +133,6 @@ impl<H: Copy> Calls<H> {
     /// ten are below it in the long run.
     pub(super) fn took(&mut self, time: Duration) {
         let sample = time.as_secs_f32() * 1000.0;
-        if self.slow == 0.0 {
-            self.slow = 2.0 * sample + 100.0;
-            return;
-        }
         let step = self.slow / 16.0 + 1.0;
         self.slow += if sample > self.slow {
             0.9 * step

@@ -105,14 +105,13 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         let upkeep = Upkeep::new(&config, now);
         Self {
             table: Table::new(Arc::clone(&config), at),
-            config,
             notary,
             now,
             size: Size::default(),
             estimate: None,
             serving: false,
             has_left: false,
-            calls: Calls::default(),
+            calls: Calls::new(config.soft),
             tasks: Vec::new(),
             waiting: VecDeque::new(),
             next_search: 0,
@@ -124,6 +123,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             repair: Repair::new(at, rng.word()),
             tokens,
             rng,
+            config,
             answered: 0,
             refused: 0,
         }

@@ -94,6 +94,8 @@ pub(super) async fn follow(
         if last {
             let _ = send.finish();
             let _ = frames.recv().stop(VarInt::from_u32(0));
+            // The last word has arrived, or nobody is there to hear it.
+            let _ = send.stopped().await;
             return;
         }
     }

@@ -290,7 +290,7 @@ by_hand!(InviteProof, 48, |hand| { invite: hand.array()?, mac: hand.array()? });
 by_hand!(ChatOpen, 97, |hand| {
     name: hand.text()?,
     invite: hand.option(InviteProof::read)?,
-    device: SignedRecord::read(hand)?,
+    device: ByHand::read(hand)?,
     sessions: hand.list(32, Hand::array)?,
     extensions: hand.extensions()?,
 });
@@ -333,7 +333,7 @@ by_hand!(Invite, 185, |hand| {
     expires_at: hand.u64()?,
     name: hand.text()?,
     addresses: hand.items()?,
-    device: SignedRecord::read(hand)?,
+    device: ByHand::read(hand)?,
     extensions: hand.extensions()?,
 });
 by_hand!(Head, 88, |hand| {
@@ -426,7 +426,7 @@ by_hand!(RelayReserved, 90, |hand| {
     lifetime_s: hand.u32()?,
     channels: hand.u16()?,
     bytes_per_s: hand.u32()?,
-    voucher: SignedRecord::read(hand)?,
+    voucher: ByHand::read(hand)?,
     extensions: hand.extensions()?,
 });
 by_hand!(Voucher, 40, |hand| { peer: hand.peer()?, extensions: hand.extensions()? });
@@ -490,7 +490,7 @@ by_hand!(DhtValues, 43, |hand| {
 by_hand!(DhtPut, 128, |hand| {
     key: hand.array()?,
     token: hand.array()?,
-    record: SignedRecord::read(hand)?,
+    record: ByHand::read(hand)?,
     extensions: hand.extensions()?,
 });
 by_hand!(DhtStored, 12, |hand| { keep_s: hand.u32()?, extensions: hand.extensions()? });

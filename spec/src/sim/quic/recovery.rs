@@ -113,10 +113,17 @@ impl Recovery {
     }
 
     /// The probe timeout expired: the frames of the oldest packets, which stay under way, each in a
-    /// packet of its own.
+    /// packet of its own. Those of the handshake come first, as its packet number spaces do in QUIC
+    /// (RFC 9002 §6.2.2.1): without them the other end can read nothing else.
     pub(super) fn probe(&mut self) -> Vec<Vec<Frame>> {
         self.timeouts += 1;
-        let oldest = self.sent.values().take(PROBES);
+        let of_handshake = |sent: &&Sent| {
+            let mut frames = sent.frames.iter();
+            frames.any(|frame| matches!(frame, Frame::Crypto { .. }))
+        };
+        let handshake = self.sent.values().filter(of_handshake);
+        let rest = self.sent.values().filter(|sent| !of_handshake(sent));
+        let oldest = handshake.chain(rest).take(PROBES);
         oldest.map(|sent| sent.frames.clone()).collect()
     }
 

@@ -59,6 +59,15 @@ impl Channel {
         self.0.link.connection.peer_id()
     }
 
+    /// Returns once packets can no longer go over it, and says why.
+    pub(crate) async fn ended(&self) -> RelayFault {
+        self.0.link.carry.until_closed(self.0.number).await;
+        match self.0.link.is_over() {
+            true => RelayFault::Gone,
+            false => RelayFault::ChannelClosed,
+        }
+    }
+
     /// Whether packets can go over it.
     pub(super) fn is_open(&self) -> bool {
         !self.0.link.is_over() && self.0.link.carry.is_open(self.0.number)
@@ -128,7 +137,6 @@ async fn reach(
         return Ok(link);
     }
     let dialed = dial_boxed(shared, relay, &[Address::direct(socket)]).await;
-    shared.relays.dialed(&relay, dialed.is_ok());
     let connection = dialed.map_err(|error| RelayFault::Unreachable(Box::new(error)))?;
     if !link(shared, &connection) {
         return Err(RelayFault::Nested);

@@ -34,6 +34,7 @@ pub(crate) async fn serve(
     server.up(conn, connection.peer_id(), ip, quinn);
     let stream = StreamId::theirs(VarInt::from(send.id()).into_inner());
     let orders = server.register(conn, stream);
+    let _following = server.following();
     Machine::frame(server, conn, stream, first);
     let frames = FrameStream::new(recv, reader);
     follow(server, conn, stream, send, frames, orders).await;
