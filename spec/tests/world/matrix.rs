@@ -156,3 +156,16 @@ fn both_sides_of_every_relayed_pair_know_why() {
     // Pairs with port blocks stay relayed in half of their runs.
     assert!(exhausted >= 10, "{exhausted}");
 }
+
+#[test]
+fn a_pair_is_reached_although_the_last_flight_of_the_handshake_is_lost() {
+    // Found by dchat-sim: only the first flight, which had arrived, was probed for.
+    let [ei_apd, v6] =
+        ["ei-apd", "v6-firewall"].map(|name| Profile::named(name).expect("a profile"));
+    let weather = Weather {
+        reorder: 0.0,
+        ..STORMY
+    };
+    let run = run((ei_apd, v6), 469, weather);
+    assert!(run.reachable, "{run:?}");
+}
