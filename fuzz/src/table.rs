@@ -43,8 +43,6 @@ struct Model {
     /// Everybody who was ever offered, as long as nobody was lost.
     offered: Option<Vec<Key>>,
     is_limited: bool,
-    /// Whether somebody moved to another subnet: limits apply when one comes in.
-    has_moved: bool,
 }
 
 impl Model {
@@ -71,7 +69,6 @@ impl Model {
             known: BTreeMap::new(),
             offered: Some(Vec::new()),
             is_limited: choice & 2 != 0,
-            has_moved: false,
         }
     }
 
@@ -156,28 +153,28 @@ impl Model {
         let told = self.table.admit(&contact, rtt, self.now);
         match told {
             Admission::Ourselves => assert_eq!(contact.at, self.at),
-            Admission::Known => {
-                assert!(was);
-                let before = self
-                    .known
-                    .insert(contact.at, (contact.subnet, contact.handle));
-                self.has_moved |= before.is_some_and(|(subnet, _)| subnet != contact.subnet);
-            }
-            Admission::Added => {
-                assert!(!was);
-                self.known
-                    .insert(contact.at, (contact.subnet, contact.handle));
-            }
-            Admission::Replaced(old) => {
-                assert!(!was && self.known.remove(&old.at).is_some());
-                self.known
-                    .insert(contact.at, (contact.subnet, contact.handle));
-            }
+            Admission::Known => assert!(was),
+            Admission::Added => assert!(!was),
+            Admission::Replaced(old) => assert!(!was && self.known.contains_key(&old.at)),
             Admission::Full(oldest) => {
                 assert!(!was);
                 assert!(oldest.is_none_or(|oldest| self.known.contains_key(&oldest.at)));
             }
-            Admission::Crowded => assert!(!was && self.is_limited),
+            Admission::Crowded => assert!(self.is_limited),
+        }
+        let is_in = matches!(
+            told,
+            Admission::Added | Admission::Replaced(_) | Admission::Known
+        );
+        assert_eq!(self.table.entry(&contact.at).is_some(), is_in);
+        let gone = self.catch_up(is_in.then_some(&contact));
+        match told {
+            // Buckets that are near us no more are cut to what others may hold.
+            Admission::Added => {}
+            Admission::Replaced(old) => assert!(gone.contains(&old.at)),
+            // One that moved to where too many are already.
+            Admission::Crowded => assert_eq!(gone, Vec::from_iter(was.then_some(contact.at))),
+            _ => assert!(gone.is_empty(), "{gone:?}"),
         }
         if wanted {
             let is_in = matches!(
@@ -193,17 +190,40 @@ impl Model {
         }
     }
 
+    /// Takes over what the table says about itself, in which nobody but `new` may have come, and says
+    /// who left.
+    fn catch_up(&mut self, new: Option<&Contact<u16>>) -> Vec<Key> {
+        let held: BTreeMap<Key, (Subnet, u16)> = held(&self.table);
+        let came = held
+            .iter()
+            .filter(|(at, told)| self.known.get(*at) != Some(*told));
+        for (at, (subnet, handle)) in came {
+            let contact = Contact {
+                at: *at,
+                subnet: *subnet,
+                handle: *handle,
+            };
+            assert_eq!(Some(&contact), new);
+        }
+        let left = self.known.keys().filter(|at| !held.contains_key(*at));
+        let left = left.copied().collect();
+        self.known = held;
+        left
+    }
+
     fn hear(&mut self, script: &mut Script<'_>) {
         let at = self.one_of(script);
         let contact = Contact {
             at,
             ..self.contact(script)
         };
-        let heard = self.table.hear(&contact, None, self.now);
-        assert_eq!(heard, self.known.contains_key(&at));
-        if heard {
-            let before = self.known.insert(at, (contact.subnet, contact.handle));
-            self.has_moved |= before.is_some_and(|(subnet, _)| subnet != contact.subnet);
+        let was = self.known.contains_key(&at);
+        if self.table.hear(&contact, None, self.now) {
+            assert!(was);
+            assert_eq!(self.catch_up(Some(&contact)), []);
+        } else if was {
+            assert!(self.is_limited, "it moved to where too many are already");
+            self.lost(&at);
         }
     }
 
@@ -228,18 +248,10 @@ impl Model {
             return;
         }
         self.offered = None;
-        let mut promoted = 0;
-        for entry in self.table.iter() {
-            let contact = entry.contact();
-            if self
-                .known
-                .insert(contact.at, (contact.subnet, contact.handle))
-                .is_none()
-            {
-                promoted += 1;
-            }
-        }
-        assert!(promoted <= 1, "{promoted} spares for one place");
+        let held = held(&self.table);
+        let promoted = held.keys().filter(|at| !self.known.contains_key(*at));
+        assert!(promoted.count() <= 1, "several spares for one place");
+        self.known = held;
     }
 
     fn due(&mut self, most: usize) {
@@ -277,11 +289,7 @@ impl Model {
     }
 
     fn check(&self) {
-        let held: BTreeMap<Key, (Subnet, u16)> = self
-            .table
-            .iter()
-            .map(|entry| (entry.at, (entry.subnet(), entry.contact().handle)))
-            .collect();
+        let held = held(&self.table);
         assert_eq!(held, self.known);
         assert_eq!(self.table.len(), held.len(), "somebody twice");
         assert!(!held.contains_key(&self.at));
@@ -302,7 +310,7 @@ impl Model {
             offered.truncate(self.config.siblings);
             assert_eq!(siblings, offered, "the nearest of all who came");
         }
-        if self.is_limited && !self.has_moved {
+        if self.is_limited {
             self.check_subnets(&held);
         }
     }
@@ -316,4 +324,10 @@ impl Model {
             assert!(count <= self.config.subnet_table, "{count} of {subnet:?}");
         }
     }
+}
+
+fn held(table: &Table<u16>) -> BTreeMap<Key, (Subnet, u16)> {
+    let told = table.iter().map(|entry| entry.contact());
+    told.map(|contact| (contact.at, (contact.subnet, contact.handle)))
+        .collect()
 }

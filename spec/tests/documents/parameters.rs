@@ -30,7 +30,7 @@ fn is(heading: &str, known: &[(&str, String)]) {
 fn time(time: Duration) -> String {
     let ms = time.as_millis();
     match ms {
-        _ if ms % 60_000 == 0 && ms >= 180_000 || ms == 60_000 => format!("{} min", ms / 60_000),
+        _ if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
         _ if ms % 1000 == 0 => format!("{} s", ms / 1000),
         _ => format!("{ms} ms"),
     }
@@ -113,6 +113,7 @@ fn of_stores() {
             ("writer_bytes", limits.writer_bytes.to_string()),
             ("subnet_records", limits.subnet_records.to_string()),
             ("subnet_bytes", limits.subnet_bytes.to_string()),
+            ("topic_subnet", limits.topic_subnet.to_string()),
             ("burst", limits.burst.to_string()),
             ("per_second", limits.per_second.to_string()),
         ],

@@ -11,6 +11,7 @@ use dchat_wire::nat::{
     Allocation, CandidateKind, Filtering, Mapping, ReachFrom, ReachResult, reach_datagram,
 };
 use dchat_wire::probe::{self, ProbeKeys};
+use dchat_wire::pulse::{self, PulseKey};
 use dchat_wire::record::{self, AddressRecord, DeviceRecord, Payload};
 use dchat_wire::relay::{Refusal, Voucher};
 use dchat_wire::sign::Purpose;
@@ -126,6 +127,19 @@ fn other_values() {
         (
             "first byte of a REACH datagram",
             format!("{:#x}", reach_datagram::KIND),
+        ),
+        (
+            "TLS exporter label of pulses",
+            String::from_utf8_lossy(PulseKey::EXPORTER_LABEL).into_owned(),
+        ),
+        ("bytes exported for pulses", PulseKey::EXPORTED.to_string()),
+        (
+            "first byte of a pulse that asks",
+            format!("{:#x}", pulse::QUESTION),
+        ),
+        (
+            "first byte of a pulse that answers",
+            format!("{:#x}", pulse::ANSWER),
         ),
         ("version of an invite", invite::VERSION.to_string()),
         (
