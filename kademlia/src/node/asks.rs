@@ -38,14 +38,22 @@ impl<H> Default for Asks<H> {
 }
 
 impl<H: Copy> Asks<H> {
-    /// Adds a newcomer; false when it waits already or there is no room. Whoever is warm goes first.
+    /// Adds a newcomer; false when it waits already or there is no room. Whoever is warm goes first,
+    /// and takes the place of one that is not.
     pub(super) fn hear(&mut self, contact: Contact<H>, is_warm: bool) -> bool {
         let is_there = self
             .heard
             .iter()
             .any(|other| other.contact.at == contact.at);
-        if is_there || self.heard.len() >= HEARD {
+        if is_there {
             return false;
+        }
+        if self.heard.len() >= HEARD {
+            let is_cold = self.heard.back().is_some_and(|last| !last.is_warm);
+            if !is_warm || !is_cold {
+                return false;
+            }
+            self.heard.pop_back();
         }
         let newcomer = Newcomer { contact, is_warm };
         if is_warm {

@@ -72,7 +72,8 @@ pub enum Input<H> {
         /// The driver's name for it.
         handle: H,
     },
-    /// It may be there: from a list of ours, or found in the local network.
+    /// It may be there: from a list of ours, or found in the local network. A node that knows nobody
+    /// does nothing until it is told of somebody: to be repeated as long as that is so.
     Seed {
         /// It.
         contact: Contact<H>,

@@ -11,7 +11,7 @@ use crate::contact::Contact;
 use crate::key::Key;
 use crate::lookup::{Goal, Means, Progress, Reply, Step, Task};
 use crate::record::Notary;
-use crate::table::Table;
+use crate::table::{Entry, Table};
 use crate::time::Time;
 
 use super::Node;
@@ -74,19 +74,15 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance_clock(now);
+        let now = self.now;
         while let Some(lapse) = self.calls.lapse(self.now) {
             match lapse {
                 Lapse::Late(pending) => self.late(&pending),
                 Lapse::Over(pending) => self.unanswered(&pending, Fault::Unreachable),
             }
         }
-        let due: Vec<_> = self
-            .tasks
-            .iter()
-            .filter(|task| task.deadline <= self.now)
-            .collect();
-        let due: Vec<_> = due.into_iter().map(|task| task.id).collect();
-        for search in due {
+        let is_due = |task: &&Task<H>| task.deadline <= now;
+        while let Some(search) = self.tasks.iter().find(is_due).map(|task| task.id) {
             self.progress(search);
         }
         self.keep_records();
@@ -252,19 +248,11 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
                 let Some(reply) = reply(answer) else {
                     return self.unanswered(pending, Fault::Misbehaved);
                 };
-                let Some(index) = self.tasks.iter().position(|task| task.id == search) else {
-                    return;
-                };
-                let mut means = Means {
-                    config: &self.config,
-                    ourselves: self.table.at(),
-                    size: self.estimate,
-                    now: self.now,
-                    notary: &mut self.notary,
-                };
-                let task = self.tasks.get_mut(index);
-                let is_right =
-                    task.is_some_and(|task| task.answered(&pending.to.at, step, reply, &mut means));
+                let from = pending.to.at;
+                let is_right = self.with_task(search, |task, means| {
+                    task.answered(&from, step, reply, means)
+                });
+                let Some(is_right) = is_right else { return };
                 self.progress(search);
                 is_right
             }
@@ -316,38 +304,64 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         }
     }
 
-    /// Ends the lookup if it is over.
-    fn progress(&mut self, search: Search) {
-        let Some(index) = self.tasks.iter().position(|task| task.id == search) else {
-            return;
-        };
-        let means = Means {
+    /// Does something with a lookup that is under way.
+    fn with_task<R>(
+        &mut self,
+        search: Search,
+        work: impl FnOnce(&mut Task<H>, &mut Means<'_, N>) -> R,
+    ) -> Option<R> {
+        let mut means = Means {
             config: &self.config,
             ourselves: self.table.at(),
             size: self.estimate,
             now: self.now,
             notary: &mut self.notary,
         };
-        let Some(task) = self.tasks.get_mut(index) else {
-            return;
-        };
-        let mut progress = task.progress(&means);
-        if progress == Progress::Parting {
-            let target = task.target();
-            task.part(self.config.paths, elsewhere(&self.table, &target));
-            progress = task.progress(&means);
+        let task = self.tasks.iter_mut().find(|task| task.id == search)?;
+        Some(work(task, &mut means))
+    }
+
+    /// Sends the lookup where it asks to go on, and ends it if it is over.
+    fn progress(&mut self, search: Search) {
+        let mut progress = self.with_task(search, |task, means| task.progress(means));
+        if progress == Some(Progress::Parting) {
+            progress = self.part(search);
         }
-        if let Progress::Over { complete } = progress {
+        if progress == Some(Progress::Widening) {
+            progress = self.widen(search);
+        }
+        if let Some(Progress::Over { complete }) = progress
+            && let Some(index) = self.tasks.iter().position(|task| task.id == search)
+        {
             let task = self.tasks.swap_remove(index);
             self.finish(task, complete);
             self.start_waiting();
         }
     }
 
+    fn part(&mut self, search: Search) -> Option<Progress> {
+        let task = self.tasks.iter_mut().find(|task| task.id == search)?;
+        let target = task.target();
+        task.part(self.config.paths, elsewhere(&self.table, &target));
+        self.with_task(search, |task, means| task.progress(means))
+    }
+
+    fn widen(&mut self, search: Search) -> Option<Progress> {
+        let region = self.with_task(search, |task, means| task.region(means))??;
+        let seeds = region.branches.map(|target| {
+            let is_outside = |entry: &Entry<H>| !region.is_crowd(&entry.at);
+            self.table.closest(&target, K, is_outside)
+        });
+        self.with_task(search, |task, means| {
+            task.widen(&region, &seeds, means);
+            task.progress(means)
+        })
+    }
+
     pub(super) fn finish(&mut self, task: Task<H>, complete: bool) {
         self.calls.forget(task.id);
         if matches!(task.goal, Goal::Join) {
-            self.joined(&task, complete);
+            self.joined(&task);
         }
         let (id, is_own) = (task.id, matches!(task.goal, Goal::Join));
         if let Goal::Put(record) = &task.goal {

@@ -157,7 +157,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     }
 
     /// Our own position was looked up: whoever else is near is to be verified.
-    pub(super) fn joined(&mut self, task: &Task<H>, _complete: bool) {
+    pub(super) fn joined(&mut self, task: &Task<H>) {
         self.upkeep.joining = false;
         self.upkeep.joined = Some(self.now);
         let near: Vec<_> = task

@@ -304,15 +304,25 @@ impl Net {
         match self.manner[to as usize] {
             Manner::Silent => return None,
             Manner::Colluding => {
-                if let Question::Find { target, .. } = question {
-                    let mut nodes = dchat_kademlia::call::Nodes::default();
-                    for other in
-                        self.nearest(target, 20, |i| self.manner[i as usize] == Manner::Colluding)
-                    {
-                        nodes.push(self.contact(other));
-                    }
-                    return Some(Answer::Nodes(nodes));
+                let target = match question {
+                    Question::Ping => return Some(Answer::Pong),
+                    Question::Put { .. } => return Some(Answer::Stored { keep_s: 3600 }),
+                    Question::Find { target, .. } | Question::Get { key: target, .. } => target,
+                };
+                let mut nodes = Nodes::default();
+                let is_one = |other: u32| self.manner[other as usize] == Manner::Colluding;
+                for other in self.nearest(target, 20, is_one) {
+                    nodes.push(self.contact(other));
                 }
+                return Some(match question {
+                    Question::Get { .. } => Answer::Values {
+                        records: Vec::new(),
+                        held: 0,
+                        token: [0; 16],
+                        nodes,
+                    },
+                    _ => Answer::Nodes(nodes),
+                });
             }
             Manner::Honest => {}
         }

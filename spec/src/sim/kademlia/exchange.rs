@@ -23,6 +23,8 @@ pub struct Exchange {
     from: u32,
     session: u32,
     to: u32,
+    /// Where it is taken to be: who came back with another key is somebody else.
+    at: Key,
     to_session: u32,
     call: CallId,
     way: Way,
@@ -67,10 +69,10 @@ impl World {
     }
 
     fn send(&mut self, from: u32, call: CallId, to: Contact<u32>, question: Question) {
-        let to = to.handle;
+        let Contact { at, handle: to, .. } = to;
         let now = self.now();
         let rtt = self.links.rtt(from, to);
-        let reachable = self.reachable(from, to);
+        let reachable = self.reachable(from, to) && self.people[to as usize].at == at;
         let job = self.job_of(from, &question);
         if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
             job.asks(to);
@@ -84,6 +86,7 @@ impl World {
             from,
             session: self.people[from as usize].session,
             to,
+            at,
             to_session: self.people[to as usize].session,
             call,
             way,
@@ -160,7 +163,9 @@ impl World {
             return;
         };
         let (from, to) = (exchange.from, exchange.to);
-        let same = self.people[to as usize].session == exchange.to_session;
+        let person = &self.people[to as usize];
+        let same = person.session == exchange.to_session;
+        let there = person.up && person.at == exchange.at;
         // Whoever started again has lost its keys.
         let heard = match exchange.way {
             Way::Pulse => self.acquainted(to, from),
@@ -168,7 +173,7 @@ impl World {
         };
         let parted =
             self.parted && self.people[from as usize].side != self.people[to as usize].side;
-        if !heard || parted || !self.people[to as usize].up {
+        if !heard || parted || !there {
             let late = match exchange.way {
                 Way::Pulse => PULSE_TRIES * PULSE_MS,
                 Way::Warm | Way::Cold => DIAL_MS,
@@ -197,8 +202,11 @@ impl World {
             (conduct, &honest)
         {
             self.tally.named += nodes.len() as u64;
-            let gone = |handle: u32| !self.people[handle as usize].up;
-            self.tally.stale += nodes.iter().filter(|node| gone(node.handle)).count() as u64;
+            let gone = |named: &Contact<u32>| {
+                let person = &self.people[named.handle as usize];
+                !person.up || person.at != named.at
+            };
+            self.tally.stale += nodes.iter().filter(gone).count() as u64;
         }
         self.tally.refused += u64::from(matches!(honest, Answer::Refused { .. }));
         let all = (&self.fellows, self.people.as_slice());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dchat_kademlia::node::{Input, Node};
 
-use super::population::{NEVER, random_key};
+use super::population::{NEVER, Person};
 use super::world::{EPOCH, Event, World};
 use crate::sim::Rng;
 
@@ -123,17 +123,17 @@ impl World {
     }
 
     /// A node starts: with the contacts it remembers and somebody who runs, as from a list of
-    /// bootstrap nodes. Some come with a new identity instead, and know that one only.
+    /// bootstrap nodes. Some come as somebody else, who knows that one only.
     pub(super) fn join_again(&mut self, node: u32) {
         if self.people[node as usize].up {
             return;
         }
-        let mut seeds = core::mem::take(&mut self.people[node as usize].known);
+        let (mut node, mut seeds) = (node, Vec::new());
         if self.people[node as usize].session > 0 && self.rng.chance(self.setting.renewed) {
-            let at = random_key(&mut self.rng);
-            self.rng.fill(&mut self.people[node as usize].id);
-            self.people[node as usize].at = at;
-            seeds.clear();
+            let somebody = Person::random(&mut self.rng);
+            node = self.add(somebody);
+        } else {
+            seeds.append(&mut self.people[node as usize].known);
         }
         seeds.extend(self.random_honest());
         self.join(node, &seeds, None);

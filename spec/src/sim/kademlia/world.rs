@@ -36,7 +36,7 @@ pub struct Setting {
     pub config: Arc<Config>,
     /// How long nodes stay, when they come and go.
     pub churn: Option<Sessions>,
-    /// Part of those that come back with a position of their own but another than before.
+    /// Part of those that do not come back, but somebody else instead.
     pub renewed: f64,
     /// Whether nodes were connected to everybody in their tables before the world began.
     pub acquainted: bool,

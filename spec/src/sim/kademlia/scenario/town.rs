@@ -91,11 +91,22 @@ pub(super) fn publish(world: &mut World, plan: &Plan, count: u32, span: u64) {
             world.hoard(filed.key, filed.record.clone());
         }
         let record = world.file(filed);
-        if let Some(publisher) = world.random_honest() {
+        if let Some(publisher) = settled(world) {
             world.put(publisher, record);
         }
     }
     world.run(begin + span + 15_000);
+}
+
+/// An honest node that has been there for a minute: who stores a record waits until it has joined.
+fn settled(world: &mut World) -> Option<u32> {
+    for _ in 0..100 {
+        let node = world.random_honest()?;
+        if world.people()[node as usize].since + MINUTE <= world.now() {
+            return Some(node);
+        }
+    }
+    None
 }
 
 /// Lets random honest nodes make `count` lookups at random times within `span` milliseconds, every
