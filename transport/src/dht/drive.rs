@@ -15,9 +15,10 @@ use tokio::task::JoinSet;
 
 use super::book::Handle;
 use super::config::KnownNode;
+use super::inner::Position;
 use super::puzzles::{self, Wanted};
-use super::table::{Position, Table};
-use super::{STALE, call};
+use super::table::Table;
+use super::{STALE, call, meet};
 use crate::endpoint::Shared;
 use crate::path::canonical;
 use crate::socket::SideDatagram;
@@ -189,7 +190,7 @@ async fn approach(shared: &Arc<Shared>, table: &Arc<Table>, address: Address) {
     };
     let server = asked.connection.inner().usage.heard();
     if let Some(server) = server {
-        call::meet(shared, table, &asked.connection, &server).await;
+        meet::meet(shared, table, &asked.connection, &server).await;
     }
 }
 

@@ -11,7 +11,8 @@ use dchat_wire::{Address, PeerId};
 use super::answer::{DhtStat, Effort, Evidence, Found, Got, Put};
 use super::call;
 use super::config::KnownNode;
-use super::table::{Granted, Table, Wish};
+use super::inner::{Granted, Wish};
+use super::table::Table;
 use crate::endpoint::Shared;
 use crate::error::DhtError;
 

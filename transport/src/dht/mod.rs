@@ -21,6 +21,8 @@ mod clock;
 mod config;
 mod drive;
 mod handle;
+mod inner;
+mod meet;
 mod pulse;
 mod puzzles;
 mod rpc;

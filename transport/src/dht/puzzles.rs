@@ -1,25 +1,42 @@
 //! Puzzles, away from the runtime's threads: one takes a millisecond of a processor and a mebibyte.
+//!
+//! Bounds: claims are checked one after the other in the whole process, in one mebibyte that is kept:
+//! strangers take one core of several at most, and leave no holes in the heap. Our own solution is
+//! looked for in another.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use dchat_kademlia::Key;
 use dchat_kademlia::puzzle::{Memory, Solution, Solver};
 use dchat_wire::PeerId;
 
+use crate::sync::lock;
+
 /// Passes between two looks whether the solution is still wanted: some 30 ms.
 const SLICE: u32 = 32;
+
+/// Where claims are checked.
+static CHECKING: Mutex<Option<Memory>> = Mutex::new(None);
+
+/// Where a nonce leads a node; `None` when it does not solve the puzzle. Takes a millisecond, and
+/// waits for its turn.
+pub(super) fn position(peer: &PeerId, nonce: u64, difficulty: u8) -> Option<Key> {
+    let mut memory = lock(&CHECKING);
+    if memory.is_none() {
+        *memory = Memory::new().ok();
+    }
+    memory
+        .as_mut()?
+        .verify(peer.public_key(), nonce, difficulty)
+}
 
 /// Where nonces lead their nodes; `None` for those that do not solve the puzzle.
 pub(super) async fn positions(claims: Vec<(PeerId, u64)>, difficulty: u8) -> Vec<Option<Key>> {
     let count = claims.len();
     let work = move || {
-        let Ok(mut memory) = Memory::new() else {
-            return Vec::new();
-        };
-        let verify =
-            |(peer, nonce): (PeerId, u64)| memory.verify(peer.public_key(), nonce, difficulty);
-        claims.into_iter().map(verify).collect()
+        let position = |(peer, nonce)| position(&peer, nonce, difficulty);
+        claims.into_iter().map(position).collect::<Vec<_>>()
     };
     let mut positions = tokio::task::spawn_blocking(work).await.unwrap_or_default();
     // A runtime that shuts down does no work, and nobody is believed.

@@ -14,9 +14,10 @@ use dchat_wire::dht::{Refusal, Server};
 use tokio::time::timeout;
 
 use super::book::Handle;
-use super::call::{position, prove};
+use super::inner::Inner;
+use super::meet::{position, prove};
 use super::rpc;
-use super::table::{Inner, Table, counted_at, rtt, seen_at};
+use super::table::{Table, counted_at, rtt, seen_at};
 use crate::connection::Connection;
 use crate::endpoint::Shared;
 

@@ -32,6 +32,9 @@ pub(crate) async fn dial(
     peer: Option<PeerId>,
     addrs: &[Address],
 ) -> Result<Connection, DialError> {
+    if let Some(relay) = peer.filter(|peer| shared.relays.purpose(peer) == Use::Relay) {
+        shared.replace_narrow(&relay);
+    }
     let connection = dial_for(shared, Aim::Peer, None, peer, addrs).await?;
     // It may be one that served the DHT alone until now.
     shared.show(&connection);

@@ -19,7 +19,7 @@ use super::candidates::OwnCandidates;
 use super::events::Event;
 use super::outbox::{Identified, Notice, Outbox};
 use super::quic::ConnectionSettings;
-use super::registry::{Claiming, Registry, Verdict};
+use super::registry::{Claiming, Live, Registry, Verdict};
 use crate::connection::{Aim, Claim, Connection, PathInfo};
 use crate::dht::Table;
 use crate::dial::{Dial, Input, Keeper, TooManyKept};
@@ -399,6 +399,21 @@ impl Shared {
             self.gone(connection, reason);
         }
         alive
+    }
+
+    /// Ends a connection with `peer` that serves the DHT alone: its packets are too small for those of
+    /// others to fit in.
+    pub(crate) fn replace_narrow(&self, peer: &PeerId) {
+        let narrow = |live: &&Live<Connection>| !live.visible;
+        let connection = {
+            let state = lock(&self.state);
+            let live = state.registry.live(peer).filter(narrow);
+            live.map(|live| live.connection.clone())
+        };
+        if let Some(connection) = connection {
+            connection.close(Code::Duplicate);
+            self.gone(&connection, CloseReason::Here(Code::Duplicate));
+        }
     }
 
     /// Ends the connection that serves the DHT alone and was used least recently.
