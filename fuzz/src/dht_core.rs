@@ -328,7 +328,7 @@ impl World {
     fn output(&mut self, output: Output<u16>) {
         match output {
             Output::Call { call, to, question } => {
-                assert!(to.at != self.at, "ourselves asked");
+                assert!(to.at != self.at, "ourselves asked {question:?}");
                 self.asked.push(Call {
                     id: call,
                     to,

@@ -267,7 +267,7 @@ impl World {
         let held = self.held.iter().filter(|held| held.known.key == key);
         assert_eq!(usize::from(values.held), held.clone().count());
         let lacking = held.filter(|held| !have.contains(&records::short(&held.known.record)));
-        assert_eq!(given, lacking.count());
+        assert_eq!(given, lacking.count().min(32));
     }
 
     fn expire(&mut self) {

@@ -374,15 +374,11 @@ impl<H: Copy> Walk<H> {
         });
     }
 
-    /// Contacts of ours and those who answered.
-    pub(super) fn proven(&self) -> impl Iterator<Item = Contact<H>> {
-        let is_proven = |c: &&Candidate<H>| match c.state {
-            State::Answered => true,
-            State::Failed => false,
-            State::Fresh | State::Asked | State::Late => c.hops == 0,
-        };
-        let proven = self.candidates.iter().filter(is_proven);
-        proven.map(|candidate| candidate.contact)
+    /// Those who answered.
+    pub(super) fn answerers(&self) -> impl Iterator<Item = Contact<H>> {
+        let answered = |c: &&Candidate<H>| c.state == State::Answered;
+        let answered = self.candidates.iter().filter(answered);
+        answered.map(|candidate| candidate.contact)
     }
 
     /// Those who were not asked, nearest first.
