@@ -11,12 +11,12 @@
 //! # What it buys
 //! One pass takes 0.30 ms on one core of a server of 2023 whose second-level cache holds the memory,
 //! about a millisecond where it does not; that is what it costs to check a stranger's claim. At the
-//! default difficulty of 10 an honest node pays 1,024 passes, 0.31 s of one such core, once in its
+//! default difficulty of 12 an honest node pays 4,096 passes, 1.2 s of one such core, once in its
 //! life. An attacker at N = 100,000 nodes who wants an identity
 //!
-//! * among the 20 nearest to a given key sees one position in N / 20 = 5,000 there: 5,000 × 1,024
-//!   passes, 26 minutes of one core for each, and 43 core-hours for a hundred;
-//! * nearer than every honest node sees one in N: 8.7 core-hours for each, a core-week for 20.
+//! * among the 20 nearest to a given key sees one position in N / 20 = 5,000 there: 5,000 × 4,096
+//!   passes, 1.7 hours of one core for each, and a core-week for a hundred;
+//! * nearer than every honest node sees one in N: 1.4 core-days for each, a core-month for 20.
 //!
 //! Each step of difficulty doubles all of it, the honest node's second too. Positions do not wear
 //! out: what was once computed serves until the network has grown past it.
@@ -35,9 +35,9 @@ use crate::key::Key;
 /// Memory of one pass, in KiB: what fits the cache of one core, so that a claim is checked quickly,
 /// and not the fast memory that a graphics processor has for each of its thousands of threads.
 pub const MEMORY_KIB: u32 = 1024;
-/// The difficulty of the public network, in bits: about a second of work where a core has little
-/// cache.
-pub const DIFFICULTY: u8 = 10;
+/// The difficulty of the public network, in bits: seconds of work for a node that joins, core-days
+/// for one that wants to be the nearest to a key of somebody else.
+pub const DIFFICULTY: u8 = 12;
 /// The salt. Fixed: nobody has to be told, and what would be salted is a public key already.
 pub const SALT: &[u8; 18] = b"dchat/1 dht puzzle";
 /// Bytes a pass yields.

@@ -9,6 +9,8 @@ use crate::json::Json;
 use super::digest::{DHT_KEY, POSITION, derive};
 
 const SALT: &[u8] = b"dchat/1 dht puzzle";
+/// Difficulty of the public network.
+const PUBLIC: u32 = 12;
 
 /// What one pass yields.
 fn pass(key: &[u8; 32], nonce: u64) -> [u8; 64] {
@@ -77,7 +79,7 @@ fn positions() -> Vec<Case> {
         )
     };
     // The first nonce of Alice's that the public network accepts is looked for here, as a node does.
-    let solved = (0..).find(|nonce| zeros(&pass(&ALICE.public(), *nonce)) >= 10);
+    let solved = (0..).find(|nonce| zeros(&pass(&ALICE.public(), *nonce)) >= PUBLIC);
     let solved = solved.unwrap_or_default();
     let out = pass(&ALICE.public(), solved);
     let found = zeros(&out);
@@ -85,16 +87,16 @@ fn positions() -> Vec<Case> {
     vec![
         here("alice-free", ALICE, 0, 0),
         here("bob-free", BOB, 0, 0),
-        here("alice-solved", ALICE, solved, 10),
+        here("alice-solved", ALICE, solved, PUBLIC),
         here("alice-just-solved", ALICE, solved, found),
         wrong("alice-one-bit-short", "not-accepted", solved, found + 1),
-        wrong("alice-next-nonce", "not-accepted", solved + 1, 10),
+        wrong("alice-next-nonce", "not-accepted", solved + 1, PUBLIC),
         wrong("difficulty-65", "not-accepted", solved, 65),
-        wrong("of-another-nonce", "mismatch", solved, 10)
+        wrong("of-another-nonce", "mismatch", solved, PUBLIC)
             .with("claimed", Json::bytes(&position(&pass(&ALICE.public(), 0)))),
-        wrong("of-all-that-comes-out", "mismatch", solved, 10)
+        wrong("of-all-that-comes-out", "mismatch", solved, PUBLIC)
             .with("claimed", Json::bytes(&all_of_it)),
-        wrong("of-the-key-alone", "mismatch", solved, 10).with(
+        wrong("of-the-key-alone", "mismatch", solved, PUBLIC).with(
             "claimed",
             Json::bytes(&derive(POSITION, &[&ALICE.public()])),
         ),

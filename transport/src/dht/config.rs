@@ -19,7 +19,7 @@ pub struct DhtConfig {
     /// serve.
     pub nonce: Option<u64>,
     /// Zero bits that the network asks of the puzzles of nodes that serve. Nodes without any public
-    /// address ask for none. Default 10: about a second of one core.
+    /// address ask for none. Default 12: about a second of one core.
     pub difficulty: u8,
     /// Whether to answer others. Default: when we can be reached.
     pub serve: Serve,
@@ -39,7 +39,7 @@ impl Default for DhtConfig {
             bootstrap: Vec::new(),
             known: Vec::new(),
             nonce: None,
-            difficulty: 10,
+            difficulty: dchat_kademlia::puzzle::DIFFICULTY,
             serve: Serve::default(),
             exempt_private: true,
             core: dchat_kademlia::Config::default(),

@@ -207,7 +207,7 @@ mod tests {
         assert!(!standing(Serve::Auto, own, None).serves());
         let node = standing(Serve::Auto, own, Some("198.51.100.2:4001"));
         assert!(node.serves() && !node.is_private());
-        assert_eq!(node.difficulty(), 10);
+        assert_eq!(node.difficulty(), dchat_kademlia::puzzle::DIFFICULTY);
         assert!(!node.takes(socket("192.168.1.9:1").ip()));
         assert!(node.takes(socket("203.0.113.9:1").ip()));
         assert!(!node.subnet(socket("192.168.1.9:1").ip()).is_exempt());
