@@ -242,7 +242,7 @@ impl<H: Copy> Task<H> {
             (Step::Walk | Step::Last, Reply::Nodes(nodes))
                 if matches!(self.goal, Goal::Find | Goal::Join) =>
             {
-                self.walk.answered(from, &nodes, &means.ourselves);
+                self.walk.answered(from, &nodes);
             }
             (
                 Step::Walk | Step::Last,
@@ -257,13 +257,12 @@ impl<H: Copy> Task<H> {
             }
             (Step::Branch(index), Reply::Nodes(nodes)) => {
                 if let Some(branch) = self.branches.get_mut(usize::from(index)) {
-                    branch.answered(from, &nodes, &means.ourselves);
+                    branch.answered(from, &nodes);
                     let (hops, own) = match branch.candidate(from) {
                         Some(candidate) => (candidate.hops, Some(candidate.contact)),
                         None => (0, None),
                     };
-                    let others = nodes.iter().filter(|node| node.at != means.ourselves);
-                    for node in own.into_iter().chain(others) {
+                    for node in own.into_iter().chain(nodes.iter()) {
                         self.walk.learned(node, hops.saturating_add(1));
                     }
                 }
@@ -305,7 +304,7 @@ impl<H: Copy> Task<H> {
             Goal::Find | Goal::Join => false,
         };
         if is_honest {
-            self.walk.answered(from, nodes, &means.ourselves);
+            self.walk.answered(from, nodes);
         } else {
             self.walk.failed(from);
         }
@@ -525,6 +524,7 @@ impl<H: Copy> Task<H> {
 fn rules<N: ?Sized>(means: &Means<'_, N>) -> Rules {
     let k = means.config.k;
     Rules {
+        ourselves: means.ourselves,
         k,
         alpha: means.config.alpha,
         subnet: means.config.subnet_lookup,
