@@ -20,13 +20,16 @@ pub const ACK: u64 = DATAGRAM + PACKET;
 /// The dialer's first flight: a ClientHello with X25519MLKEM768 in two padded datagrams. It is sent
 /// again when nothing comes back.
 pub const FIRST_FLIGHT: u64 = 2 * (DATAGRAM + 1_200);
-/// What both sides of a handshake send, with HELLO, in all: as captured between two real endpoints on
-/// loopback, without the packets that probe the MTU, which connections of the DHT do not need.
-pub const HANDSHAKE: u64 = 7_300;
+/// What both sides of a handshake send until they have each other's HELLO: as captured between two
+/// real endpoints, without probes of the MTU, which connections of the DHT leave out.
+pub const HANDSHAKE: u64 = 7_700;
+/// What keeps a connection for the minute after its last use, and closes it.
+pub const KEPT: u64 = 960;
 /// Packets of a handshake before the first question can leave, any of which may be lost.
-pub const HANDSHAKE_PACKETS: u32 = 4;
-/// Round trips before the first question can leave.
-pub const HANDSHAKE_RTTS: u32 = 1;
+pub const HANDSHAKE_PACKETS: u32 = 5;
+/// Round trips before the first question can leave: the handshake, and the HELLO of the node dialed,
+/// which comes after the dialer's last packet of it.
+pub const HANDSHAKE_RTTS: u32 = 2;
 /// What a node says of itself once on a connection: nonce, socket, and that there is no other.
 pub const SERVER: u64 = 8 + 18 + 1;
 

@@ -12,14 +12,14 @@ use super::world::{EPOCH, Event, World};
 /// Questions of a pulse before its peer counts as gone, and milliseconds between them.
 const PULSE_TRIES: u32 = 2;
 const PULSE_MS: u32 = 1_000;
-/// Milliseconds until a dial that nobody answers is given up: the core's hard timeout.
-const DIAL_MS: u32 = 3_000;
+/// Milliseconds until a dial that nobody answers is given up: the default of the core's hard timeout.
+const DIAL_MS: u32 = 4_000;
 /// Peers whose pulse keys a node keeps.
 const ACQUAINTED: usize = 4_096;
 
 /// A call under way.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub(super) struct Exchange {
     from: u32,
     session: u32,
     to: u32,
@@ -133,7 +133,7 @@ impl World {
         let mut delay = rtt / 20;
         let mut handshake = 0;
         if exchange.way == Way::Cold {
-            handshake = cost::HANDSHAKE;
+            handshake = cost::HANDSHAKE + cost::KEPT;
             bytes += cost::SERVER;
             delay += rtt * cost::HANDSHAKE_RTTS / 10;
             let packets = cost::HANDSHAKE_PACKETS;

@@ -121,7 +121,7 @@ mod tests {
             for _ in 0..50 {
                 let target = key(&mut rng);
                 all.sort_by_key(|(at, _)| target.distance(at));
-                let odd = |node: u32| node % 3 != 0;
+                let odd = |node: u32| !node.is_multiple_of(3);
                 let wanted: Vec<u32> = all
                     .iter()
                     .map(|(_, node)| *node)

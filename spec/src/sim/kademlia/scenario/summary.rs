@@ -6,7 +6,7 @@ use super::plan::Report;
 
 /// Sums up what a world did since it was [reset](World::reset).
 #[must_use]
-pub fn summary(world: &mut World) -> Report {
+pub(super) fn summary(world: &mut World) -> Report {
     let tally = world.tally();
     let ended = world.ended();
     let finds: Vec<&Ended> = ended.iter().filter(|e| e.aim == Aim::Find).collect();
