@@ -96,6 +96,13 @@ pub struct Put {
 pub struct DhtStat {
     /// Whether we answer others.
     pub serving: bool,
+    /// Whether the network is a private one, as far as is known: none of our addresses is public,
+    /// or all that we were told to begin with are private.
+    pub private: bool,
+    /// Where a peer saw us, if that is an address of our own: there is no NAT in between.
+    pub seen: Option<SocketAddr>,
+    /// Zero bits that we ask of a puzzle.
+    pub difficulty: u8,
     /// Our position.
     pub position: Option<Key>,
     /// Nodes in the table.

@@ -9,7 +9,8 @@ use dchat_wire::{Address, PeerId};
 #[derive(Clone, Debug)]
 pub struct DhtConfig {
     /// Where to begin: direct addresses, with or without the peer. Tried again, ever more rarely,
-    /// until somebody is known. Default: none.
+    /// until somebody is known. When all of them are private, so is the network, whatever addresses
+    /// we have. Default: none.
     pub bootstrap: Vec<Address>,
     /// What [`Dht::known`](super::Dht::known) gave before the last shutdown; nodes not heard of for
     /// longer than [`STALE`](super::STALE) are left out. Default: none.

@@ -22,6 +22,9 @@ pub(super) struct Standing {
     serve: Serve,
     exempt: bool,
     difficulty: u8,
+    /// Whoever runs this node begins with private addresses alone: the network is a private one,
+    /// whatever addresses this machine has besides.
+    told_private: bool,
     /// Our interfaces' addresses, and the loopback ones.
     own: Vec<SocketAddr>,
     /// Where the world sees us, or will.
@@ -38,6 +41,11 @@ impl Standing {
             serve: config.serve,
             exempt: config.exempt_private,
             difficulty: config.difficulty,
+            told_private: !config.bootstrap.is_empty()
+                && config
+                    .bootstrap
+                    .iter()
+                    .all(|address| !is_global(address.socket().ip())),
             own: Vec::new(),
             outside: Vec::new(),
             reached: None,
@@ -82,10 +90,16 @@ impl Standing {
         news
     }
 
-    /// Whether nothing of us is public, as far as is known.
+    /// Whether nothing of us is public, as far as is known, or the network is a private one all the
+    /// same.
     pub(super) fn is_private(&self) -> bool {
         let own = || self.own.iter().any(|socket| is_global(socket.ip()));
-        self.reached.is_none() && self.outside.is_empty() && !own()
+        self.told_private || (self.reached.is_none() && self.outside.is_empty() && !own())
+    }
+
+    /// Where a peer saw us, if that is an address of our own.
+    pub(super) fn seen(&self) -> Option<SocketAddr> {
+        self.seen
     }
 
     /// Zero bits asked of a puzzle.
@@ -239,6 +253,28 @@ mod tests {
         assert_eq!(near, (socket("192.168.1.2:4001"), Some(v6)));
         // A NAT's mapping of the moment is no place to be found at.
         assert_eq!(claim("203.0.113.1:1", Some("198.51.100.9:77")).0, v4);
+    }
+
+    #[test]
+    fn who_begins_with_private_addresses_alone_is_on_a_private_network() {
+        let begin = |bootstrap: &[&str]| {
+            let config = DhtConfig {
+                bootstrap: bootstrap
+                    .iter()
+                    .map(|text| dchat_wire::Address::direct(socket(text)))
+                    .collect(),
+                ..DhtConfig::default()
+            };
+            let mut standing = Standing::new(&config);
+            standing.update(&[socket("203.0.113.2:1")], &NatStatus::default());
+            standing
+        };
+        let mut node = begin(&["127.0.0.1:1", "192.168.1.1:1"]);
+        assert!(node.is_private() && node.takes(socket("127.0.0.1:1").ip()));
+        assert_eq!(node.difficulty(), 0);
+        assert!(node.observed(socket("127.0.0.1:1")) && node.serves());
+        assert!(!begin(&["127.0.0.1:1", "198.51.100.1:1"]).is_private());
+        assert!(!begin(&[]).is_private());
     }
 
     #[test]

@@ -216,6 +216,9 @@ impl Table {
             let stat = inner.node.stat();
             DhtStat {
                 serving: inner.serving,
+                private: inner.standing.is_private(),
+                seen: inner.standing.seen(),
+                difficulty: inner.standing.difficulty(),
                 position: Some(inner.position.at),
                 contacts: stat.contacts,
                 siblings: inner.node.siblings().len(),
