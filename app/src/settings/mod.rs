@@ -14,7 +14,7 @@
 //! | | | `[relaying]`: what a relay gives, and to whom ([`Relaying`]) | everything, to anyone |
 //! | `--no-mdns` | `DCHAT_MDNS` | `mdns = true` | `true` |
 //! | `--no-dht` | `DCHAT_DHT` | `[dht] enabled = true` | `true` |
-//! | | | `[dht]`: `serve = "auto"`, `difficulty = 10` ([`Dht`]) | by reachability, the public network's |
+//! | | | `[dht]`: `serve = "auto"`, `difficulty = 12` ([`Dht`]) | by reachability, the public network's |
 //! | `--passphrase-file FILE` | `DCHAT_PASSPHRASE_FILE` | `passphrase_file = "…"` | ask on the terminal |
 //! | `-v`… | `DCHAT_LOG` | `log = "info"` | `warn` |
 //!
