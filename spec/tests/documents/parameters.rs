@@ -30,8 +30,8 @@ fn is(heading: &str, known: &[(&str, String)]) {
 fn time(time: Duration) -> String {
     let ms = time.as_millis();
     match ms {
-        _ if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        _ if ms.is_multiple_of(60_000) => format!("{} min", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{} s", ms / 1000),
         _ => format!("{ms} ms"),
     }
 }
