@@ -10,7 +10,7 @@ use super::walk::{Rules, Walk};
 use crate::call::{K, Known, Nodes, Question};
 use crate::config::Config;
 use crate::contact::Contact;
-use crate::key::{BITS, Distance, Key};
+use crate::key::{Distance, Key};
 use crate::node::{Evidence, Outcome, Search};
 use crate::record::Notary;
 use crate::size::extrapolated;
@@ -18,7 +18,10 @@ use crate::time::Time;
 
 /// Branches beside a crowded key that are searched: with a radius of k nodes the four hold all but
 /// one in sixteen of them.
-const BRANCHES: u32 = 4;
+pub(crate) const BRANCHES: usize = 4;
+/// One or two honest nodes are expected within this part of the radius; who grinds ids to be nearest
+/// to a key is nearer.
+const CROWD: f64 = 16.0;
 /// The radius is a quarter wider than k nodes should fill.
 const MARGIN: f64 = 1.25;
 /// Nodes wanted of those who are asked only whether they know somebody nearer: they are told whom
@@ -80,10 +83,32 @@ pub(crate) enum Progress {
     Going,
     /// The result is implausible: it wants to go on from other contacts of ours.
     Parting,
+    /// Nodes crowd around the key: it wants to go on in the whole region.
+    Widening,
     Over {
         /// Whether all that should have answered did.
         complete: bool,
     },
+}
+
+/// What is searched where nodes crowd around a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Region {
+    key: Key,
+    /// Within it k nodes are expected.
+    radius: Distance,
+    /// Whoever is as near as that may be one of the crowd, who are likely to name nobody else: it
+    /// is asked what it holds, but not whom it knows.
+    crowd: Distance,
+    /// The nearest key of each branch beside that of the key.
+    pub(crate) branches: [Key; BRANCHES],
+}
+
+impl Region {
+    /// Whether a node at `at` may be one of the crowd.
+    pub(crate) fn is_crowd(&self, at: &Key) -> bool {
+        self.key.distance(at) <= self.crowd
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +242,7 @@ impl<H: Copy> Task<H> {
             (Step::Walk | Step::Last, Reply::Nodes(nodes))
                 if matches!(self.goal, Goal::Find | Goal::Join) =>
             {
-                self.walk.answered(from, &nodes, &means.ourselves);
+                self.walk.answered(from, &nodes);
             }
             (
                 Step::Walk | Step::Last,
@@ -232,10 +257,14 @@ impl<H: Copy> Task<H> {
             }
             (Step::Branch(index), Reply::Nodes(nodes)) => {
                 if let Some(branch) = self.branches.get_mut(usize::from(index)) {
-                    branch.answered(from, &nodes, &means.ourselves);
-                    let hops = branch.candidate(from).map_or(0, |c| c.hops);
-                    let all = nodes.iter().filter(|node| node.at != means.ourselves);
-                    all.for_each(|node| self.walk.learned(node, hops.saturating_add(1)));
+                    branch.answered(from, &nodes);
+                    let (hops, own) = match branch.candidate(from) {
+                        Some(candidate) => (candidate.hops, Some(candidate.contact)),
+                        None => (0, None),
+                    };
+                    for node in own.into_iter().chain(nodes.iter()) {
+                        self.walk.learned(node, hops.saturating_add(1));
+                    }
                 }
             }
             (Step::Put, reply) => {
@@ -275,7 +304,7 @@ impl<H: Copy> Task<H> {
             Goal::Find | Goal::Join => false,
         };
         if is_honest {
-            self.walk.answered(from, nodes, &means.ourselves);
+            self.walk.answered(from, nodes);
         } else {
             self.walk.failed(from);
         }
@@ -329,7 +358,8 @@ impl<H: Copy> Task<H> {
         let is_over = match self.stage {
             Stage::Walking if !self.walk.is_settled() => false,
             Stage::Walking if self.is_implausible(means) => return Progress::Parting,
-            Stage::Walking => !self.widen(means),
+            Stage::Walking if self.region(means).is_some() => return Progress::Widening,
+            Stage::Walking => true,
             Stage::Region => self.walk.is_settled() && self.branches.iter().all(Walk::is_settled),
             Stage::Putting => self.puts.is_empty() && self.putting == 0,
         };
@@ -368,31 +398,43 @@ impl<H: Copy> Task<H> {
         self.walk.part(paths.saturating_sub(1), seeds);
     }
 
-    /// Searches the whole region if nodes crowd around the key; false when it does not.
-    fn widen<N: ?Sized>(&mut self, means: &Means<'_, N>) -> bool {
+    /// The region to be searched, if nodes crowd around the key and it was not done yet.
+    pub(crate) fn region<N: ?Sized>(&self, means: &Means<'_, N>) -> Option<Region> {
+        let size = means.size?.max(1.0);
+        let radius = MARGIN * means.config.k as f64 / size;
         let is_dense = self
             .density(means)
             .is_some_and(|ratio| ratio > f64::from(means.config.odd));
-        let (Some(size), false) = (means.size, matches!(self.goal, Goal::Find)) else {
-            return false;
-        };
-        let radius = MARGIN * means.config.k as f64 / size.max(1.0);
-        if !is_dense || radius >= 0.5 {
-            return false;
+        let is_wanted = matches!(self.goal, Goal::Get(_) | Goal::Put(_));
+        if !is_wanted || !is_dense || radius >= 0.5 || self.stage != Stage::Walking {
+            return None;
         }
-        self.stage = Stage::Region;
-        self.walk
-            .widen(Distance::of_fraction(radius), means.config.region);
         let depth = (-radius.log2()).floor().max(0.0) as u32;
-        let target = self.walk.target;
-        // Whoever crowds there is likely to name nobody else.
-        let crowd = (target, self.verified(means.config.k).1);
-        for bit in (depth..BITS).take(BRANCHES as usize) {
-            let seeds = self.walk.proven();
-            let branch = Walk::beside(target.with_bit_turned(bit), rules(means), crowd, seeds);
+        let key = self.walk.target;
+        let last = self.verified(means.config.k).1;
+        Some(Region {
+            key,
+            radius: Distance::of_fraction(radius),
+            crowd: last.max(Distance::of_fraction(radius / CROWD)),
+            branches: core::array::from_fn(|i| key.with_bit_turned(depth + i as u32)),
+        })
+    }
+
+    /// Searches the region, its branches from `seeds` and from those who answered.
+    pub(crate) fn widen<N: ?Sized>(
+        &mut self,
+        region: &Region,
+        seeds: &[Nodes<H>; BRANCHES],
+        means: &Means<'_, N>,
+    ) {
+        self.stage = Stage::Region;
+        self.walk.widen(region.radius, means.config.region);
+        for (target, seeds) in region.branches.iter().zip(seeds) {
+            let seeds = seeds.iter().chain(self.walk.answerers());
+            let crowd = (region.key, region.crowd);
+            let branch = Walk::beside(*target, rules(means), crowd, seeds);
             self.branches.push(branch);
         }
-        true
     }
 
     /// How dense the nodes found lie, by what the size of the network lets expect.
@@ -482,6 +524,7 @@ impl<H: Copy> Task<H> {
 fn rules<N: ?Sized>(means: &Means<'_, N>) -> Rules {
     let k = means.config.k;
     Rules {
+        ourselves: means.ourselves,
         k,
         alpha: means.config.alpha,
         subnet: means.config.subnet_lookup,

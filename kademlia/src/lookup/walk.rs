@@ -55,6 +55,8 @@ pub(super) struct Candidate<H> {
 /// What a walk goes by.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
+    /// Never asked, whoever names us.
+    pub(super) ourselves: Key,
     pub(super) k: usize,
     pub(super) alpha: usize,
     pub(super) subnet: usize,
@@ -123,7 +125,7 @@ impl<H: Copy> Walk<H> {
     /// Takes in somebody heard of; true when it is news.
     fn offer(&mut self, contact: Contact<H>, path: u8, hops: u8) -> bool {
         let is_shunned = |(centre, radius): (Key, Distance)| centre.distance(&contact.at) <= radius;
-        if self.shunned.is_some_and(is_shunned) {
+        if contact.at == self.rules.ourselves || self.shunned.is_some_and(is_shunned) {
             return false;
         }
         let distance = self.target.distance(&contact.at);
@@ -187,13 +189,13 @@ impl<H: Copy> Walk<H> {
     }
 
     /// `at` answered and named `nodes`.
-    pub(super) fn answered(&mut self, at: &Key, nodes: &Nodes<H>, ourselves: &Key) {
+    pub(super) fn answered(&mut self, at: &Key, nodes: &Nodes<H>) {
         let Some(candidate) = self.candidate(at) else {
             return;
         };
         let (path, hops) = (candidate.path, candidate.hops.saturating_add(1));
         self.set(at, State::Answered);
-        for node in nodes.iter().filter(|node| node.at != *ourselves) {
+        for node in nodes.iter() {
             self.offer(node, path, hops);
         }
     }
@@ -374,15 +376,11 @@ impl<H: Copy> Walk<H> {
         });
     }
 
-    /// Contacts of ours and those who answered.
-    pub(super) fn proven(&self) -> impl Iterator<Item = Contact<H>> {
-        let is_proven = |c: &&Candidate<H>| match c.state {
-            State::Answered => true,
-            State::Failed => false,
-            State::Fresh | State::Asked | State::Late => c.hops == 0,
-        };
-        let proven = self.candidates.iter().filter(is_proven);
-        proven.map(|candidate| candidate.contact)
+    /// Those who answered.
+    pub(super) fn answerers(&self) -> impl Iterator<Item = Contact<H>> {
+        let answered = |c: &&Candidate<H>| c.state == State::Answered;
+        let answered = self.candidates.iter().filter(answered);
+        answered.map(|candidate| candidate.contact)
     }
 
     /// Those who were not asked, nearest first.

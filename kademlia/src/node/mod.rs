@@ -103,6 +103,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         let mut rng = Rng::new(seed);
         let tokens = Tokens::new(rng.bytes());
         let upkeep = Upkeep::new(&config, now);
+        let lot = rng.word();
         Self {
             table: Table::new(Arc::clone(&config), at),
             notary,
@@ -119,8 +120,8 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             asks: Asks::default(),
             upkeep,
             meters: None,
-            store: Store::new(Limits::default()),
-            repair: Repair::new(at, rng.word()),
+            store: Store::new(Limits::default()).with_seed(lot),
+            repair: Repair::new(at, lot),
             tokens,
             rng,
             config,

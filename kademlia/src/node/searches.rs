@@ -11,7 +11,7 @@ use crate::contact::Contact;
 use crate::key::Key;
 use crate::lookup::{Goal, Means, Progress, Reply, Step, Task};
 use crate::record::Notary;
-use crate::table::Table;
+use crate::table::{Entry, Table};
 use crate::time::Time;
 
 use super::Node;
@@ -321,11 +321,14 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         Some(work(task, &mut means))
     }
 
-    /// Sends the lookup on other paths if it asks for that, and ends it if it is over.
+    /// Sends the lookup where it asks to go on, and ends it if it is over.
     fn progress(&mut self, search: Search) {
         let mut progress = self.with_task(search, |task, means| task.progress(means));
         if progress == Some(Progress::Parting) {
             progress = self.part(search);
+        }
+        if progress == Some(Progress::Widening) {
+            progress = self.widen(search);
         }
         if let Some(Progress::Over { complete }) = progress
             && let Some(index) = self.tasks.iter().position(|task| task.id == search)
@@ -341,6 +344,18 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         let target = task.target();
         task.part(self.config.paths, elsewhere(&self.table, &target));
         self.with_task(search, |task, means| task.progress(means))
+    }
+
+    fn widen(&mut self, search: Search) -> Option<Progress> {
+        let region = self.with_task(search, |task, means| task.region(means))??;
+        let seeds = region.branches.map(|target| {
+            let is_outside = |entry: &Entry<H>| !region.is_crowd(&entry.at);
+            self.table.closest(&target, K, is_outside)
+        });
+        self.with_task(search, |task, means| {
+            task.widen(&region, &seeds, means);
+            task.progress(means)
+        })
     }
 
     pub(super) fn finish(&mut self, task: Task<H>, complete: bool) {

@@ -7,7 +7,7 @@ use super::Table;
 use super::entry::Entry;
 
 impl<H: Copy> Table<H> {
-    /// Up to `want` (at most [`K`](crate::call::K)) of the contacts that `admits`, nearest to
+    /// Up to `want` (at most [`K`]) of the contacts that `admits`, nearest to
     /// `target` first.
     ///
     /// Buckets are taken in the order of their distance from the target, so only those are looked

@@ -144,3 +144,28 @@ fn a_goodbye_is_believed_at_once() {
     net.nodes[0].handle_input(Input::Gone { handle: 5 }, now);
     assert!(net.nodes[0].table().entry(&net.keys[5]).is_none());
 }
+
+#[test]
+fn whoever_names_us_does_not_make_us_ask_ourselves() {
+    let mut net = Net::new(30, &Config::default(), 8);
+    let now = net.now;
+    let contact = net.contact(1);
+    net.nodes[0].handle_input(Input::Seed { contact }, now);
+    let mut nodes = Nodes::default();
+    (0..20).for_each(|other| assert!(nodes.push(net.contact(other))));
+    for second in 0..600 {
+        let now = now + Duration::from_secs(second);
+        net.nodes[0].handle_timeout(now);
+        while let Some(output) = net.nodes[0].poll_output() {
+            let Output::Call { call, to, question } = output else {
+                continue;
+            };
+            assert_ne!(to.handle, 0);
+            let answer = match question {
+                Question::Find { .. } => Answer::Nodes(nodes),
+                _ => Answer::Pong,
+            };
+            net.nodes[0].handle_input(Input::Answered { call, answer }, now);
+        }
+    }
+}
