@@ -105,3 +105,14 @@ fn a_crowd_does_not_disturb_those_who_are_there() {
     let report = report(&plan(Scenario::Flash, 200, 200));
     assert!(report.success >= 0.99, "{report:?}");
 }
+
+#[test]
+fn floods_cost_honest_nodes_no_record() {
+    let report = report(&plan(Scenario::BadInput, 300, 200));
+    assert!(more(&report, "success_before") >= 0.99, "{report:?}");
+    assert!(more(&report, "success_lost") <= 0.001, "{report:?}");
+    assert!(
+        more(&report, "refused_bad_signature") > 100_000.0,
+        "{report:?}"
+    );
+}
