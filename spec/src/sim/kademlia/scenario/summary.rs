@@ -102,7 +102,8 @@ pub(super) fn part(of: &[&Ended], holds: impl Fn(&Ended) -> bool) -> f64 {
 }
 
 fn mean(of: &[&Ended], value: impl Fn(&Ended) -> f64) -> f64 {
-    let sum: f64 = of.iter().map(|e| value(e)).sum();
+    // Not `sum`, which is negative zero of none.
+    let sum = of.iter().fold(0.0, |sum, e| sum + value(e));
     sum / of.len().max(1) as f64
 }
 

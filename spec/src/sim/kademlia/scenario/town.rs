@@ -98,11 +98,13 @@ pub(super) fn publish(world: &mut World, plan: &Plan, count: u32, span: u64) {
     world.run(begin + span + 15_000);
 }
 
-/// An honest node that has been there for a minute: who stores a record waits until it has joined.
+/// An honest node that has been there for a minute, or from the beginning: who stores a record waits
+/// until it has joined.
 fn settled(world: &mut World) -> Option<u32> {
     for _ in 0..100 {
         let node = world.random_honest()?;
-        if world.people()[node as usize].since + MINUTE <= world.now() {
+        let since = world.people()[node as usize].since;
+        if since == 0 || since + MINUTE <= world.now() {
             return Some(node);
         }
     }
