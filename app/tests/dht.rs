@@ -161,6 +161,10 @@ fn a_command_without_a_daemon_finds_whom_it_writes_to() {
     output(&mut alice.verb(&["send", &bob.side.peer, "in passing", "--timeout", "60"]));
     let message = bob.daemon().wait_for("message", |_| true);
     assert_eq!(message["text"], "in passing");
+    let put = object(&mut alice.verb(&["dht", "put", "--json"]));
+    assert!(put["stored"].as_u64() > Some(0), "{put}");
+    let got = bob.object(&["dht", "get", &alice.peer]);
+    assert_eq!(got["records"][0]["signer"], alice.peer.as_str());
 }
 
 #[test]

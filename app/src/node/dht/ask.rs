@@ -36,7 +36,7 @@ impl Directory {
                     Ok(Reply::DhtRecords(Box::new(records)))
                 });
             }
-            Request::DhtPut { service } => self.put_now(service, answer),
+            Request::DhtPut { service } => self.put_wanted(service, answer),
             Request::DhtStat => {
                 let _ = answer.send(Ok(Reply::DhtStat(Box::new(self.stat()))));
             }

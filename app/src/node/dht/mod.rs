@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 use transport::dht::Dht;
 
 use self::publish::{Item, Publish};
-use self::put::PutDone;
+use self::put::{PutDone, Wanted};
 use self::record::Content;
 use self::relays::RelaySearch;
 use self::remember::Remembered;
@@ -92,6 +92,8 @@ pub(super) struct Directory {
     looked: Instant,
     device_asked: Option<Instant>,
     remembered: Remembered,
+    /// Records to be put now, at most as many as there are clients of the control socket.
+    wanted: Vec<Wanted>,
     /// Since when nobody is known, and whether that was told.
     alone: Option<(Instant, bool)>,
     work: JoinSet<Done>,
@@ -144,6 +146,7 @@ impl Directory {
             looked: now,
             device_asked: None,
             remembered: Remembered::default(),
+            wanted: Vec::new(),
             alone: None,
             work: JoinSet::new(),
         })
@@ -209,7 +212,8 @@ impl Directory {
             .into_iter()
             .flatten()
             .map(|due| due.max(self.looked + LOOK / 4));
-        let due = due.chain([look]).min().unwrap_or(look);
+        let soon = (!self.wanted.is_empty()).then_some(self.looked + LOOK / 4);
+        let due = due.chain(soon).chain([look]).min().unwrap_or(look);
         tokio::select! {
             Some(done) = self.work.join_next() => Next(done.ok()),
             () = tokio::time::sleep_until(due.into()) => Next(None),
@@ -225,6 +229,7 @@ impl Directory {
         let stat = self.dht.stat();
         self.look(&stat, now);
         self.remember(false, now).await;
+        self.put_what_was_wanted(now);
         if stat.contacts == 0 {
             return;
         }

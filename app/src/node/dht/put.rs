@@ -5,18 +5,28 @@ use std::time::{Duration, Instant};
 use dchat_kademlia::Key;
 use dchat_transport::DhtError;
 use dchat_transport::dht::Dht;
-use dchat_wire::PeerId;
 use dchat_wire::dht::Refusal;
 use dchat_wire::sign::Identity;
+use dchat_wire::{PeerId, limits};
 
 use super::ask::joined;
 use super::publish::{self, Item};
 use super::record::{Content, Ready};
-use super::{Answer, Directory, Done, answer, record, unix_ms};
+use super::{Answer, Directory, Done, JOINING, answer, record, unix_ms};
 use crate::api::{self, ApiError, DhtPublished, DhtStored, ErrorKind, Reply};
+use crate::control::CONNECTIONS;
 use crate::node::convert::hex;
 use crate::time;
 
+/// A record that somebody of this home wants put.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    service: Option<String>,
+    answer: Answer,
+    until: Instant,
+}
+
+/// What came of putting a record.
 pub(super) struct PutDone {
     content: Content,
     /// Whether it was put because it was due.
@@ -40,31 +50,57 @@ impl Directory {
         }
     }
 
-    pub(super) fn put_now(&mut self, service: Option<String>, answer: Answer) {
-        let addresses = self.place(&self.dht.stat()).addresses();
+    /// Somebody of this home wants a record put, which waits until others can reach this node.
+    pub(super) fn put_wanted(&mut self, service: Option<String>, answer: Answer) {
         let refuse = |kind, message: String| Err(ApiError::new(kind, message));
-        if addresses.is_empty() {
-            let message = "others cannot reach this node yet, as far as it knows: nobody has tried, \
-                           and no relay holds a reservation. Try again in a few seconds, or run \
-                           'dchat doctor'.";
-            let _ = answer.send(refuse(ErrorKind::Unreachable, message.to_owned()));
-            return;
-        }
-        let content = match service {
-            None => Content::Address(addresses),
-            Some(name) if name.len() > dchat_wire::limits::NAME => {
+        if let Some(name) = &service {
+            if name.len() > limits::NAME {
                 let message = "the name of the service is too long; choose a shorter one.";
                 let _ = answer.send(refuse(ErrorKind::Usage, message.to_owned()));
                 return;
             }
-            Some(name) if !self.publish.takes_service(&name) => {
+            if !self.publish.takes_service(name) {
                 let message = format!("{} services are the most.", publish::SERVICES);
                 let _ = answer.send(refuse(ErrorKind::Denied, message));
                 return;
             }
-            Some(name) => Content::Service(name, addresses),
-        };
-        self.put(content, false, Some(answer));
+        }
+        if self.wanted.len() >= CONNECTIONS {
+            let message = "too many others wait for the same. Try again.";
+            let _ = answer.send(refuse(ErrorKind::Denied, message.to_owned()));
+            return;
+        }
+        let until = Instant::now() + JOINING;
+        self.wanted.push(Wanted {
+            service,
+            answer,
+            until,
+        });
+    }
+
+    /// Puts what was wanted, or gives up.
+    pub(super) fn put_what_was_wanted(&mut self, now: Instant) {
+        if self.wanted.is_empty() {
+            return;
+        }
+        let addresses = self.place(&self.dht.stat()).addresses();
+        for one in core::mem::take(&mut self.wanted) {
+            if !addresses.is_empty() {
+                let content = match one.service {
+                    None => Content::Address(addresses.clone()),
+                    Some(name) => Content::Service(name, addresses.clone()),
+                };
+                self.put(content, false, Some(one.answer));
+            } else if now < one.until {
+                self.wanted.push(one);
+            } else {
+                let message = "others cannot reach this node, as far as it knows: nobody has \
+                               tried, and no relay holds a reservation. Try again, or run 'dchat \
+                               doctor'.";
+                let error = ApiError::new(ErrorKind::Unreachable, message);
+                let _ = one.answer.send(Err(error));
+            }
+        }
     }
 
     fn put(&mut self, content: Content, due: bool, answer: Option<Answer>) {
