@@ -385,11 +385,16 @@ impl<H: Copy> Task<H> {
 
     /// Whether the result so far asks for other paths.
     fn is_implausible<N: ?Sized>(&self, means: &Means<'_, N>) -> bool {
-        let found_nothing = matches!(self.goal, Goal::Get(_)) && self.finds.is_empty();
+        let is_grave = match self.goal {
+            Goal::Get(_) => self.finds.is_empty(),
+            // Whoever is wrong about its own place is so in everything.
+            Goal::Join => true,
+            Goal::Find | Goal::Put(_) => false,
+        };
         let is_thin = self
             .density(means)
             .is_some_and(|ratio| ratio < 1.0 / f64::from(means.config.odd));
-        !self.has_parted && (is_thin || found_nothing || self.finds.has_conflict())
+        !self.has_parted && (is_thin || is_grave || self.finds.has_conflict())
     }
 
     /// Takes more paths from `seeds`, once; whoever is known already is left out.
