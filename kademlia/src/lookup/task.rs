@@ -349,7 +349,13 @@ impl<H: Copy> Task<H> {
     /// Goes on to the next stage if this one is over.
     pub(crate) fn progress<N: ?Sized>(&mut self, means: &Means<'_, N>) -> Progress {
         if means.now >= self.deadline {
-            return Progress::Over { complete: false };
+            // A record at most of the nodes it belongs to is better than one at none.
+            let is_late_put = matches!(self.goal, Goal::Put(_)) && self.stage != Stage::Putting;
+            if !is_late_put || !self.begin_putting() {
+                return Progress::Over { complete: false };
+            }
+            self.deadline = means.now + means.config.hard;
+            return Progress::Going;
         }
         let has_enough = self.finds.agreeing() >= means.config.quorum;
         if matches!(self.goal, Goal::Get(_)) && has_enough {
@@ -363,19 +369,9 @@ impl<H: Copy> Task<H> {
             Stage::Region => self.walk.is_settled() && self.branches.iter().all(Walk::is_settled),
             Stage::Putting => self.puts.is_empty() && self.putting == 0,
         };
-        if is_over && matches!(self.goal, Goal::Put(_)) && self.stage != Stage::Putting {
-            self.stage = Stage::Putting;
-            let (puts, tokens) = (&mut self.puts, &self.tokens);
-            self.walk.verified(|candidate| {
-                // Who was asked on the way may have no token for us.
-                if tokens.iter().any(|(at, _)| *at == candidate.contact.at) {
-                    puts.push(candidate.contact);
-                }
-            });
-            puts.reverse();
-            if !puts.is_empty() {
-                return Progress::Going;
-            }
+        let is_put = matches!(self.goal, Goal::Put(_)) && self.stage != Stage::Putting;
+        if is_over && is_put && self.begin_putting() {
+            return Progress::Going;
         }
         match is_over {
             true => Progress::Over { complete: true },
@@ -383,13 +379,32 @@ impl<H: Copy> Task<H> {
         }
     }
 
+    /// Goes on to ask those found to store; false when there are none.
+    fn begin_putting(&mut self) -> bool {
+        self.stage = Stage::Putting;
+        let (puts, tokens) = (&mut self.puts, &self.tokens);
+        self.walk.verified(|candidate| {
+            // Who was asked on the way may have no token for us.
+            if tokens.iter().any(|(at, _)| *at == candidate.contact.at) {
+                puts.push(candidate.contact);
+            }
+        });
+        puts.reverse();
+        !puts.is_empty()
+    }
+
     /// Whether the result so far asks for other paths.
     fn is_implausible<N: ?Sized>(&self, means: &Means<'_, N>) -> bool {
-        let found_nothing = matches!(self.goal, Goal::Get(_)) && self.finds.is_empty();
+        let is_grave = match self.goal {
+            Goal::Get(_) => self.finds.is_empty(),
+            // Whoever is wrong about its own place is so in everything.
+            Goal::Join => true,
+            Goal::Find | Goal::Put(_) => false,
+        };
         let is_thin = self
             .density(means)
             .is_some_and(|ratio| ratio < 1.0 / f64::from(means.config.odd));
-        !self.has_parted && (is_thin || found_nothing || self.finds.has_conflict())
+        !self.has_parted && (is_thin || is_grave || self.finds.has_conflict())
     }
 
     /// Takes more paths from `seeds`, once; whoever is known already is left out.

@@ -31,6 +31,10 @@ const SAVED: u32 = 120;
 const START: u32 = 40;
 /// So many near nodes unknown to us in one answer mean that we were parted from them.
 const MANY: usize = 4;
+/// Times a node that joined looks up its own position once more, and how long after the first; eight
+/// times as long after the next.
+const CHECKS: u8 = 2;
+const CHECK: Duration = Duration::from_secs(30);
 /// Time between two lookups of our own position.
 const REJOIN: Duration = Duration::from_secs(30);
 
@@ -59,6 +63,9 @@ pub(super) struct Upkeep<H> {
     estimated: Time,
     joined: Option<Time>,
     joining: bool,
+    /// When our own position is looked up once more, and how many times yet.
+    check: Option<Time>,
+    checks: u8,
 }
 
 impl<H: Copy> Upkeep<H> {
@@ -77,7 +84,14 @@ impl<H: Copy> Upkeep<H> {
             estimated: now,
             joined: None,
             joining: false,
+            check: None,
+            checks: CHECKS,
         }
+    }
+
+    /// In units of [`CHECK`], how long the next check of our place waits.
+    fn wait(&self) -> u32 {
+        8_u32.pow(u32::from(CHECKS - self.checks.min(CHECKS)))
     }
 
     /// It is there again.
@@ -160,6 +174,9 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     pub(super) fn joined(&mut self, task: &Task<H>) {
         self.upkeep.joining = false;
         self.upkeep.joined = Some(self.now);
+        if self.upkeep.check.is_none() && self.upkeep.checks > 0 {
+            self.upkeep.check = Some(self.now + self.rng.jitter(CHECK * self.upkeep.wait()));
+        }
         let near: Vec<_> = task
             .unasked()
             .filter(|near| self.table.wants(near))
@@ -168,6 +185,18 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             self.asks.hear(contact, false);
         }
         self.upkeep.next = self.now;
+    }
+
+    /// Looks up our own position once more. The first time we knew nobody but a seed, so whoever was
+    /// met first may have led us among its fellows, who will not tell us of our neighbours, nor them
+    /// of us. Now there are contacts elsewhere to begin other paths from.
+    fn check_place(&mut self) {
+        if self.upkeep.joining || self.upkeep.check.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.upkeep.check = None;
+        self.upkeep.checks -= 1;
+        self.rejoin(&[]);
     }
 
     /// We were away: nobody is believed to be there until heard of again.
@@ -280,6 +309,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         self.ping_due();
         self.verify_newcomers();
         self.ask_siblings();
+        self.check_place();
         self.refill_buckets();
         self.try_lost();
         if self.now.since(self.upkeep.estimated) >= ESTIMATE {

@@ -108,11 +108,13 @@ fn a_crowd_does_not_disturb_those_who_are_there() {
 
 #[test]
 fn floods_cost_honest_nodes_no_record() {
-    let report = report(&plan(Scenario::BadInput, 300, 200));
+    let mut plan = plan(Scenario::BadInput, 200, 200);
+    plan.hours = Some(1.0 / 3600.0);
+    let report = report(&plan);
     assert!(more(&report, "success_before") >= 0.99, "{report:?}");
     assert!(more(&report, "success_lost") <= 0.001, "{report:?}");
     assert!(
-        more(&report, "refused_bad_signature") > 100_000.0,
+        more(&report, "refused_bad_signature") > 1_000.0,
         "{report:?}"
     );
 }

@@ -20,9 +20,9 @@ use crate::sim::Rng;
 
 /// Questions a second that one subnet asks each victim.
 const RATE: u64 = 10_000;
-/// Seconds of it.
+/// Seconds of it, unless `--hours` says otherwise.
 const SECONDS: u64 = 60;
-/// Records that victims are to store in all.
+/// Records that victims are to store in all within so many seconds.
 const STORES: u64 = 1_000_000;
 /// Records kept ready to be asked to store.
 const READY: u32 = 512;
@@ -46,13 +46,16 @@ pub(super) fn run(plan: &Plan, memory: &mut dyn FnMut() -> u64) -> Report {
     let mut flood = Flood::new(plan.seed, &target);
     let before = memory();
     let begin = world.now();
-    for tick in 0..SECONDS * 10 {
+    let seconds = plan
+        .hours
+        .map_or(SECONDS, |hours| (hours * 3600.0).ceil() as u64);
+    for tick in 0..seconds * 10 {
         world.run(begin + tick * 100);
         for victim in &victims {
             flood.ask(&mut world, *victim, &target, RATE / 10);
             flood.store(&mut world, *victim, STORES / (SECONDS * 10 * K as u64));
         }
-        let due = u32::try_from(u64::from(lookups) * (tick + 1) / (SECONDS * 10));
+        let due = u32::try_from(u64::from(lookups) * (tick + 1) / (seconds * 10));
         for _ in flood.searched..due.unwrap_or(lookups) {
             flood.searched += 1;
             let record = world.draw(100) as u32;
