@@ -9,6 +9,7 @@ every case gives the result, the error, the field and the output that the vector
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -426,7 +427,16 @@ def accepted_versions(data: bytes):
     return [low, high] if 1 <= low <= high else None
 
 
+def accepted_socket(data: bytes):
+    ip, port = ipaddress.IPv6Address(data[:16]), int.from_bytes(data[16:], "big")
+    ip = ip.ipv4_mapped or ip
+    if port == 0 or ip.is_unspecified or ip.is_multicast:
+        return None
+    return f"{ip}:{port}" if ip.version == 4 else f"[{ip}]:{port}"
+
+
 peer_id = checked(fixed(32), accepted_key)
+socket = checked(fixed(18), accepted_socket)
 address = checked(octets(128), address_of_bytes)
 extension = structure("Extension", kind=u16(), value=octets(1024))
 extensions = checked(sequence(extension, 16), accepted_extensions)
@@ -449,6 +459,8 @@ NatClass = structure("NatClass", mapping=code(u8(), 0, 4), filtering=code(u8(), 
                      block_len=u16())
 Candidate = structure("Candidate", kind=code(u8(), 0, 3), address=address)
 Prediction = structure("Prediction", address=address, stride=u16(), count=u16())
+Node = structure("Node", key=fixed(32), nonce=u64(), socket=socket, other=option(socket))
+Server = structure("Server", nonce=u64(), socket=socket, other=option(socket))
 TYPES = {
     "Ping": structure("Ping", nonce=u64(), extensions=extensions),
     "Hello": structure("Hello", versions=versions, instance=fixed(16), roles=u64(),
@@ -494,6 +506,32 @@ TYPES = {
     "RelayOpened": structure("RelayOpened", channel=u32(), bytes_per_s=u32(),
                              extensions=extensions),
     "Voucher": structure("Voucher", peer=peer_id, extensions=extensions),
+    "Node": Node,
+    "Server": Server,
+    "DhtFind": structure("DhtFind", target=fixed(32), want=u8(), known=sequence(u32(), 32),
+                         server=option(Server), extensions=extensions),
+    "DhtNodes": structure("DhtNodes", nodes=sequence(Node, 20), server=option(Server),
+                          extensions=extensions),
+    "DhtGet": structure("DhtGet", key=fixed(32), want=u8(), known=sequence(u32(), 32),
+                        have=sequence(fixed(8), 32), server=option(Server),
+                        extensions=extensions),
+    "DhtValues": structure("DhtValues", records=sequence(SignedRecord, 32), held=u16(),
+                           token=fixed(16), nodes=sequence(Node, 20), server=option(Server),
+                           extensions=extensions),
+    "DhtPut": structure("DhtPut", key=fixed(32), token=fixed(16), record=SignedRecord,
+                        extensions=extensions),
+    "DhtStored": structure("DhtStored", keep_s=u32(), extensions=extensions),
+    "DhtRefused": structure("DhtRefused", reason=code(u16(), 1, 14), retry_after_s=u32(),
+                            extensions=extensions),
+    "RelayAdvert": structure("RelayAdvert", shard=u8(), socket=socket, other=option(socket),
+                             extensions=extensions),
+    "ServiceAdvert": structure("ServiceAdvert", name=text(64), addresses=sequence(address, 4),
+                               extensions=extensions),
+    "MailboxPointer": structure("MailboxPointer", mailboxes=sequence(address, 4),
+                                extensions=extensions),
+    "Presence": structure("Presence", sealed=octets(1024), extensions=extensions),
+    "Rendezvous": structure("Rendezvous", slot=fixed(16), sealed=octets(1024),
+                            extensions=extensions),
 }
 
 
@@ -529,6 +567,13 @@ FRAMES = {
     0x0024: ("RELAY_INCOMING", "RelayIncoming", 1024),
     0x0025: ("RELAY_ACCEPT", "RelayAccept", 1024),
     0x0026: ("RELAY_OPENED", "RelayOpened", 1024),
+    0x0030: ("DHT_FIND", "DhtFind", 1024),
+    0x0031: ("DHT_NODES", "DhtNodes", 4096),
+    0x0032: ("DHT_GET", "DhtGet", 1024),
+    0x0033: ("DHT_VALUES", "DhtValues", 36864),
+    0x0034: ("DHT_PUT", "DhtPut", 8192),
+    0x0035: ("DHT_STORED", "DhtStored", 1024),
+    0x0036: ("DHT_REFUSED", "DhtRefused", 1024),
 }
 
 
@@ -629,7 +674,9 @@ def op_relay_datagram(case):
 
 RECORD_CONTEXT = "dchat/1 record"
 KINDS = {"AddressRecord": (1, 86400000), "DeviceRecord": (2, 2592000000),
-         "Voucher": (3, 7200000)}
+         "Voucher": (3, 7200000), "RelayAdvert": (4, 7200000),
+         "ServiceAdvert": (5, 86400000), "MailboxPointer": (6, 604800000),
+         "Presence": (7, 3600000), "Rendezvous": (8, 7200000)}
 CLOCK_SKEW = 600000
 
 
@@ -651,6 +698,248 @@ def op_record(case):
     verify(signer, RECORD_CONTEXT, signed["body"], signed["signature"])
     return {"sequence": body["sequence"], "issued_at": body["issued_at"],
             "expires_at": body["expires_at"], "payload": payload}
+
+
+# --- Argon2id (RFC 9106; 70-dht §2) ----------------------------------------------------------
+
+_M64 = 0xFFFFFFFFFFFFFFFF
+
+
+def _blake2(data: bytes, length: int) -> bytes:
+    """H' of RFC 9106 §3.3."""
+    data = length.to_bytes(4, "little") + data
+    if length <= 64:
+        return hashlib.blake2b(data, digest_size=length).digest()
+    block, output = hashlib.blake2b(data).digest(), b""
+    while length - len(output) > 64:
+        output += block[:32]
+        block = hashlib.blake2b(block, digest_size=min(64, length - len(output))).digest()
+    return output + block
+
+
+def _argon2_quarter(v, a, b, c, d):
+    x, y, z, w = v[a], v[b], v[c], v[d]
+    x = x + y + 2 * (x & _M32) * (y & _M32) & _M64
+    w ^= x
+    w = w >> 32 | w << 32 & _M64
+    z = z + w + 2 * (z & _M32) * (w & _M32) & _M64
+    y ^= z
+    y = y >> 24 | y << 40 & _M64
+    x = x + y + 2 * (x & _M32) * (y & _M32) & _M64
+    w ^= x
+    w = w >> 16 | w << 48 & _M64
+    z = z + w + 2 * (z & _M32) * (w & _M32) & _M64
+    y ^= z
+    v[a], v[b], v[c], v[d] = x, y >> 63 | y << 1 & _M64, z, w
+
+
+def _argon2_mix(one, other):
+    """The compression function G of RFC 9106 §3.5, on blocks of 128 words."""
+    mixed = [a ^ b for a, b in zip(one, other)]
+    v = list(mixed)
+    rows = [[16 * row + index for index in range(16)] for row in range(8)]
+    columns = [[16 * row + 2 * column + half for row in range(8) for half in range(2)]
+               for column in range(8)]
+    for lane in rows + columns:
+        for a, b, c, d in _QUARTERS:
+            _argon2_quarter(v, lane[a], lane[b], lane[c], lane[d])
+    return [a ^ b for a, b in zip(mixed, v)]
+
+
+def _block(data: bytes):
+    return [int.from_bytes(data[at:at + 8], "little") for at in range(0, 1024, 8)]
+
+
+@functools.lru_cache(maxsize=None)
+def argon2id(password: bytes, salt: bytes) -> bytes:
+    """With 1024 KiB, one pass, one lane and 64 bytes of output."""
+    blocks, number = 1024, lambda value: value.to_bytes(4, "little")
+    seed = hashlib.blake2b(b"".join([
+        number(1), number(64), number(blocks), number(1), number(0x13), number(2),
+        number(len(password)), password, number(len(salt)), salt, number(0), number(0)])).digest()
+    memory = [_block(_blake2(seed + number(index) + number(0), 1024)) for index in range(2)]
+    quarter, zero = blocks // 4, [0] * 128
+    for index in range(2, blocks):
+        part, place = divmod(index, quarter)
+        if part < 2:
+            # Addresses that do not depend on the password, 128 at a time (§3.4.1.2).
+            if place % 128 == 0 or index == 2:
+                counter = place // 128 + 1
+                what = [0, 0, part, blocks, 1, 2, counter] + [0] * 121
+                addresses = _argon2_mix(zero, _argon2_mix(zero, what))
+            random = addresses[place % 128]
+        else:
+            random = memory[-1][0]
+        area = index - 1
+        first = random & _M32
+        relative = area - 1 - (area * (first * first >> 32) >> 32)
+        memory.append(_argon2_mix(memory[-1], memory[relative]))
+    return _blake2(b"".join(word.to_bytes(8, "little") for word in memory[-1]), 64)
+
+
+# --- The distributed hash table (70-dht §2, §6, §8, §10) --------------------------------------
+
+def op_position(case):
+    password = octets_of(case["key"]) + int(case["nonce"]).to_bytes(8, "little")
+    out = argon2id(password, b"dchat/1 dht puzzle")
+    if 64 - int.from_bytes(out[:8], "big").bit_length() < case["difficulty"]:
+        raise Refused("not-accepted")
+    return {"position": derive(CONTEXTS["POSITION"], out[8:])}
+
+
+def dht_key(kind: int, name: bytes) -> bytes:
+    return derive(CONTEXTS["DHT_KEY"], kind.to_bytes(2, "little") + name)
+
+
+def op_dht_key(case):
+    return {"key": dht_key(case["kind"], octets_of(case["name"]))}
+
+
+def op_distance(case):
+    one, other = octets_of(case["one"]), octets_of(case["other"])
+    distance = bytes(a ^ b for a, b in zip(one, other))
+    shared = 256 - int.from_bytes(distance, "big").bit_length()
+    return {"distance": distance, "shared": shared, "tail": int.from_bytes(other[28:], "big")}
+
+
+# Payload, what the key is of, most bytes of the payload.
+STORED = {
+    1: ("AddressRecord", "signer", 2304), 2: ("DeviceRecord", "signer", 4096),
+    4: ("RelayAdvert", "shard", 256), 5: ("ServiceAdvert", "name", 1024),
+    6: ("MailboxPointer", "signer", 1024), 7: ("Presence", "signer", 1152),
+    8: ("Rendezvous", "signer", 1152),
+}
+
+
+def record_digest(signed) -> bytes:
+    return derive(CONTEXTS["RECORD"], signed["signature"] + signed["body"])
+
+
+def op_record_digest(case):
+    return {"digest": record_digest(decode("SignedRecord", octets_of(case["bytes"])))}
+
+
+def op_stored_record(case):
+    signed = decode("SignedRecord", octets_of(case["bytes"]))
+    try:
+        body = decode("RecordBody", signed["body"])
+    except Refused:
+        raise Refused("bad-record") from None
+    kind = body["kind"]
+    if kind not in STORED:
+        raise Refused("bad-record")
+    payload_type, placed, most = STORED[kind]
+    if len(body["payload"]) > most or len(signed["body"]) > most + 256:
+        raise Refused("bad-record")
+    issued, expires, now = int(body["issued_at"]), int(body["expires_at"]), int(case["now"])
+    if not 1 <= expires - issued <= KINDS[payload_type][1]:
+        raise Refused("expired")
+    try:
+        payload = decode(payload_type, body["payload"])
+    except Refused:
+        raise Refused("bad-record") from None
+    if kind == 4 and payload["shard"] >= 4:
+        raise Refused("bad-record")
+    name = {"signer": body["signer"], "shard": bytes([payload.get("shard", 0)]),
+            "name": payload.get("name", "").encode()}[placed]
+    if dht_key(kind, name) != octets_of(case["key"]):
+        raise Refused("wrong-key")
+    if expires <= now or issued > now + CLOCK_SKEW:
+        raise Refused("expired")
+    verify(body["signer"], RECORD_CONTEXT, signed["body"], signed["signature"])
+    return {"kind": kind, "signer": body["signer"], "slot": payload.get("slot", bytes(16)),
+            "sequence": body["sequence"], "issued_at": body["issued_at"],
+            "expires_at": body["expires_at"], "digest": record_digest(signed)}
+
+
+def ed25519_public(seed: bytes) -> bytes:
+    scalar = int.from_bytes(hashlib.sha512(seed).digest()[:32], "little")
+    return point_encode(point_mul(scalar & ~7 & (2**255 - 1) | 2**254, BASE))
+
+
+def op_blinded_identity(case):
+    epoch = int(case["epoch"]).to_bytes(8, "little")
+    seed = derive(CONTEXTS["BLINDED_SIGNER"],
+                  octets_of(case["secret"]) + epoch + octets_of(case["label"]))
+    signer = ed25519_public(seed)
+    return {"signer": signer, "key": dht_key(case["kind"], signer)}
+
+
+def _chacha_rounds(state):
+    v = list(state)
+    for _ in range(10):
+        for a, b, c, d in _QUARTERS:
+            v[a] = v[a] + v[b] & _M32
+            v[d] = _rotate(v[d] ^ v[a], 16)
+            v[c] = v[c] + v[d] & _M32
+            v[b] = _rotate(v[b] ^ v[c], 20)
+            v[a] = v[a] + v[b] & _M32
+            v[d] = _rotate(v[d] ^ v[a], 24)
+            v[c] = v[c] + v[d] & _M32
+            v[b] = _rotate(v[b] ^ v[c], 25)
+    return v
+
+
+def _chacha_state(key: bytes, rest: bytes):
+    data = b"expand 32-byte k" + key + rest
+    return [int.from_bytes(data[at:at + 4], "little") for at in range(0, 64, 4)]
+
+
+def _chacha_block(key: bytes, counter: int, nonce: bytes) -> bytes:
+    state = _chacha_state(key, counter.to_bytes(4, "little") + nonce)
+    mixed = zip(_chacha_rounds(state), state)
+    return b"".join((a + b & _M32).to_bytes(4, "little") for a, b in mixed)
+
+
+def _poly1305(key: bytes, data: bytes) -> bytes:
+    r = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    total = 0
+    for at in range(0, len(data), 16):
+        block = data[at:at + 16] + b"\1"
+        total = (total + int.from_bytes(block, "little")) * r % (2**130 - 5)
+    return (total + int.from_bytes(key[16:], "little") & (1 << 128) - 1).to_bytes(16, "little")
+
+
+def xchacha_open(key: bytes, nonce: bytes, sealed: bytes, associated: bytes) -> bytes | None:
+    """RFC 8439 §2.8 with the nonce of draft-irtf-cfrg-xchacha; None when the tag is wrong."""
+    words = _chacha_rounds(_chacha_state(key, nonce[:16]))
+    key = b"".join(word.to_bytes(4, "little") for word in words[:4] + words[12:])
+    nonce, text, tag = bytes(4) + nonce[16:], sealed[:-16], sealed[-16:]
+
+    def pad(data: bytes) -> bytes:
+        return data + bytes(-len(data) % 16)
+
+    lengths = len(associated).to_bytes(8, "little") + len(text).to_bytes(8, "little")
+    mac = _poly1305(_chacha_block(key, 0, nonce)[:32], pad(associated) + pad(text) + lengths)
+    if len(sealed) < 16 or mac != tag:
+        return None
+    stream = b"".join(_chacha_block(key, 1 + at // 64, nonce) for at in range(0, len(text), 64))
+    return bytes(a ^ b for a, b in zip(text, stream))
+
+
+def op_sealed_payload(case):
+    sealed, epoch = octets_of(case["sealed"]), int(case["epoch"]).to_bytes(8, "little")
+    key = derive(CONTEXTS["BLINDED_SEAL"], octets_of(case["secret"]) + epoch)
+    associated = case["kind"].to_bytes(2, "little") + octets_of(case["signer"])
+    if len(sealed) < 24:
+        raise Refused("not-sealed")
+    plain = xchacha_open(key, sealed[:24], sealed[24:], associated)
+    if plain is None or len(plain) < 2:
+        raise Refused("not-sealed")
+    count = int.from_bytes(plain[:2], "little")
+    if count > len(plain) - 2:
+        raise Refused("not-sealed")
+    return {"plain": plain[2:2 + count]}
+
+
+def op_pulse(case):
+    exported, datagram = octets_of(case["exported"]), octets_of(case["datagram"])
+    kind = {0x24: "question", 0x25: "answer"}.get(datagram[0] if datagram else None)
+    mac = keyed(derive(CONTEXTS["PULSE"], exported[8:]), datagram[:17])[:16]
+    if kind is None or len(datagram) != 33 or datagram[1:9] != exported[:8] \
+            or datagram[17:] != mac:
+        raise Refused("no-meaning")
+    return {"kind": kind, "nonce": datagram[9:17]}
 
 
 # --- Invites (20-identity §6) ----------------------------------------------------------------
@@ -739,6 +1028,12 @@ CONTEXTS = {
     "INVITE_CHECK": "dchat/1 2026-11 invite checksum",
     "RESET_KEY": "dchat/1 2026-11 stateless reset key",
     "PROBE": "dchat/1 2026-11 path probe",
+    "POSITION": "dchat/1 2026-11 dht position",
+    "DHT_KEY": "dchat/1 2026-11 dht key",
+    "RECORD": "dchat/1 2026-11 record digest",
+    "BLINDED_SIGNER": "dchat/1 2026-11 blinded signer",
+    "BLINDED_SEAL": "dchat/1 2026-11 blinded seal",
+    "PULSE": "dchat/1 2026-11 pulse",
 }
 
 

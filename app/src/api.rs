@@ -6,6 +6,7 @@
 //! A [`Request`] is answered by one [`Reply`] or one [`ApiError`]; [`Event`]s come unasked to whoever
 //! subscribed. The JSON forms are the contract of the command line.
 
+mod dht;
 mod doctor;
 
 use core::fmt;
@@ -13,6 +14,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use dht::{
+    DhtEffort, DhtFound, DhtMode, DhtNode, DhtPublished, DhtRecord, DhtRecords, DhtRefused,
+    DhtStat, DhtStatus, DhtStored, RecordKind,
+};
 pub use doctor::{
     Allocation, Behaviour, Doctor, Nat, PeerPath, PortMapping, Reachability, Relay as DoctorRelay,
 };
@@ -130,7 +135,9 @@ pub enum Request {
         /// The one that shall open it from now on; none for a key file.
         new: Option<Secret>,
     },
-    /// Live connections. Answer: [`Reply::Peers`].
+    /// Live connections, without those that serve the distributed hash table alone: these come and go
+    /// by the dozen, with nobody anybody knows ([`DhtStat`](Self::DhtStat) counts them). Answer:
+    /// [`Reply::Peers`].
     Peers,
     /// Nodes found nearby and not expired, for whoever subscribes only now. Answer:
     /// [`Reply::Nearby`].
@@ -148,6 +155,30 @@ pub enum Request {
         #[serde(default)]
         stun: Vec<String>,
     },
+    /// The nodes of the distributed hash table nearest to a key. Answer: [`Reply::DhtFound`].
+    DhtFind {
+        /// A key of 64 hexadecimal digits, or a PeerId for the key of its address record.
+        target: String,
+    },
+    /// What is stored in the distributed hash table. Answer: [`Reply::DhtRecords`].
+    DhtGet {
+        /// A PeerId for what it says of itself, the name of a service, the number of a shard of the
+        /// relays, or a key of 64 hexadecimal digits.
+        target: String,
+        /// What to look for.
+        #[serde(default)]
+        kind: RecordKind,
+    },
+    /// Puts an own record into the distributed hash table now, and again before it ends while the
+    /// node runs. Answer: [`Reply::DhtStored`].
+    DhtPut {
+        /// The service to offer, at most 64 bytes of UTF-8; without one, where this node can be
+        /// reached, which is put by itself too.
+        #[serde(default)]
+        service: Option<String>,
+    },
+    /// All that is known of the distributed hash table here. Answer: [`Reply::DhtStat`].
+    DhtStat,
     /// From now on, [`Event`]s follow on this connection. Answer: [`Reply::Done`], then events.
     Subscribe,
     /// Ends the daemon. Answer: [`Reply::Done`].
@@ -218,6 +249,14 @@ pub enum Reply {
     Status(Status),
     /// What stands between this node and others.
     Doctor(Box<Doctor>),
+    /// Nodes of the distributed hash table.
+    DhtFound(Box<DhtFound>),
+    /// Records of the distributed hash table.
+    DhtRecords(Box<DhtRecords>),
+    /// Where an own record was put.
+    DhtStored(Box<DhtStored>),
+    /// What is known of the distributed hash table.
+    DhtStat(Box<DhtStat>),
 }
 
 /// STUN servers asked at most.
@@ -369,6 +408,9 @@ pub struct Status {
     pub queued: u64,
     /// Received messages not yet read.
     pub unread: u64,
+    /// The distributed hash table.
+    #[serde(default)]
+    pub dht: DhtStatus,
 }
 
 /// What happens, as it happens.

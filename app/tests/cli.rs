@@ -282,6 +282,11 @@ fn the_help_is_what_was_agreed() {
         "peers",
         "status",
         "doctor",
+        "dht",
+        "dht find",
+        "dht get",
+        "dht put",
+        "dht stat",
         "passphrase",
         "completions",
         "man",
@@ -289,7 +294,7 @@ fn the_help_is_what_was_agreed() {
     for verb in verbs {
         let args: Vec<_> = [verb, "-h"]
             .into_iter()
-            .filter(|arg| !arg.is_empty())
+            .flat_map(str::split_whitespace)
             .collect();
         let help = home.run(&args);
         assert_eq!((help.code, help.err.as_str()), (Some(0), ""));

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use lab::link::Conditions;
 use lab::network::{Network, Peer};
 use lab::profile::{PROFILES, Profile};
-use lab::verdict::{Way, way};
+use lab::verdict::{Way, reason, way};
 use support::history;
 
 /// The places of which every ordered pair runs.
@@ -58,6 +58,8 @@ const MORE: [(&str, &str); 16] = [
 ];
 /// Pairs at once: three of them keep two cores busy.
 const AT_ONCE: usize = 3;
+/// How long an attempt to find a direct path may take, on a loaded machine.
+const SETTLES: Duration = Duration::from_secs(45);
 /// Of pairs whose way is a birthday, so many may fail by chance: each has odds of 98 %.
 const UNLUCKY: usize = 1;
 
@@ -68,6 +70,8 @@ struct Outcome {
     first: Duration,
     /// From the first contact to a direct path at both ends.
     direct: Option<Duration>,
+    /// What `doctor` says to either of it.
+    told: Option<[String; 2]>,
     fault: Option<String>,
 }
 
@@ -127,6 +131,7 @@ fn outcome(network: &Network, names: (&'static str, &'static str)) -> Outcome {
         way,
         first: Duration::ZERO,
         direct: None,
+        told: None,
         fault: None,
     };
     let ran = catch_unwind(AssertUnwindSafe(|| run(network, places, &mut outcome)));
@@ -159,18 +164,50 @@ fn run(network: &Network, places: (Profile, Profile), outcome: &mut Outcome) {
         Ok(_) => outcome.direct = Some(began.elapsed()),
         Err(path) if outcome.way.patience().is_some() => {
             let path = path.map(|peer| peer["path"].clone());
-            let reasons = (reason(&alice, &bob), reason(&bob, &alice));
+            let reasons = (told(&alice, &bob), told(&bob, &alice));
             outcome.fault = Some(format!("{path:?} after {patience:?}: {reasons:?}"));
         }
         Err(_) => {}
     }
     alice.say(&bob, "from Alice 2");
     bob.say(&alice, "from Bob 2");
+    let both = || [(&alice, &bob), (&bob, &alice)].map(|(one, other)| settled_reason(one, other));
+    let mut told = both();
+    if outcome.direct.is_none() && told.iter().any(|told| told == "direct") {
+        // Luck came late: perhaps one was asked before it and the other after.
+        let reached = alice
+            .wait_for_path(&bob, "direct", SETTLES)
+            .and_then(|_| bob.wait_for_path(&alice, "direct", SETTLES));
+        outcome.direct = reached.ok().map(|_| began.elapsed());
+        told = both();
+    }
+    let right = match outcome.direct {
+        Some(_) => "direct",
+        None => reason(places.0, places.1),
+    };
+    if told.iter().any(|told| told != right) {
+        outcome
+            .fault
+            .get_or_insert(format!("{told:?}, not {right}"));
+    }
+    outcome.told = Some(told);
     assert_conversation(alice, bob);
 }
 
+/// Why a peer is not reached directly, once it is no longer tried.
+fn settled_reason(peer: &Peer, other: &Peer) -> String {
+    let began = Instant::now();
+    loop {
+        let reason = told(peer, other);
+        if reason != "still-trying" || began.elapsed() > SETTLES {
+            return reason;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
 /// Why a peer is not reached directly.
-fn reason(peer: &Peer, other: &Peer) -> String {
+fn told(peer: &Peer, other: &Peer) -> String {
     let report = peer.doctor(&["--peer", &other.name]);
     report["peer"]["reason"]
         .as_str()
@@ -192,20 +229,21 @@ fn table(outcomes: &[Outcome]) -> String {
     let mut sorted: Vec<_> = outcomes.iter().collect();
     sorted.sort_by_key(|one| (one.way, one.names));
     let mut table = format!(
-        "{:<21} {:<21} {:<9} {:>9} {:>9}\n",
-        "a", "b", "way", "first ms", "direct ms"
+        "{:<21} {:<21} {:<9} {:>9} {:>9} {}\n",
+        "a", "b", "way", "first ms", "direct ms", "doctor"
     );
     for one in sorted {
         let direct = one
             .direct
             .map_or("relay".to_owned(), |took| took.as_millis().to_string());
+        let said = one.told.as_ref().map_or("", |told| told[0].as_str());
         let fault = one.fault.as_deref().unwrap_or("");
         let first = one.first.as_millis();
         let way = format!("{:?}", one.way);
         let (a, b) = one.names;
         writeln!(
             table,
-            "{a:<21} {b:<21} {way:<9} {first:>9} {direct:>9} {fault}"
+            "{a:<21} {b:<21} {way:<9} {first:>9} {direct:>9} {said} {fault}"
         )
         .unwrap();
     }

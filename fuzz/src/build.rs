@@ -3,7 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use arbitrary::{Result, Unstructured};
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::dht::{
+    self, DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues, Node, Server, Socket,
+};
 use dchat_wire::extension::{CRITICAL, Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
@@ -175,7 +179,7 @@ impl Build<'_> {
 
     /// A frame of any type.
     pub(crate) fn frame(&mut self) -> Result<Frame> {
-        Ok(match self.below(19)? {
+        Ok(match self.below(26)? {
             0 => Frame::Hello(self.hello()?),
             1 => Frame::Identify(self.identify()?),
             2 => Frame::IdentifyPush(self.identify()?),
@@ -225,7 +229,8 @@ impl Build<'_> {
                 result: self.one_of(ReachResult::ALL)?,
                 extensions: self.extensions()?,
             }),
-            _ => self.relay_frame()?,
+            12..19 => self.relay_frame()?,
+            _ => self.dht_frame()?,
         })
     }
 
@@ -265,6 +270,122 @@ impl Build<'_> {
                 bytes_per_s: self.0.arbitrary()?,
                 extensions: self.extensions()?,
             }),
+        })
+    }
+
+    fn socket(&mut self) -> Result<Socket> {
+        let ip: IpAddr = self.0.arbitrary()?;
+        let port = self.0.int_in_range(1..=u16::MAX)?;
+        let socket = Socket::new(SocketAddr::new(ip, port));
+        Ok(socket.unwrap_or_else(|_| Socket::new(samples::v4()).unwrap()))
+    }
+
+    fn server(&mut self) -> Result<Server> {
+        Ok(Server {
+            nonce: self.u64()?,
+            socket: self.socket()?,
+            other: self.option(Self::socket)?,
+        })
+    }
+
+    fn node(&mut self) -> Result<Node> {
+        Ok(Node {
+            key: self.array()?,
+            nonce: self.u64()?,
+            socket: self.socket()?,
+            other: self.option(Self::socket)?,
+        })
+    }
+
+    fn tails<const MAX: usize>(&mut self) -> Result<List<u32, MAX>> {
+        self.list(|build| build.0.arbitrary())
+    }
+
+    /// A question or answer of the DHT.
+    fn dht_frame(&mut self) -> Result<Frame> {
+        Ok(match self.below(7)? {
+            0 => Frame::DhtFind(DhtFind {
+                target: self.array()?,
+                want: self.0.arbitrary()?,
+                known: self.tails()?,
+                server: self.option(Self::server)?,
+                extensions: self.extensions()?,
+            }),
+            1 => Frame::DhtNodes(DhtNodes {
+                nodes: self.list(Self::node)?,
+                server: self.option(Self::server)?,
+                extensions: self.extensions()?,
+            }),
+            2 => Frame::DhtGet(DhtGet {
+                key: self.array()?,
+                want: self.0.arbitrary()?,
+                known: self.tails()?,
+                have: self.list(Self::array)?,
+                server: self.option(Self::server)?,
+                extensions: self.extensions()?,
+            }),
+            3 => Frame::DhtValues(DhtValues {
+                records: self.list(Self::signed_record)?,
+                held: self.0.arbitrary()?,
+                token: self.array()?,
+                nodes: self.list(Self::node)?,
+                server: self.option(Self::server)?,
+                extensions: self.extensions()?,
+            }),
+            4 => Frame::DhtPut(DhtPut {
+                key: self.array()?,
+                token: self.array()?,
+                record: self.signed_record()?,
+                extensions: self.extensions()?,
+            }),
+            5 => Frame::DhtStored(DhtStored {
+                keep_s: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+            _ => Frame::DhtRefused(DhtRefused {
+                reason: self.one_of(dht::Refusal::ALL)?,
+                retry_after_s: self.0.arbitrary()?,
+                extensions: self.extensions()?,
+            }),
+        })
+    }
+
+    pub(crate) fn relay_advert(&mut self) -> Result<RelayAdvert> {
+        Ok(RelayAdvert {
+            shard: self.0.arbitrary()?,
+            socket: self.socket()?,
+            other: self.option(Self::socket)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    pub(crate) fn service_advert(&mut self) -> Result<ServiceAdvert> {
+        Ok(ServiceAdvert {
+            name: self.text()?,
+            addresses: self.list(Self::address)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    pub(crate) fn mailbox_pointer(&mut self) -> Result<MailboxPointer> {
+        Ok(MailboxPointer {
+            mailboxes: self.list(Self::address)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    pub(crate) fn presence(&mut self) -> Result<Presence> {
+        Ok(Presence {
+            sealed: self.bytes(usize::MAX - 1)?,
+            extensions: self.extensions()?,
+        })
+    }
+
+    pub(crate) fn rendezvous(&mut self) -> Result<Rendezvous> {
+        Ok(Rendezvous {
+            slot: self.array()?,
+            sealed: self.bytes(usize::MAX - 1)?,
+            extensions: self.extensions()?,
         })
     }
 

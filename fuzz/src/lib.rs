@@ -10,6 +10,11 @@ mod certificate;
 mod classifier;
 mod corpus;
 mod demux;
+mod dht_core;
+mod dht_record;
+mod dht_records;
+mod dht_seeds;
+mod dht_store;
 mod differential;
 mod flood;
 mod frame_stream;
@@ -25,6 +30,7 @@ mod seeds;
 mod signed_record;
 mod strict_decode;
 mod stun;
+mod table;
 
 pub use address_invite::address_invite;
 pub use agent::agent;
@@ -32,6 +38,9 @@ pub use certificate::certificate;
 pub use classifier::classifier;
 pub use corpus::{replay_arguments, root};
 pub use demux::demux;
+pub use dht_core::dht_core;
+pub use dht_record::dht_record;
+pub use dht_store::dht_store;
 pub use differential::differential;
 pub use flood::{Flood, flood};
 pub use frame_stream::frame_stream;
@@ -45,6 +54,7 @@ pub use seeds::seeds;
 pub use signed_record::signed_record;
 pub use strict_decode::strict_decode;
 pub use stun::stun;
+pub use table::table;
 
 #[allow(unreachable_pub, reason = "shared with the tests of wire")]
 #[path = "../../wire/tests/support/agree.rs"]
@@ -65,12 +75,15 @@ mod samples;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("address_invite", address_invite),
     ("agent", agent),
     ("certificate", certificate),
     ("classifier", classifier),
     ("demux", demux),
+    ("dht_core", dht_core),
+    ("dht_record", dht_record),
+    ("dht_store", dht_store),
     ("differential", differential),
     ("frame_stream", frame_stream),
     ("handshake", handshake),
@@ -82,6 +95,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("signed_record", signed_record),
     ("strict_decode", strict_decode),
     ("stun", stun),
+    ("table", table),
 ];
 
 /// The `main` of a target: libFuzzer's under `cargo fuzz`, otherwise one that runs the target on

@@ -18,7 +18,7 @@ pub fn round_trip(data: &[u8]) {
 }
 
 fn check(build: &mut Build<'_>) -> Result<()> {
-    match build.below(5)? {
+    match build.below(10)? {
         0 => {
             let frame = build.frame()?;
             let bytes = frame.to_bytes();
@@ -43,7 +43,12 @@ fn check(build: &mut Build<'_>) -> Result<()> {
             assert_eq!(invite.to_string().parse::<Invite>(), Ok(invite));
         }
         3 => returns(&build.address_record()?),
-        _ => returns(&build.device_record()?),
+        4 => returns(&build.device_record()?),
+        5 => returns(&build.relay_advert()?),
+        6 => returns(&build.service_advert()?),
+        7 => returns(&build.mailbox_pointer()?),
+        8 => returns(&build.presence()?),
+        _ => returns(&build.rendezvous()?),
     }
     Ok(())
 }

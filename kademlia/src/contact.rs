@@ -28,6 +28,18 @@ impl Subnet {
         }
     }
 
+    /// As a number, for hashing.
+    #[must_use]
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The subnet as a value to hash.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
     /// Whether the limits do not count it.
     #[must_use]
     pub fn is_exempt(self) -> bool {

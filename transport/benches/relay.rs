@@ -28,7 +28,6 @@ use dchat_wire::hello::role;
 use dchat_wire::relay::RelayReserve;
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Frame};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 
 /// Bytes of one transfer.
 const SIZE: usize = 256 << 20;
@@ -353,7 +352,8 @@ async fn reserve_many(role: &str) {
     for n in 0..RESERVATIONS {
         let mut seed = [9; 32];
         seed[..8].copy_from_slice(&n.to_le_bytes());
-        endpoint.set_default_client_config(raw::client_config(identity(&seed), b"dchat/1"));
+        let chain = raw::chain_of(&Identity::from_seed(&seed));
+        endpoint.set_default_client_config(raw::client_config(chain, b"dchat/1"));
         let connecting = endpoint.connect(relay.socket(), "x.invalid").unwrap();
         let connection = connecting.await.unwrap();
         let control = raw::control(&connection, &raw::hello().to_bytes()).await;
@@ -371,19 +371,4 @@ async fn reserve_many(role: &str) {
     std::io::stdout().flush().unwrap();
     let closed = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
     closed.await.unwrap().unwrap();
-}
-
-fn identity(seed: &[u8; 32]) -> raw::Chain {
-    let identity = Identity::from_seed(seed);
-    let mut pkcs8 = vec![
-        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
-        0x20,
-    ];
-    pkcs8.extend_from_slice(identity.seed().as_slice());
-    let der = PrivatePkcs8KeyDer::from(pkcs8);
-    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ED25519).unwrap();
-    let certificate = rcgen::CertificateParams::default()
-        .self_signed(&key)
-        .unwrap();
-    (vec![certificate.der().clone()], der.into())
 }

@@ -128,6 +128,9 @@ pub enum RelayFault {
     /// Its answers are not those of a relay, or it did not answer in time.
     #[error("it gave no answer that makes sense")]
     Nonsense,
+    /// It closed the channel before the peer had answered: the peer is gone, or hung up.
+    #[error("the channel was closed before the peer answered")]
+    ChannelClosed,
     /// The connection with it ended.
     #[error("the connection with it ended")]
     Gone,
@@ -143,6 +146,30 @@ pub enum RelayFault {
         /// The bound.
         limit: usize,
     },
+}
+
+/// Why the DHT gave no result. Nothing was stored anywhere on this account.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DhtError {
+    /// Nobody is known who could be asked.
+    #[error(
+        "no node of the DHT is known: give a bootstrap address, \
+         or wait until one that is known can be reached"
+    )]
+    NobodyKnown,
+    /// As much is under way as may be.
+    #[error("no more than {limit} operations of the DHT run at a time: try again later")]
+    Busy {
+        /// The bound.
+        limit: usize,
+    },
+    /// The record does not belong under the key, or is none that is stored: the caller's fault.
+    #[error("the record cannot be stored: {}", .0.text())]
+    Record(dchat_wire::dht::Refusal),
+    /// The endpoint is shutting down.
+    #[error("the endpoint is shutting down")]
+    Shutdown,
 }
 
 /// How a connection ended.

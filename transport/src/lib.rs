@@ -28,6 +28,7 @@
 //! ```
 
 pub mod congestion;
+pub mod dht;
 pub mod error;
 pub mod hello;
 pub mod limits;
@@ -47,7 +48,9 @@ mod sync;
 pub use connection::{Claim, Connection, FrameStream, Kept, PathInfo, arbitrate};
 pub use dial::TooManyKept;
 pub use endpoint::{Endpoint, EndpointConfig, Event, Events, MdnsConfig, RelaySettings, Via};
-pub use error::{CloseReason, DialError, EndpointError, PingError, RelayFault, StreamError};
+pub use error::{
+    CloseReason, DhtError, DialError, EndpointError, PingError, RelayFault, StreamError,
+};
 pub use limits::Limits;
 pub use path::PathKind;
 pub use relay::RelayInfo;

@@ -14,6 +14,10 @@ pub struct Limits {
     /// Of these, connections with peers that are not trusted. Default 128, so that strangers cannot
     /// take the places of contacts.
     pub strangers: usize,
+    /// Connections that serve the DHT alone, ours and theirs, beside those of strangers. Default 128:
+    /// several lookups' worth of nodes that need no second handshake. The least recently used gives
+    /// way.
+    pub table_connections: usize,
     /// Incoming connections from one IPv4 address or one IPv6 /64, handshakes included. Default 32:
     /// several households behind one carrier's NAT, but not a flood from one machine.
     pub connections_per_network: usize,
@@ -54,6 +58,7 @@ impl Default for Limits {
         Self {
             connections: 512,
             strangers: 128,
+            table_connections: 128,
             connections_per_network: 32,
             handshakes: 64,
             handshakes_per_network: 16,

@@ -20,7 +20,6 @@ use dchat_wire::relay::{
 };
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 
 fn relay_config(seed: u8) -> EndpointConfig {
     let mut config = config(seed);
@@ -150,7 +149,7 @@ struct FakeRelay {
 impl FakeRelay {
     fn new(seed: u8) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
-        let endpoint = raw::server(chain(&identity), b"dchat/1");
+        let endpoint = raw::server(raw::chain_of(&identity), b"dchat/1");
         Self { identity, endpoint }
     }
 
@@ -178,19 +177,6 @@ impl FakeRelay {
         let now = u64::try_from(now.as_millis()).unwrap();
         SignedRecord::issue(&self.identity, sequence, now, 3_600_000, &voucher)
     }
-}
-
-fn chain(identity: &Identity) -> raw::Chain {
-    let mut pkcs8 = vec![
-        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
-        0x20,
-    ];
-    pkcs8.extend_from_slice(identity.seed().as_slice());
-    let der = PrivatePkcs8KeyDer::from(pkcs8);
-    let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ED25519).unwrap();
-    let params = rcgen::CertificateParams::default();
-    let certificate = params.self_signed(&key).unwrap();
-    (vec![certificate.der().clone()], der.into())
 }
 
 /// The next request of the node, and the stream to answer on.
@@ -334,6 +320,53 @@ async fn an_answer_that_makes_no_sense_is_the_relays_fault() {
 }
 
 #[tokio::test]
+async fn a_channel_that_ends_during_the_handshake_ends_the_dial() {
+    let relay = FakeRelay::new(90);
+    let Address::Direct { socket, .. } = relay.address() else {
+        panic!("a direct address");
+    };
+    let node = start(config(2));
+    let wanted = Identity::from_seed(&[77; 32]).peer_id();
+    let to = Address::Circuit {
+        socket,
+        relay: relay.identity.peer_id(),
+        peer: Some(wanted),
+    };
+    for gone in [false, true] {
+        let serving = async {
+            let (connection, control) = relay.accept().await;
+            let (_, mut send, recv) = request(&connection).await;
+            let opened = Frame::RelayOpened(RelayOpened {
+                channel: 1,
+                bytes_per_s: 0,
+                extensions: Default::default(),
+            });
+            send.write_all(&opened.to_bytes()).await.unwrap();
+            // The node's first packet is there: the handshake has begun.
+            within(connection.read_datagram()).await.unwrap();
+            if gone {
+                connection.close(0u32.into(), b"");
+            } else {
+                send.finish().unwrap();
+            }
+            (connection, control, send, recv)
+        };
+        let dial_addrs = [to];
+        let dial = node.endpoint.connect(Some(wanted), &dial_addrs);
+        let (held, failed) = within(async { tokio::join!(serving, dial) }).await;
+        // Without it, the dial is given up for want of an answer.
+        let reason = match gone {
+            true => RelayFault::Gone,
+            false => RelayFault::ChannelClosed,
+        };
+        let expected = DialError::RelayUnusable { relay: to, reason };
+        assert_eq!(failed.unwrap_err(), expected);
+        held.0.close(0u32.into(), b"");
+        until(|| node.endpoint.connections().is_empty()).await;
+    }
+}
+
+#[tokio::test]
 async fn who_answers_behind_a_relay_has_to_be_who_was_dialed() {
     let relay = FakeRelay::new(90);
     let Address::Direct { socket, .. } = relay.address() else {
@@ -370,4 +403,64 @@ async fn who_answers_behind_a_relay_has_to_be_who_was_dialed() {
     let (_held, failed) = within(async { tokio::join!(serving, dial) }).await;
     assert!(failed.is_err());
     assert!(node.endpoint.connection(&wanted).is_none());
+}
+
+/// The frames on a stream until it ends.
+async fn rest(mut recv: quinn::RecvStream) -> Vec<Frame> {
+    let mut reader = FrameReader::new();
+    let mut frames = Vec::new();
+    while let Some(chunk) = within(recv.read_chunk(4096, true)).await.expect("its end") {
+        let mut bytes = &chunk.bytes[..];
+        while let Some(frame) = reader.read(&mut bytes).unwrap() {
+            frames.push(frame);
+        }
+    }
+    frames
+}
+
+#[tokio::test]
+async fn a_relay_that_shuts_down_waits_until_its_word_is_heard() {
+    let relay = start(relay_config(1));
+    let b = reserved(2, &relay).await;
+    // A caller that lets the relay say one answer and reads it late.
+    let opened = Frame::RelayOpened(RelayOpened {
+        channel: 0,
+        bytes_per_s: 0,
+        extensions: Default::default(),
+    });
+    let window = u32::try_from(opened.to_bytes().len()).unwrap();
+    let mut transport = quinn::TransportConfig::default();
+    transport.stream_receive_window(window.into());
+    let mut slow = raw::client_config(raw::ed25519(), b"dchat/1");
+    slow.transport_config(std::sync::Arc::new(transport));
+    let endpoint = raw::client(None, b"dchat/1");
+    let connecting = endpoint.connect_with(slow, relay.addr, "x.invalid");
+    let caller = within(connecting.unwrap()).await.unwrap();
+    let mut opening = raw::hello().to_bytes();
+    opening.extend(Frame::Identify(raw::identify(1, &[])).to_bytes());
+    let _control = raw::control(&caller, &opening).await;
+    let mut control_of_relay = within(caller.accept_uni()).await.unwrap();
+    tokio::spawn(
+        async move { while let Ok(Some(_)) = control_of_relay.read_chunk(64, true).await {} },
+    );
+    let (mut send, recv) = caller.open_bi().await.unwrap();
+    let connect = Frame::RelayConnect(RelayConnect {
+        peer: b.peer(),
+        extensions: Default::default(),
+    });
+    send.write_all(&connect.to_bytes()).await.unwrap();
+    let channels = || relay.endpoint.relay_stats().unwrap().channels;
+    until(|| channels() == 1).await;
+    let hearing = async {
+        until(|| channels() == 0).await;
+        // The word cannot leave before the answer is read, and the relay has all this time to go.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        rest(recv).await
+    };
+    let (heard, ()) = tokio::join!(hearing, relay.endpoint.shutdown(PATIENCE));
+    let last = heard.last();
+    assert!(
+        matches!(last, Some(Frame::RelayRefused(refused)) if refused.reason == Refusal::ShuttingDown),
+        "{heard:?}"
+    );
 }

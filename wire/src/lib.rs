@@ -15,7 +15,7 @@
 //! The layers, from the bottom: [`codec`] encodes bodies, [`frame`] delimits them on a stream,
 //! [`sign`] and [`record`] make them provable, and one module per subject ([`hello`], [`identify`],
 //! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`],
-//! [`dht`], [`gossip`], [`group`], [`invite`]) gives the bodies themselves.
+//! [`dht`], [`pulse`], [`gossip`], [`group`], [`invite`]) gives the bodies themselves.
 
 pub mod address;
 pub mod advert;
@@ -38,9 +38,11 @@ pub mod nat;
 pub mod parcel;
 pub mod ping;
 pub mod probe;
+pub mod pulse;
 pub mod record;
 pub mod relay;
 pub mod sign;
+pub mod statement;
 
 pub use address::Address;
 pub use codec::{Bytes, DecodeError, List, Text, decode, encode};

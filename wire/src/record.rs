@@ -145,6 +145,26 @@ pub struct Verified<P> {
     pub payload: P,
 }
 
+impl RecordBody {
+    /// Checks that the times are plausible for a kind that lives `max_lifetime` milliseconds at
+    /// most, and not over at `now`.
+    ///
+    /// # Errors
+    /// [`RecordError::BadTimes`] or [`RecordError::Expired`].
+    pub fn check_times(&self, max_lifetime: u64, now: u64) -> Result<(), RecordError> {
+        let lifetime = self.expires_at.checked_sub(self.issued_at);
+        if !lifetime.is_some_and(|lifetime| (1..=max_lifetime).contains(&lifetime))
+            || self.issued_at > now.saturating_add(CLOCK_SKEW)
+        {
+            return Err(RecordError::BadTimes);
+        }
+        if self.expires_at <= now {
+            return Err(RecordError::Expired);
+        }
+        Ok(())
+    }
+}
+
 impl SignedRecord {
     /// The record's name: a digest of the signed bytes and the signature.
     #[must_use]
@@ -180,34 +200,43 @@ impl SignedRecord {
         }
     }
 
+    /// What is signed, without the signature being checked.
+    ///
+    /// # Errors
+    /// [`RecordError::Malformed`] when the bytes are no [`RecordBody`].
+    pub fn unverified(&self) -> Result<RecordBody, RecordError> {
+        Ok(codec::decode(self.body.as_slice())?)
+    }
+
+    /// Checks that `signer` signed these very bytes.
+    ///
+    /// # Errors
+    /// [`RecordError::BadSignature`].
+    pub fn verify(&self, signer: &PeerId) -> Result<(), RecordError> {
+        let body = self.body.as_slice();
+        Ok(sign::verify(
+            signer,
+            Purpose::Record,
+            body,
+            &self.signature,
+        )?)
+    }
+
     /// Checks everything and opens the payload: the cheap checks first, the signature last.
     ///
     /// # Errors
     /// [`RecordError`] says which check failed.
     pub fn open<P: Payload>(&self, signer: &PeerId, now: u64) -> Result<Verified<P>, RecordError> {
-        let record: RecordBody = codec::decode(self.body.as_slice())?;
+        let record = self.unverified()?;
         if record.kind != P::KIND {
             return Err(RecordError::WrongKind(record.kind));
         }
         if record.signer != *signer {
             return Err(RecordError::WrongSigner);
         }
-        let lifetime = record.expires_at.checked_sub(record.issued_at);
-        if !lifetime.is_some_and(|lifetime| (1..=P::MAX_LIFETIME).contains(&lifetime))
-            || record.issued_at > now.saturating_add(CLOCK_SKEW)
-        {
-            return Err(RecordError::BadTimes);
-        }
-        if record.expires_at <= now {
-            return Err(RecordError::Expired);
-        }
+        record.check_times(P::MAX_LIFETIME, now)?;
         let payload = codec::decode(record.payload.as_slice())?;
-        sign::verify(
-            signer,
-            Purpose::Record,
-            self.body.as_slice(),
-            &self.signature,
-        )?;
+        self.verify(signer)?;
         Ok(Verified {
             sequence: record.sequence,
             issued_at: record.issued_at,

@@ -33,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn on_damaged_bodies(which in 0..33_usize, mutations in any_of::mutations()) {
+    fn on_damaged_bodies(which in 0..47_usize, mutations in any_of::mutations()) {
         let (_, bytes) = samples::encoded_bodies().swap_remove(which);
         let bytes = any_of::mutate(bytes, &mutations);
         all_agree!(bytes);

@@ -8,8 +8,10 @@
 
 mod support;
 
+use dchat_wire::advert::{MailboxPointer, Presence, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::{ChatOpen, Envelope};
 use dchat_wire::codec::Body;
+use dchat_wire::dht::{DhtFind, DhtGet, DhtNodes, DhtPut, DhtValues};
 use dchat_wire::extension::Extension;
 use dchat_wire::hello::Hello;
 use dchat_wire::identify::Identify;
@@ -18,7 +20,7 @@ use dchat_wire::parcel::{Content, Entry, Frontier, Head, Parcel, padded_len};
 use dchat_wire::ping::Ping;
 use dchat_wire::probe::Probe;
 use dchat_wire::record::{AddressRecord, RecordBody, SignedRecord};
-use dchat_wire::{Address, Bytes, DecodeError, Text, decode, encode, limits};
+use dchat_wire::{Address, Bytes, DecodeError, Frame, List, Text, decode, encode, limits};
 use support::samples;
 
 /// A count of `n` and `n` items.
@@ -126,6 +128,98 @@ fn of_a_record() {
     });
     edge::<RecordBody>("RecordBody.payload", limits::RECORD_PAYLOAD, |n| {
         [encode(&samples::peer(1)), vec![0; 26], zeros(n), none()].concat()
+    });
+}
+
+#[test]
+fn of_questions_of_the_dht() {
+    let tails = |n| counted(n, |_| vec![0; 4]);
+    edge::<DhtFind>("DhtFind.known", limits::DHT_KNOWN, |n| {
+        [vec![0; 33], tails(n), vec![0], none()].concat()
+    });
+    let get = |known, have| {
+        let digests = counted(have, |_| vec![0; 8]);
+        [vec![0; 33], tails(known), digests, vec![0], none()].concat()
+    };
+    edge::<DhtGet>("DhtGet.known", limits::DHT_KNOWN, |n| get(n, 0));
+    edge::<DhtGet>("DhtGet.have", limits::DHT_RECORDS, |n| get(0, n));
+}
+
+#[test]
+fn of_answers_of_the_dht() {
+    let nodes = |n| counted(n, |_| encode(&samples::node(1)));
+    edge::<DhtNodes>("DhtNodes.nodes", limits::DHT_NODES, |n| {
+        [nodes(n), vec![0], none()].concat()
+    });
+    let values = |records, of_nodes| {
+        let records = counted(records, |_| vec![0; 72]);
+        [records, vec![0; 18], nodes(of_nodes), vec![0], none()].concat()
+    };
+    edge::<DhtValues>("DhtValues.records", limits::DHT_RECORDS, |n| values(n, 0));
+    edge::<DhtValues>("DhtValues.nodes", limits::DHT_NODES, |n| values(0, n));
+}
+
+/// Full lists, a record of the largest size and no extensions fit the frames they are for.
+#[test]
+fn of_frames_of_the_dht() {
+    let record = SignedRecord {
+        body: Bytes::new(vec![0; limits::RECORD_BODY]).unwrap(),
+        signature: [0; 64],
+    };
+    let known = List::new(vec![0; limits::DHT_KNOWN]).unwrap();
+    let nodes = List::new(vec![samples::node(1); limits::DHT_NODES]).unwrap();
+    let frames = [
+        Frame::DhtFind(DhtFind {
+            known: known.clone(),
+            extensions: Default::default(),
+            ..samples::dht_find()
+        }),
+        Frame::DhtGet(DhtGet {
+            known,
+            have: List::new(vec![[0; 8]; limits::DHT_RECORDS]).unwrap(),
+            extensions: Default::default(),
+            ..samples::dht_get()
+        }),
+        Frame::DhtPut(DhtPut {
+            record: record.clone(),
+            extensions: Default::default(),
+            ..samples::dht_put()
+        }),
+        Frame::DhtNodes(DhtNodes {
+            nodes: nodes.clone(),
+            extensions: Default::default(),
+            ..samples::dht_nodes()
+        }),
+        Frame::DhtValues(DhtValues {
+            records: List::new(vec![record; 7]).unwrap(),
+            nodes,
+            extensions: Default::default(),
+            ..samples::dht_values()
+        }),
+    ];
+    for frame in frames {
+        let body = frame.to_bytes().split_off(limits::FRAME_HEADER);
+        assert_eq!(frame.frame_type().decode(&body), Ok(frame));
+    }
+}
+
+#[test]
+fn of_adverts() {
+    let addresses = |n| counted(n, address);
+    edge::<ServiceAdvert>("ServiceAdvert.name", limits::NAME, |n| {
+        [zeros(n), none(), none()].concat()
+    });
+    edge::<ServiceAdvert>("ServiceAdvert.addresses", limits::ADVERT_ADDRESSES, |n| {
+        [none(), addresses(n), none()].concat()
+    });
+    edge::<MailboxPointer>("MailboxPointer.mailboxes", limits::ADVERT_ADDRESSES, |n| {
+        [addresses(n), none()].concat()
+    });
+    edge::<Presence>("Presence.sealed", limits::SEALED, |n| {
+        [zeros(n), none()].concat()
+    });
+    edge::<Rendezvous>("Rendezvous.sealed", limits::SEALED, |n| {
+        [vec![0; 16], zeros(n), none()].concat()
     });
 }
 

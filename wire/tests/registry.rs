@@ -72,18 +72,32 @@ fn contexts_are_distinct_and_of_this_protocol() {
 
 #[test]
 fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
-    assert!(distinct([kind::ADDRESS, kind::DEVICE, kind::VOUCHER]));
+    let kinds = [
+        kind::ADDRESS,
+        kind::DEVICE,
+        kind::VOUCHER,
+        kind::RELAY,
+        kind::SERVICE,
+        kind::MAILBOX,
+        kind::PRESENCE,
+        kind::RENDEZVOUS,
+    ];
+    assert!(distinct(kinds));
+    assert!(distinct([
+        capability::CHAT,
+        capability::PUNCH,
+        capability::REACH,
+        capability::DHT,
+    ]));
     assert_eq!(role::RELAY & role::MAILBOX & role::BOOTSTRAP, 0);
     assert_eq!(
         (role::RELAY | role::MAILBOX | role::BOOTSTRAP).count_ones(),
         3
     );
-    for code in [
-        kind::ADDRESS,
-        kind::DEVICE,
-        capability::CHAT,
-        entry_kind::TEXT,
-    ] {
+    for code in kinds
+        .into_iter()
+        .chain([capability::CHAT, capability::DHT, entry_kind::TEXT])
+    {
         assert!(!grease::is_reserved(code));
     }
 }

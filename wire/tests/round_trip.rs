@@ -89,6 +89,17 @@ proptest! {
     }
 
     #[test]
+    fn every_advert_returns_as_it_was(
+        (relay, service, mailbox, presence, rendezvous) in any_of::adverts(),
+    ) {
+        returns(&relay)?;
+        returns(&service)?;
+        returns(&mailbox)?;
+        returns(&presence)?;
+        returns(&rendezvous)?;
+    }
+
+    #[test]
     fn a_frame_returns_as_it_was(frame in any_of::frame()) {
         let bytes = frame.to_bytes();
         let mut reader = FrameReader::new();
@@ -144,7 +155,7 @@ proptest! {
 
     #[test]
     fn a_damaged_body_decodes_only_to_what_it_encodes(
-        which in 0..33_usize,
+        which in 0..47_usize,
         mutations in any_of::mutations(),
     ) {
         let (_, bytes) = samples::encoded_bodies().swap_remove(which);
@@ -154,7 +165,7 @@ proptest! {
 
     #[test]
     fn a_damaged_frame_reads_only_as_what_it_encodes(
-        which in 0..19_usize,
+        which in 0..26_usize,
         mutations in any_of::mutations(),
     ) {
         let bytes = any_of::mutate(samples::frames()[which].to_bytes(), &mutations);

@@ -52,13 +52,14 @@ pub(crate) struct NodeArgs {
     /// Connect to a node at an address, and stay connected [env: DCHAT_DIAL]
     #[arg(long, value_name = "ADDR")]
     pub(crate) dial: Vec<String>,
-    /// Enter the network by a node at an address [env: DCHAT_BOOTSTRAP]
+    /// Enter the network by a node at an address: then a PeerId is enough to find anybody
+    /// [env: DCHAT_BOOTSTRAP]
     #[arg(long, value_name = "ADDR")]
     pub(crate) bootstrap: Vec<String>,
     /// Be reachable through a relay at an address, until there is a direct way [env: DCHAT_RELAY]
     #[arg(long, value_name = "ADDR")]
     pub(crate) relay: Vec<String>,
-    /// Serve others: relay [env: DCHAT_ROLE]
+    /// Serve others: relay, bootstrap [env: DCHAT_ROLE]
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Vec<String>,
     /// Learn from a STUN server how others see this node [env: DCHAT_STUN]
@@ -71,7 +72,8 @@ pub(crate) struct NodeArgs {
     /// Neither announce this node on the local network nor look for others [env: DCHAT_MDNS]
     #[arg(long)]
     pub(crate) no_mdns: bool,
-    /// Do not take part in the distributed hash table
+    /// Do not take part in the distributed hash table: find nobody by PeerId alone, and be found by
+    /// nobody [env: DCHAT_DHT]
     #[arg(long)]
     pub(crate) no_dht: bool,
 }
@@ -199,6 +201,12 @@ pub(crate) enum Verb {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// Ask the distributed hash table, in which everybody is found
+    Dht {
+        /// What to ask.
+        #[command(subcommand)]
+        verb: DhtVerb,
+    },
     /// Protect the profile with a passphrase, or stop doing so
     Passphrase {
         /// Which of the two.
@@ -215,6 +223,69 @@ pub(crate) enum Verb {
         /// Where to write dchat.1, dchat-send.1 and so on
         dir: Option<PathBuf>,
     },
+}
+
+/// What follows `/dht` in the interactive chat.
+#[derive(Clone, Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+pub(crate) struct DhtLine {
+    /// What to ask.
+    #[command(subcommand)]
+    pub(crate) verb: DhtVerb,
+}
+
+/// What to do with the distributed hash table.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum DhtVerb {
+    /// List the nodes nearest to a key
+    Find {
+        /// A key of 64 hexadecimal digits, or a PeerId for the key of its address record
+        target: String,
+    },
+    /// Print what somebody has stored
+    Get {
+        /// A PeerId; for a service its name, for relays a number from 0 to 3, or any key of 64
+        /// hexadecimal digits
+        target: String,
+        /// What to look for
+        #[arg(long, value_enum, default_value_t = Kind::Address)]
+        kind: Kind,
+    },
+    /// Store where this node can be reached, or a service it offers; a daemon renews it
+    Put {
+        /// What to store
+        #[arg(long, value_enum, default_value_t = PutKind::Address)]
+        kind: PutKind,
+        /// What the service is called
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show what is known of it here
+    Stat,
+}
+
+/// Records that can be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Where somebody can be reached.
+    Address,
+    /// The keys with which a conversation begins.
+    Device,
+    /// Relays.
+    Relay,
+    /// Who offers a service.
+    Service,
+    /// Where messages can be left.
+    Mailbox,
+}
+
+/// Records that can be stored by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PutKind {
+    /// Where this node can be reached.
+    Address,
+    /// That it offers a service.
+    Service,
 }
 
 /// What happens to the passphrase.

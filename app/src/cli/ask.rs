@@ -1,9 +1,9 @@
 //! The commands of one question and one answer.
 
 use super::{
-    Console, Failure,
+    Console, Exit, Failure,
     console::Stamped,
-    plan::Ask,
+    plan::{Ask, Dht},
     qr,
     session::Session,
     words::{self, Names},
@@ -83,15 +83,16 @@ pub(crate) async fn run<O: OpenNode>(
                 console.line(&words::status(&status))?;
             }
         }
-        Reply::Doctor(doctor) => {
-            if console.json() {
-                console.object(&doctor)?;
-            } else {
-                for line in words::doctor(&doctor) {
-                    console.line(&line)?;
-                }
+        Reply::Doctor(doctor) => print_report(&*doctor, words::doctor, console)?,
+        Reply::DhtFound(found) => print_report(&*found, words::dht_found, console)?,
+        Reply::DhtRecords(found) => {
+            print_report(&*found, words::dht_records, console)?;
+            if found.records.is_empty() {
+                return Err(nothing_stored());
             }
         }
+        Reply::DhtStored(stored) => print_report(&*stored, words::dht_stored, console)?,
+        Reply::DhtStat(stat) => print_report(&*stat, words::dht_stat, console)?,
         Reply::Sent(_) | Reply::Nearby(_) => return Err(ControlError::Foreign.into()),
     }
     Ok(())
@@ -139,7 +140,26 @@ fn request(ask: &Ask) -> Request {
         Ask::Peers => Request::Peers,
         Ask::Status => Request::Status,
         Ask::Doctor { peer, stun } => Request::Doctor { peer, stun },
+        Ask::Dht(dht) => dht_request(dht),
     }
+}
+
+/// The request for a question to the distributed hash table.
+pub(crate) fn dht_request(dht: Dht) -> Request {
+    match dht {
+        Dht::Find { target } => Request::DhtFind { target },
+        Dht::Get { target, kind } => Request::DhtGet { target, kind },
+        Dht::Put { service } => Request::DhtPut { service },
+        Dht::Stat => Request::DhtStat,
+    }
+}
+
+/// Nothing is stored where it was looked for.
+fn nothing_stored() -> Failure {
+    Failure::new(
+        Exit::Unreachable,
+        "nothing is stored under this key: it was never published, or its time is over.",
+    )
 }
 
 fn done_word(ask: &Ask) -> Option<String> {
@@ -164,6 +184,20 @@ fn print_id(id: &Id, console: &mut Console) -> Result<(), Failure> {
     ))?;
     for address in &id.addresses {
         console.line(&text::line(address))?;
+    }
+    Ok(())
+}
+
+fn print_report<T: serde::Serialize>(
+    report: &T,
+    words: impl Fn(&T) -> Vec<String>,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if console.json() {
+        return Ok(console.object(report)?);
+    }
+    for line in words(report) {
+        console.line(&line)?;
     }
     Ok(())
 }

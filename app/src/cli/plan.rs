@@ -8,9 +8,12 @@ use dchat_wire::limits;
 
 use super::{
     Failure,
-    args::{NodeArgs, PassphraseVerb, Typed, Verb, WaitFor},
+    args::{DhtVerb, Kind, NodeArgs, PassphraseVerb, PutKind, Typed, Verb, WaitFor},
 };
-use crate::{api::MessageState, settings::Flags};
+use crate::{
+    api::{MessageState, RecordKind},
+    settings::Flags,
+};
 
 /// Longest `--timeout`, in seconds: a day.
 const LONGEST_WAIT: f64 = 86_400.0;
@@ -100,6 +103,16 @@ pub(crate) enum Ask {
         peer: Option<String>,
         stun: Vec<String>,
     },
+    Dht(Dht),
+}
+
+/// A question to the distributed hash table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Dht {
+    Find { target: String },
+    Get { target: String, kind: RecordKind },
+    Put { service: Option<String> },
+    Stat,
 }
 
 /// A message to send.
@@ -164,6 +177,7 @@ impl Plan {
                 stun: node.stun,
                 relay_only: node.relay_only,
                 no_mdns: node.no_mdns,
+                no_dht: node.no_dht,
                 passphrase_file: typed.passphrase_file,
                 verbose: typed.verbose,
             },
@@ -176,6 +190,7 @@ impl Plan {
     #[must_use]
     pub(crate) fn online(&self) -> bool {
         match &self.task {
+            Task::Ask(Ask::Dht(dht)) => *dht != Dht::Stat,
             Task::Interactive | Task::Daemon | Task::Add { .. } | Task::Ask(Ask::Doctor { .. }) => {
                 true
             }
@@ -247,9 +262,47 @@ fn task(verb: Verb) -> Result<Task, Failure> {
         }),
         Verb::Peers => Task::Ask(Ask::Peers),
         Verb::Status => Task::Ask(Ask::Status),
+        Verb::Dht { verb } => Task::Ask(Ask::Dht(dht(verb)?)),
         Verb::Passphrase { change } => Task::Passphrase(change),
         Verb::Completions { shell } => Task::Completions(shell),
         Verb::Man { dir } => Task::Man(dir),
+    })
+}
+
+/// The question that `dht VERB` stands for.
+///
+/// # Errors
+/// A usage error for options that do not go together.
+pub(crate) fn dht(verb: DhtVerb) -> Result<Dht, Failure> {
+    Ok(match verb {
+        DhtVerb::Find { target } => Dht::Find { target },
+        DhtVerb::Get { target, kind } => Dht::Get {
+            target,
+            kind: match kind {
+                Kind::Address => RecordKind::Address,
+                Kind::Device => RecordKind::Device,
+                Kind::Relay => RecordKind::Relay,
+                Kind::Service => RecordKind::Service,
+                Kind::Mailbox => RecordKind::Mailbox,
+            },
+        },
+        DhtVerb::Put { kind, name } => Dht::Put {
+            service: match (kind, name) {
+                (PutKind::Address, None) => None,
+                (PutKind::Address, Some(_)) => {
+                    return Err(Failure::usage(
+                        "an address has no name. Give --kind service, or leave --name away.",
+                    ));
+                }
+                (PutKind::Service, Some(name)) => Some(own_name(name)?),
+                (PutKind::Service, None) => {
+                    return Err(Failure::usage(
+                        "the service has no name. Give it one with --name NAME.",
+                    ));
+                }
+            },
+        },
+        DhtVerb::Stat => Dht::Stat,
     })
 }
 
@@ -419,7 +472,8 @@ mod tests {
     fn what_later_versions_do_is_refused_and_not_ignored() {
         assert!(refused("send #room hi").contains("rooms"));
         assert!(refused("history @group").contains("groups"));
-        assert!(plan("daemon --no-dht --no-mdns").unwrap().flags.no_mdns);
+        let flags = plan("daemon --no-dht --no-mdns").unwrap().flags;
+        assert!(flags.no_mdns && flags.no_dht);
     }
 
     #[test]
@@ -434,6 +488,18 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_put_by_its_name_and_an_address_without() {
+        let put = |words: &str| match plan(words).unwrap().task {
+            Task::Ask(Ask::Dht(Dht::Put { service })) => service,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(put("dht put"), None);
+        assert_eq!(put("dht put --kind service --name x"), Some("x".into()));
+        assert!(refused("dht put --kind service").contains("--name"));
+        assert!(refused("dht put --name x").contains("--kind service"));
+    }
+
+    #[test]
     fn only_what_needs_the_network_uses_it() {
         for (words, online) in [
             ("", true),
@@ -444,6 +510,8 @@ mod tests {
             ("recv --follow", true),
             ("history bob", false),
             ("invite", false),
+            ("dht find x", true),
+            ("dht stat", false),
         ] {
             assert_eq!(plan(words).unwrap().online(), online, "{words}");
         }

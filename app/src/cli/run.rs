@@ -124,6 +124,7 @@ fn config(settings: &Settings, given: Option<Secret>, online: bool, task: &Task)
         passphrase: given,
         listen: settings.listen.clone(),
         dial: settings.dial.clone(),
+        bootstrap: settings.bootstrap.clone(),
         relays: settings.relays.clone(),
         relay_only: settings.relay_only,
         roles: settings.roles,
@@ -134,6 +135,7 @@ fn config(settings: &Settings, given: Option<Secret>, online: bool, task: &Task)
             _ => None,
         },
         mdns: settings.mdns,
+        dht: settings.dht,
         online,
     }
 }

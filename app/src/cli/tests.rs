@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     api::{
-        ApiError, Contact, ContactRequest, ErrorKind, Event, Id, InviteLink, Message, MessageState,
-        PathKind, PeerInfo, Reply, Request, Sent, Status,
+        ApiError, Contact, ContactRequest, DhtMode, DhtStatus, ErrorKind, Event, Id, InviteLink,
+        Message, MessageState, PathKind, PeerInfo, Reply, Request, Sent, Status,
     },
     seam::fake::FakeNode,
 };
@@ -99,6 +99,12 @@ fn node() -> FakeNode {
                 requests: 3,
                 queued: 4,
                 unread: 5,
+                dht: DhtStatus {
+                    mode: DhtMode::Client,
+                    position: None,
+                    nodes: 6,
+                    size_estimate: 7,
+                },
             }),
             _ => Reply::Done,
         }))
@@ -168,7 +174,7 @@ async fn objects_are_exactly_those_of_the_contract() {
         (
             Ask::Status,
             format!(
-                r#"{{"peer_id":"{ME}","name":"Alice","version":"0.1.0","running":true,"addresses":[],"uptime_s":61,"connected":1,"contacts":2,"requests":3,"queued":4,"unread":5}}"#
+                r#"{{"peer_id":"{ME}","name":"Alice","version":"0.1.0","running":true,"addresses":[],"uptime_s":61,"connected":1,"contacts":2,"requests":3,"queued":4,"unread":5,"dht":{{"mode":"client","position":null,"nodes":6,"size_estimate":7}}}}"#
             ),
         ),
     ];

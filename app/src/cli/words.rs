@@ -1,9 +1,11 @@
 //! How things read to a person. Everything here is safe for a terminal, whoever wrote it.
 
+mod dht;
 mod doctor;
 
 use std::collections::BTreeMap;
 
+pub(crate) use dht::{dht_found, dht_records, dht_stat, dht_status, dht_stored};
 pub(crate) use doctor::doctor;
 
 use crate::{
@@ -168,6 +170,7 @@ pub(crate) fn status(status: &Status) -> String {
          connected  {}\n\
          contacts   {}, and {} asking to be\n\
          messages   {} to deliver, {} unread\n\
+         table      {}\n\
          version    {}",
         text::name(&status.name),
         text::line(&status.peer_id),
@@ -176,6 +179,7 @@ pub(crate) fn status(status: &Status) -> String {
         status.requests,
         status.queued,
         status.unread,
+        dht_status(&status.dht),
         text::line(&status.version),
     )
 }

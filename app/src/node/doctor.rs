@@ -203,7 +203,7 @@ fn advice(doctor: &Doctor, asked: bool, family: Option<&FamilyReport>) -> Vec<St
     {
         say(
             "No relay holds a reservation: others may not reach this node. Name one with --relay \
-             ADDR.",
+             ADDR, or a node to find one by with --bootstrap ADDR.",
         );
     }
     advice

@@ -14,6 +14,7 @@
 //!   flow control and not in our memory.
 
 mod convert;
+mod dht;
 mod doctor;
 mod engine;
 mod hub;

@@ -15,10 +15,11 @@ use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::dht::{self, Directory};
 use super::doctor;
 use super::engine::{Command, Effect, Input, LinkId};
 use super::hub::Hub;
-use crate::api::{Doctor, Event, Nearby, PathKind, PeerInfo};
+use crate::api::{DhtStatus, Doctor, Event, Nearby, PathKind, PeerInfo, Request};
 use crate::seam::PeerConfig;
 
 /// Frames that may wait for one connection: a window of entries is at most 1,024, and acknowledgements
@@ -40,6 +41,10 @@ pub(super) enum Question {
     Nearby(oneshot::Sender<Vec<Nearby>>),
     /// What stands between this node and others.
     Doctor(doctor::Question, oneshot::Sender<Doctor>),
+    /// A question to the distributed hash table.
+    Dht(Request, dht::Answer),
+    /// How this node takes part in it.
+    DhtStatus(oneshot::Sender<DhtStatus>),
     /// Close everything and end.
     Shutdown(oneshot::Sender<()>),
 }
@@ -52,6 +57,8 @@ pub(super) struct Network {
     links: BTreeMap<LinkId, Link>,
     /// As many as the endpoint remembers.
     nearby: BTreeMap<PeerId, Nearby>,
+    /// `None` without a part in the distributed hash table.
+    directory: Option<Directory>,
     tasks: JoinSet<()>,
 }
 
@@ -63,6 +70,7 @@ struct Link {
 impl Network {
     pub(super) fn new(
         endpoint: transport::Endpoint,
+        directory: Option<Directory>,
         engine: mpsc::Sender<Input>,
         hub: Hub,
     ) -> Self {
@@ -72,6 +80,7 @@ impl Network {
             hub,
             links: BTreeMap::new(),
             nearby: BTreeMap::new(),
+            directory,
             tasks: JoinSet::new(),
         }
     }
@@ -101,12 +110,25 @@ impl Network {
                         drop(to.send(self.nearby.values().cloned().collect()));
                     }
                     Some(Question::Doctor(question, to)) => self.diagnose(question, to),
+                    Some(Question::Dht(request, answer)) => self.ask_dht(request, answer),
+                    Some(Question::DhtStatus(to)) => {
+                        let directory = self.directory.as_ref();
+                        let _ = to.send(directory.map(Directory::status).unwrap_or_default());
+                    }
                     Some(Question::Shutdown(done)) => break Some(done),
                     None => break None,
                 },
                 Some(_) = self.tasks.join_next() => {}
+                Some(next) = ready(&mut self.directory) => {
+                    if let Some(directory) = &mut self.directory {
+                        directory.go_on(next).await;
+                    }
+                }
             }
         };
+        if let Some(directory) = &mut self.directory {
+            directory.finish().await;
+        }
         self.tasks.shutdown().await;
         self.endpoint.shutdown(GOODBYE).await;
         if let Some(done) = done {
@@ -153,8 +175,20 @@ impl Network {
             } => {
                 self.tell(Input::Identified { peer, addresses }).await;
             }
-            From::ListenAddrs(addresses) => self.tell(Input::Addresses(addresses)).await,
+            From::ListenAddrs(addresses) => {
+                if let Some(directory) = &mut self.directory {
+                    directory.listening(&addresses);
+                }
+                self.tell(Input::Addresses(addresses)).await;
+            }
             _ => {}
+        }
+    }
+
+    fn ask_dht(&mut self, request: Request, answer: dht::Answer) {
+        match &mut self.directory {
+            Some(directory) => directory.ask(request, answer),
+            None => drop(answer.send(Err(dht::off()))),
         }
     }
 
@@ -178,6 +212,9 @@ impl Network {
         self.tasks.spawn(write(connection.clone(), queue));
         let path = connection.path();
         self.links.insert(link, Link { connection, frames });
+        if let Some(directory) = &mut self.directory {
+            directory.connected(&peer);
+        }
         self.hub.publish(Event::PeerConnected {
             peer_id: peer.to_string(),
             path: kind(path.kind),
@@ -188,6 +225,9 @@ impl Network {
 
     async fn disconnected(&mut self, peer: PeerId, reason: &transport::CloseReason) {
         self.down(peer).await;
+        if let Some(directory) = &mut self.directory {
+            directory.disconnected(&peer);
+        }
         self.hub.publish(Event::PeerDisconnected {
             peer_id: peer.to_string(),
             reason: reason.to_string(),
@@ -219,6 +259,9 @@ impl Network {
                 via: found.via,
             });
         }
+        if let Some(directory) = &self.directory {
+            directory.seed(peer, addresses);
+        }
         let known = self
             .links
             .values()
@@ -243,6 +286,9 @@ impl Network {
             }
             Effect::Command(Command::Keep { peer, addresses }) => {
                 self.endpoint.trust(peer, true);
+                if let Some(directory) = &mut self.directory {
+                    directory.want(peer, &addresses);
+                }
                 if let Err(error) = self.endpoint.keep(peer, &addresses) {
                     tracing::debug!(%error, "a contact is not kept connected");
                 }
@@ -250,6 +296,14 @@ impl Network {
             Effect::Command(Command::Forget { peer }) => {
                 self.endpoint.trust(peer, false);
                 self.endpoint.forget(&peer);
+                if let Some(directory) = &mut self.directory {
+                    directory.unwant(&peer);
+                }
+            }
+            Effect::Command(Command::Hurry { peer }) => {
+                if let Some(directory) = &mut self.directory {
+                    directory.hurry(&peer);
+                }
             }
             Effect::Command(Command::Drop { link, code }) => {
                 if let Some(link) = self.links.get(&link) {
@@ -257,7 +311,7 @@ impl Network {
                 }
             }
             // Released by the engine itself.
-            Effect::Event(_) | Effect::Reply(..) => {}
+            Effect::Event(_) | Effect::Reply(..) | Effect::Device(..) => {}
         }
     }
 
@@ -275,6 +329,14 @@ impl Network {
                 }
             })
             .collect()
+    }
+}
+
+/// What the directory has to go on with; nothing ever without one.
+async fn ready(directory: &mut Option<Directory>) -> Option<dht::Next> {
+    match directory {
+        Some(directory) => Some(directory.ready().await),
+        None => None,
     }
 }
 

@@ -10,6 +10,7 @@ use dchat_wire::PeerId;
 use dchat_wire::hello::role;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use super::dht::{self, Directory};
 use super::doctor;
 use super::engine::{Engine, Input, Outlets, QUEUE};
 use super::hub::Hub;
@@ -64,6 +65,7 @@ impl Peer {
                 &opening.home,
                 opening.passphrase.as_ref(),
                 opening.name.as_deref(),
+                unix_ms(),
             )
         })
         .await?;
@@ -88,6 +90,7 @@ impl Peer {
             clock: unix_ms,
             deadline,
         };
+        let identity = profile.identity.clone();
         let addresses = bound.as_ref().map(|(endpoint, _)| endpoint.listen_addrs());
         let runner = Engine::new(profile, addresses.unwrap_or_default(), inputs, outlets);
         let thread = std::thread::Builder::new()
@@ -98,7 +101,8 @@ impl Peer {
 
         let network = bound.map(|(endpoint, events)| {
             let (questions, queue) = mpsc::channel(QUESTIONS);
-            let network = Network::new(endpoint, engine.clone(), hub.clone());
+            let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config);
+            let network = Network::new(endpoint, directory, engine.clone(), hub.clone());
             let config = config.clone();
             tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });
             questions
@@ -193,6 +197,22 @@ impl Peer {
         Ok(Reply::Doctor(Box::new(doctor)))
     }
 
+    /// What the distributed hash table answers.
+    async fn dht(&self, request: Request) -> Result<Reply, ApiError> {
+        let Some(network) = &self.0.network else {
+            return match request {
+                Request::DhtStat => Ok(Reply::DhtStat(Box::default())),
+                _ => Err(stopped()),
+            };
+        };
+        let (to, answer) = oneshot::channel();
+        network
+            .send(Question::Dht(request, to))
+            .await
+            .map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
     /// The contact called `name`, or whose PeerId it is; a PeerId need be no contact's.
     async fn contact(&self, name: &str) -> Result<PeerId, ApiError> {
         if let Ok(peer) = name.parse() {
@@ -216,6 +236,12 @@ impl Peer {
         };
         if let Reply::Peers(peers) = self.peers_with_names().await? {
             status.connected = peers.len() as u64;
+        }
+        if let Some(network) = &self.0.network {
+            let (to, answer) = oneshot::channel();
+            let asked = network.send(Question::DhtStatus(to)).await;
+            asked.map_err(|_| stopped())?;
+            status.dht = answer.await.map_err(|_| stopped())?;
         }
         status.running = self.0.network.is_some();
         status.uptime_s = self.0.started.elapsed().as_secs();
@@ -274,6 +300,10 @@ impl Node for Peer {
             Request::Peers => self.peers_with_names().await,
             Request::Status => self.full_status().await,
             Request::Doctor { peer, stun } => self.doctor(peer, &stun).await,
+            Request::DhtFind { .. }
+            | Request::DhtGet { .. }
+            | Request::DhtPut { .. }
+            | Request::DhtStat => self.dht(request).await,
             Request::Wait {
                 id,
                 state,
@@ -344,6 +374,7 @@ fn bind(
             relays: config.relays.clone(),
             relay_only: config.relay_only,
             relay: relay_settings(&config.relaying),
+            dht: config.dht.enabled.then(|| dht::settings(config, profile)),
             nat: transport::nat::NatConfig {
                 stun: stun.to_vec(),
                 port_mapping: transport::nat::PortMapConfig::default(),
@@ -388,12 +419,29 @@ fn stun_servers(texts: &[String]) -> Result<Vec<StunServer>, ApiError> {
     servers.collect()
 }
 
-/// Everybody who uses a relay is a stranger to it.
+/// Connections of a bootstrap node that serve the table alone, about 50 KiB each: whoever begins has
+/// one for a minute, so 34 may begin each second.
+const TABLE_CONNECTIONS: usize = 2048;
+
+/// Everybody who uses a relay or begins at a bootstrap node is a stranger to it, and many are behind
+/// the same carrier's NAT.
 fn limits(roles: u64) -> transport::Limits {
-    if roles & role::RELAY == 0 {
-        transport::Limits::default()
+    let (ordinary, relay) = (transport::Limits::default(), transport::Limits::relay());
+    let limits = if roles & role::RELAY == 0 {
+        ordinary
     } else {
-        transport::Limits::relay()
+        relay.clone()
+    };
+    if roles & role::BOOTSTRAP == 0 {
+        return limits;
+    }
+    transport::Limits {
+        connections: limits.connections + TABLE_CONNECTIONS,
+        table_connections: TABLE_CONNECTIONS,
+        connections_per_network: relay.connections_per_network,
+        handshakes: relay.handshakes,
+        handshakes_per_network: relay.handshakes_per_network,
+        ..limits
     }
 }
 

@@ -10,7 +10,7 @@ use crate::home::{Home, HomeError, LockedHome};
 use crate::seam::OpenError;
 #[cfg(feature = "crash-points")]
 use crate::store::CrashAt;
-use crate::store::{MetaKey, OpenError as StoreOpenError, Store, StoreError};
+use crate::store::{DhtNode, MetaKey, OpenError as StoreOpenError, Store, StoreError, UnixMillis};
 use crate::vault::{DatabaseKey, Passphrase, Vault, VaultError};
 
 /// An open home.
@@ -23,6 +23,10 @@ pub(super) struct Profile {
     /// The UDP port listened on the last time, so that addresses given to others stay true; 0 when
     /// there was none.
     pub(super) last_port: u16,
+    /// Nodes of the distributed hash table that were there not long ago.
+    pub(super) dht_nodes: Vec<DhtNode>,
+    /// The nonce of the own puzzle there, once it was found.
+    pub(super) dht_nonce: Option<u64>,
 }
 
 impl Profile {
@@ -34,6 +38,7 @@ impl Profile {
         dir: &Path,
         passphrase: Option<&Secret>,
         new_name: Option<&str>,
+        now: UnixMillis,
     ) -> Result<Self, OpenError> {
         let home = Home::open(dir)
             .and_then(|home| home.lock())
@@ -47,7 +52,7 @@ impl Profile {
         {
             store.observe_commits(move |event| at.check(event));
         }
-        let (identity, name, last_port) = store
+        let (identity, name, last_port, dht_nonce) = store
             .transaction("open-profile", |tx| {
                 let identity = match tx.meta(MetaKey::IDENTITY_SECRET)? {
                     Some(seed) => identity_from(&seed)?,
@@ -67,9 +72,19 @@ impl Profile {
                     });
                 let port = tx.meta(MetaKey::LISTEN_PORT)?;
                 let port = port.and_then(|bytes| <[u8; 2]>::try_from(bytes.as_slice()).ok());
-                Ok((identity, name, u16::from_le_bytes(port.unwrap_or_default())))
+                let nonce = tx.meta(MetaKey::DHT_NONCE)?;
+                let nonce = nonce.and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok());
+                Ok((
+                    identity,
+                    name,
+                    u16::from_le_bytes(port.unwrap_or_default()),
+                    nonce.map(u64::from_le_bytes),
+                ))
             })
             .map_err(OpenError::Other)?;
+        let dht_nodes = store
+            .read(|view| view.dht_nodes(now))
+            .map_err(|error: StoreError| failed(&error))?;
         Ok(Self {
             home,
             key,
@@ -77,6 +92,8 @@ impl Profile {
             identity,
             name,
             last_port,
+            dht_nodes,
+            dht_nonce,
         })
     }
 }

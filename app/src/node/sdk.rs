@@ -9,8 +9,8 @@ use futures_util::stream;
 
 use super::Peer;
 use crate::api::{
-    ApiError, Contact, ContactRequest, ErrorKind, Event, Id, Message, MessageState, PeerInfo,
-    Reply, Request, Sent, Status,
+    ApiError, Contact, ContactRequest, DhtFound, DhtRecords, DhtStat, DhtStored, ErrorKind, Event,
+    Id, Message, MessageState, PeerInfo, RecordKind, Reply, Request, Sent, Status,
 };
 use crate::seam::{Node as _, OpenError, PeerConfig, Subscription};
 
@@ -58,6 +58,7 @@ impl Peer {
     }
 
     /// Adds a contact by invite link, PeerId or address, and connects to it as soon as it is there.
+    /// A PeerId alone is looked up in the distributed hash table, or found nearby.
     ///
     /// # Errors
     /// [`ApiError`]: the invite has expired, the name is taken, the text is none of the three.
@@ -172,6 +173,48 @@ impl Peer {
     /// [`ApiError`]: the node has stopped.
     pub async fn status(&self) -> Result<Status, ApiError> {
         expect_reply!(self.call(Request::Status).await?, Status)
+    }
+
+    /// The nodes of the distributed hash table nearest to `target`: a key of 64 hexadecimal digits, or
+    /// a PeerId for the key of its address record.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the target is neither, or no other node is known.
+    pub async fn dht_find(&self, target: &str) -> Result<DhtFound, ApiError> {
+        let target = target.to_owned();
+        let found = expect_reply!(self.call(Request::DhtFind { target }).await?, DhtFound);
+        found.map(|found| *found)
+    }
+
+    /// What is stored in the distributed hash table for `target`, as [`Request::DhtGet`] explains it;
+    /// checked, and possibly nothing.
+    ///
+    /// # Errors
+    /// As for [`dht_find`](Self::dht_find).
+    pub async fn dht_get(&self, target: &str, kind: RecordKind) -> Result<DhtRecords, ApiError> {
+        let target = target.to_owned();
+        let got = self.call(Request::DhtGet { target, kind }).await?;
+        expect_reply!(got, DhtRecords).map(|records| *records)
+    }
+
+    /// Offers a service under a name in the distributed hash table, or without one stores where this
+    /// node can be reached, which it also does by itself. What is stored is renewed while the node
+    /// runs.
+    ///
+    /// # Errors
+    /// [`ApiError`]: others cannot reach this node yet, or no node keeps the record.
+    pub async fn dht_put(&self, service: Option<&str>) -> Result<DhtStored, ApiError> {
+        let service = service.map(str::to_owned);
+        let stored = expect_reply!(self.call(Request::DhtPut { service }).await?, DhtStored);
+        stored.map(|stored| *stored)
+    }
+
+    /// What is known of the distributed hash table here.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the node has stopped.
+    pub async fn dht_stat(&self) -> Result<DhtStat, ApiError> {
+        expect_reply!(self.call(Request::DhtStat).await?, DhtStat).map(|stat| *stat)
     }
 
     /// Received messages: first those nobody has read, then each as it comes. A message counts as

@@ -13,7 +13,7 @@ use dchat_wire::Address;
 use tokio::sync::broadcast;
 
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request, Secret};
-use crate::settings::Relaying;
+use crate::settings::{Dht, Relaying};
 
 /// A running node of one home, which it has locked.
 pub trait Node: Send + Sync + 'static {
@@ -67,7 +67,9 @@ pub struct PeerConfig {
     pub listen: Vec<Address>,
     /// Whom to reach at start, and again whenever the connection is lost.
     pub dial: Vec<Address>,
-    /// Relays to be reachable through.
+    /// Nodes to enter the network by: their own addresses, with or without their names.
+    pub bootstrap: Vec<Address>,
+    /// Relays to be reachable through; without any, they are found in the distributed hash table.
     pub relays: Vec<Address>,
     /// Whether contacts never learn this node's own address.
     pub relay_only: bool,
@@ -81,6 +83,8 @@ pub struct PeerConfig {
     pub name: Option<String>,
     /// Whether to announce and find nodes on the local network.
     pub mdns: bool,
+    /// How to take part in the distributed hash table.
+    pub dht: Dht,
     /// Whether to use the network at all. Off, the home is only read and changed.
     pub online: bool,
 }
@@ -95,6 +99,7 @@ impl PeerConfig {
             passphrase: None,
             listen: Vec::new(),
             dial: Vec::new(),
+            bootstrap: Vec::new(),
             relays: Vec::new(),
             relay_only: false,
             roles: 0,
@@ -102,6 +107,7 @@ impl PeerConfig {
             stun: Vec::new(),
             name: None,
             mdns: true,
+            dht: Dht::default(),
             online: true,
         }
     }

@@ -39,6 +39,12 @@ pub enum SettingsError {
         /// What the system said.
         source: io::Error,
     },
+    /// A bootstrap node that is not to serve.
+    #[error(
+        "a bootstrap node serves the distributed hash table, which --no-dht, DCHAT_DHT, [dht] of \
+         config.toml or --relay-only turns off: correct that, or leave the role away."
+    )]
+    Bootstrap,
     /// There is no place for a profile.
     #[error("there is no home directory to keep the profile in. Choose one with --home DIR.")]
     NoHome,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::SettingsError;
+use super::dht::DhtTable;
 use super::relaying::RelayingTable;
 
 /// Longest file read, in bytes.
@@ -36,6 +37,9 @@ pub struct ConfigFile {
     /// What a relay gives, and to whom.
     #[serde(default)]
     pub(super) relaying: RelayingTable,
+    /// How to take part in the distributed hash table.
+    #[serde(default)]
+    pub(super) dht: DhtTable,
     /// Whether to use multicast DNS.
     pub(super) mdns: Option<bool>,
     /// Holds the passphrase.
@@ -93,9 +97,20 @@ impl ConfigFile {
         value: &Spanned<String>,
         problem: &str,
     ) -> SettingsError {
+        self.refuse_at(path, key, value.span().start, problem)
+    }
+
+    /// The error for the value that begins at byte `at` of this file.
+    pub(super) fn refuse_at(
+        &self,
+        path: &Path,
+        key: &str,
+        at: usize,
+        problem: &str,
+    ) -> SettingsError {
         SettingsError::File {
             path: path.to_owned(),
-            line: line(&self.text, value.span().start),
+            line: line(&self.text, at),
             problem: format!("{key}: {problem}"),
         }
     }

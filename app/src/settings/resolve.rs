@@ -6,7 +6,7 @@ use dchat_wire::Address;
 use dchat_wire::hello::role;
 use toml::Spanned;
 
-use super::{ConfigFile, Environment, Relaying, SettingsError};
+use super::{ConfigFile, Dht, Environment, Relaying, Serve, SettingsError};
 
 /// The configuration file's name in the home.
 const CONFIG: &str = "config.toml";
@@ -32,6 +32,8 @@ pub struct Flags {
     pub stun: Vec<String>,
     /// `--no-mdns`.
     pub no_mdns: bool,
+    /// `--no-dht`.
+    pub no_dht: bool,
     /// `--passphrase-file`.
     pub passphrase_file: Option<PathBuf>,
     /// How often `-v`.
@@ -45,8 +47,10 @@ pub struct Settings {
     pub home: PathBuf,
     /// Where to listen; empty for the node's choice.
     pub listen: Vec<Address>,
-    /// Whom to reach: `--dial` and `--bootstrap`.
+    /// Whom to reach.
     pub dial: Vec<Address>,
+    /// Nodes to enter the network by.
+    pub bootstrap: Vec<Address>,
     /// Relays to be reachable through.
     pub relays: Vec<Address>,
     /// Whether contacts never learn our own address.
@@ -59,6 +63,8 @@ pub struct Settings {
     pub stun: Vec<String>,
     /// Whether to use multicast DNS.
     pub mdns: bool,
+    /// How to take part in the distributed hash table.
+    pub dht: Dht,
     /// Holds the passphrase.
     pub passphrase_file: Option<PathBuf>,
     /// What to log, as `tracing` directives.
@@ -88,15 +94,16 @@ impl Settings {
             file.listen.as_deref(),
             listenable,
         )?;
-        let mut dial = places.addresses(Key::DIAL, &flags.dial, file.dial.as_deref(), dialable)?;
-        dial.extend(places.addresses(
+        let dial = places.addresses(Key::DIAL, &flags.dial, file.dial.as_deref(), dialable)?;
+        let bootstrap = places.list(
             Key::BOOTSTRAP,
             &flags.bootstrap,
             file.bootstrap.as_deref(),
-            dialable,
-        )?);
-        let relays = places.list(Key::RELAY, &flags.relay, file.relay.as_deref(), relay)?;
+            direct,
+        )?;
+        let relays = places.list(Key::RELAY, &flags.relay, file.relay.as_deref(), direct)?;
         let roles = places.list(Key::ROLE, &flags.role, file.role.as_deref(), roles)?;
+        let roles = roles.into_iter().fold(0, |all, one| all | one);
         let stun = places.list(Key::STUN, &flags.stun, file.stun.as_deref(), stun_server)?;
         let relay_only = match environment.switch("DCHAT_RELAY_ONLY")? {
             _ if flags.relay_only => true,
@@ -112,6 +119,19 @@ impl Settings {
             Some(mdns) => mdns,
             None => file.mdns.unwrap_or(true),
         };
+        let dht = match environment.switch("DCHAT_DHT")? {
+            _ if flags.no_dht => false,
+            Some(dht) => dht,
+            None => file.dht.enabled.unwrap_or(true),
+        };
+        let dht = file
+            .dht
+            .read(dht)
+            .map_err(|(key, at, problem)| file.refuse_at(&path, key, at, &problem))?;
+        let serves = dht.enabled && dht.serve != Serve::Never && !relay_only;
+        if roles & role::BOOTSTRAP != 0 && !serves {
+            return Err(SettingsError::Bootstrap);
+        }
         let passphrase_file = flags
             .passphrase_file
             .or_else(|| environment.os("DCHAT_PASSPHRASE_FILE").map(PathBuf::from))
@@ -125,12 +145,14 @@ impl Settings {
             home,
             listen,
             dial,
+            bootstrap,
             relays,
             relay_only,
-            roles: roles.into_iter().fold(0, |all, one| all | one),
+            roles,
             relaying,
             stun,
             mdns,
+            dht,
             passphrase_file,
             log,
         })
@@ -265,10 +287,10 @@ fn dialable(address: &Address) -> Result<(), &'static str> {
     }
 }
 
-/// A relay to be reachable through, and no circuit over one.
-fn relay(text: &str) -> Result<Address, String> {
+/// The own address of a node that many use: a relay, a bootstrap node.
+fn direct(text: &str) -> Result<Address, String> {
     address(text, |address| match address {
-        Address::Circuit { .. } => Err("leads through a relay; give the relay's own address"),
+        Address::Circuit { .. } => Err("leads through a relay; give the node's own address"),
         Address::Direct { .. } => dialable(address),
     })
 }
@@ -277,10 +299,11 @@ fn relay(text: &str) -> Result<Address, String> {
 fn roles(text: &str) -> Result<u64, String> {
     let mut roles = text.split(',').map(|name| match name.trim() {
         "relay" => Ok(role::RELAY),
-        "mailbox" | "bootstrap" => Err(format!(
-            "this version cannot be a {name} yet. It can be a relay."
+        "bootstrap" => Ok(role::BOOTSTRAP),
+        "mailbox" => Err(format!(
+            "this version cannot be a {name} yet. It can be a relay and a bootstrap node."
         )),
-        _ => Err(format!("'{name}' is no role. Try relay.")),
+        _ => Err(format!("'{name}' is no role. Try relay or bootstrap.")),
     });
     roles.try_fold(0, |all, one| one.map(|one| all | one))
 }
@@ -390,14 +413,86 @@ mod tests {
     }
 
     #[test]
-    fn bootstrap_nodes_are_dialed_too() {
+    fn bootstrap_nodes_are_read_from_each_place() {
         let (_dir, flags) = in_home(&format!("bootstrap = [\"{B}\"]\n"));
+        let file = Settings::resolve(flags.clone(), &set(&[])).unwrap();
+        assert_eq!((file.bootstrap, file.dial), (addresses(&[B]), Vec::new()));
+        let variables = set(&[("DCHAT_BOOTSTRAP", &format!("{A} {C}"))]);
+        let by_variable = Settings::resolve(flags.clone(), &variables).unwrap();
+        assert_eq!(by_variable.bootstrap, addresses(&[A, C]));
         let flags = Flags {
-            dial: vec![A.into()],
+            bootstrap: vec![C.into()],
             ..flags
         };
-        let settings = Settings::resolve(flags, &set(&[])).unwrap();
-        assert_eq!(settings.dial, addresses(&[A, B]));
+        let by_flag = Settings::resolve(flags.clone(), &variables).unwrap();
+        assert_eq!(by_flag.bootstrap, addresses(&[C]));
+
+        let circuit = format!("{A}/p2p/{PEER}/p2p-circuit/p2p/{PEER}");
+        for wrong in ["", "nowhere", "/ip4/0.0.0.0/udp/4001/quic-v1", &circuit] {
+            let flags = Flags {
+                bootstrap: vec![wrong.into()],
+                ..flags.clone()
+            };
+            let error = Settings::resolve(flags, &set(&[])).unwrap_err().to_string();
+            assert!(error.starts_with("--bootstrap: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_dht_is_on_unless_a_nearer_place_says_otherwise() {
+        let (_dir, flags) = in_home("[dht]\nenabled = false\nserve = \"never\"\ndifficulty = 3\n");
+        let file = Settings::resolve(flags.clone(), &set(&[])).unwrap();
+        let wanted = Dht {
+            enabled: false,
+            serve: Serve::Never,
+            difficulty: Some(3),
+        };
+        assert_eq!(file.dht, wanted);
+        let by_variable = Settings::resolve(flags.clone(), &set(&[("DCHAT_DHT", "on")])).unwrap();
+        assert!(by_variable.dht.enabled);
+        let flags = Flags {
+            no_dht: true,
+            ..flags
+        };
+        let by_flag = Settings::resolve(flags, &set(&[("DCHAT_DHT", "on")])).unwrap();
+        assert!(!by_flag.dht.enabled);
+        let (_dir, flags) = in_home("");
+        assert_eq!(
+            Settings::resolve(flags, &set(&[])).unwrap().dht,
+            Dht::default()
+        );
+    }
+
+    #[test]
+    fn what_is_no_setting_of_the_dht_is_refused_with_its_line() {
+        for (wrong, word) in [
+            ("serve = \"sometimes\"", "sometimes"),
+            ("difficulty = 25", "at most 24"),
+            ("difficulty = -1", "-1"),
+            ("k = 20", "unknown field `k`"),
+        ] {
+            let (_dir, flags) = in_home(&format!("[dht]\n{wrong}\n"));
+            let error = Settings::resolve(flags, &set(&[])).unwrap_err().to_string();
+            assert!(error.contains("line 2") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bootstrap_node_must_serve() {
+        for (file, no_dht) in [
+            ("", true),
+            ("[dht]\nserve = \"never\"\n", false),
+            ("relay_only = true\n", false),
+        ] {
+            let (_dir, flags) = in_home(file);
+            let flags = Flags {
+                role: vec!["bootstrap".into()],
+                no_dht,
+                ..flags
+            };
+            let error = Settings::resolve(flags, &set(&[])).unwrap_err();
+            assert!(matches!(error, SettingsError::Bootstrap), "{error}");
+        }
     }
 
     #[test]
@@ -432,7 +527,8 @@ mod tests {
     fn roles_and_servers_that_are_none_are_refused() {
         assert_eq!(roles("relay"), Ok(role::RELAY));
         assert_eq!(roles("relay, relay"), Ok(role::RELAY));
-        for wrong in ["", "relai", "relay,", "mailbox", "relay,bootstrap"] {
+        assert_eq!(roles("bootstrap,relay"), Ok(role::RELAY | role::BOOTSTRAP));
+        for wrong in ["", "relai", "relay,", "mailbox", "relay,mailbox"] {
             assert!(roles(wrong).is_err(), "{wrong}");
         }
         for wrong in [
@@ -446,7 +542,7 @@ mod tests {
         ] {
             assert!(stun_server(wrong).is_err(), "{wrong}");
         }
-        assert!(relay(&format!("{A}/p2p/{PEER}/p2p-circuit/p2p/{PEER}")).is_err());
+        assert!(direct(&format!("{A}/p2p/{PEER}/p2p-circuit/p2p/{PEER}")).is_err());
         let circuit = |end: &str| format!("{A}/p2p/{PEER}/p2p-circuit{end}").parse().unwrap();
         assert!(dialable(&circuit("")).is_err());
         assert!(dialable(&circuit(&format!("/p2p/{PEER}"))).is_ok());

@@ -39,6 +39,11 @@ pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_UNREAD_COUNT: u64 = 10_000;
 /// Words and runs of a search; those after it are ignored.
 pub const MAX_SEARCH_TERMS: usize = 16;
+/// Nodes of the distributed hash table remembered: ten would do to find back in, and after half of a
+/// network has gone some of these are still there.
+pub const MAX_DHT_NODES: usize = 256;
+/// How long a node that was not seen is remembered, in milliseconds: a week.
+pub const DHT_NODE_LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Send tokens remembered: more than a caller can have in doubt at once.
 pub const MAX_TOKENS: usize = 4_096;
 /// How long a send token is remembered, in milliseconds: a day, far longer than a retry waits.

@@ -17,6 +17,9 @@ impl MetaKey {
     pub const OWN_NAME: Self = Self("own_name");
     /// UDP port listened on the last time, two bytes in little-endian order.
     pub const LISTEN_PORT: Self = Self("listen_port");
+    /// Nonce of the own puzzle of the distributed hash table, eight bytes in little-endian order. It
+    /// belongs to the identity, and is worth the time it took to find.
+    pub const DHT_NONCE: Self = Self("dht_nonce");
     /// Rules the search index was cut by; owned by the store.
     pub(super) const SEARCH_TERMS: Self = Self("search_terms");
 

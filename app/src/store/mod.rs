@@ -36,6 +36,7 @@ mod append;
 mod contact;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod dht;
 mod entry;
 mod error;
 mod expiry;
@@ -65,6 +66,7 @@ pub use append::{AppendError, Appended, NewEntry, Received, ReceivedEntry};
 pub use contact::{Contact, ContactError, ContactState};
 #[cfg(feature = "crash-points")]
 pub use crash::{CommitEvent, CommitSide, CrashAt};
+pub use dht::DhtNode;
 pub use entry::{Cursor, Entry, EntryId, EntryState, Hash};
 pub use error::{OpenError, StoreError};
 pub use expiry::Expired;

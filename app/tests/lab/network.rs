@@ -201,7 +201,8 @@ impl Peer {
     }
 }
 
-fn start(node: &Node, more: &[&str]) -> Daemon {
+/// Starts the daemon of a node that listens on the port of all.
+pub fn start(node: &Node, more: &[&str]) -> Daemon {
     let listen = [
         format!("/ip4/0.0.0.0/udp/{PORT}/quic-v1"),
         format!("/ip6/::/udp/{PORT}/quic-v1"),

@@ -65,6 +65,62 @@ pub fn way(a: Profile, b: Profile) -> Way {
     }
 }
 
+/// Why a pair that has to guess stays relayed, as `doctor` names it where only nodes were asked.
+pub fn reason(a: Profile, b: Profile) -> &'static str {
+    let (Some(one), Some(two)) = (opened(a), opened(b)) else {
+        return "direct";
+    };
+    let [one, two] = [one, two].map(as_nodes_see);
+    let follows = |behaviour: Behaviour| {
+        matches!(
+            behaviour.allocation,
+            Allocation::Sequential(_) | Allocation::Block(_)
+        )
+    };
+    if guessable(one, two) || follows(one) && follows(two) {
+        "exhausted"
+    } else {
+        "both-symmetric"
+    }
+}
+
+/// Nodes have one port each: whether a mapping depends on more than the address they cannot see, and
+/// the worst is believed.
+fn as_nodes_see(behaviour: Behaviour) -> Behaviour {
+    let mapping = match behaviour.mapping {
+        Dependence::Address => Dependence::AddressAndPort,
+        other => other,
+    };
+    Behaviour {
+        mapping,
+        ..behaviour
+    }
+}
+
+/// Whether a path opens once one side alone has guessed where the other's packets leave.
+fn guessable(a: Behaviour, b: Behaviour) -> bool {
+    let now = Instant::now();
+    [0, 1].into_iter().any(|guesser| {
+        let mut sides = [Side::new(a, 1, now), Side::new(b, 2, now)];
+        for _ in 0..EXCHANGES {
+            for from in [0, 1] {
+                let mut targets = sides[1 - from].seen_at.clone();
+                if from == guesser {
+                    targets.extend(&sides[1 - from].left_as);
+                }
+                for target in targets {
+                    let open = opens(&mut sides, from, target, now);
+                    // Again, now that whatever had to be asked for first has been.
+                    if open && opens(&mut sides, from, target, now) {
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    })
+}
+
 /// What a place does to a node that opens its port where that can be had: everybody is let in.
 fn opened(profile: Profile) -> Option<Behaviour> {
     let behaviour = profile.behaviour()?;
@@ -110,6 +166,8 @@ struct Side {
     nat: Translator,
     /// Where packets of this side have been seen to come from.
     seen_at: BTreeSet<SocketAddrV4>,
+    /// Where they have left its NAT, whether they got anywhere or not.
+    left_as: BTreeSet<SocketAddrV4>,
 }
 
 impl Side {
@@ -121,6 +179,7 @@ impl Side {
         Self {
             nat,
             seen_at: source(&packet).into_iter().collect(),
+            left_as: BTreeSet::new(),
         }
     }
 }
@@ -135,6 +194,9 @@ impl Carry for [Side; 2] {
     fn carry(&mut self, from: usize, target: SocketAddrV4, now: Instant) -> Option<SocketAddrV4> {
         let mut packet = packet::udp(INSIDE, target);
         let out = self[from].nat.outbound(&mut packet, now) == Verdict::Out;
+        if out {
+            self[from].left_as.extend(source(&packet));
+        }
         let to = &mut self[1 - from].nat;
         let there = out && to.public() == *target.ip();
         (there && to.inbound(&mut packet, now) == Verdict::In)

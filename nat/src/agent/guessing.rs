@@ -187,6 +187,7 @@ impl Agent {
     }
 
     pub(super) fn on_punch(&mut self, punch: &Punch, now: Instant) {
+        self.punched = true;
         if punch.answers {
             self.on_punch_answered(punch, now);
         } else {

@@ -49,6 +49,8 @@ pub struct Agent {
     /// Of the last round each way.
     pub(super) round: u32,
     pub(super) their_round: u32,
+    /// Whether the peer has said PUNCH.
+    pub(super) punched: bool,
     pub(super) ledger: Ledger,
     pub(super) attempt: Option<Attempt>,
     pub(super) last_began: Option<Instant>,
@@ -83,6 +85,7 @@ impl Agent {
             their_generation: 0,
             round: 0,
             their_round: 0,
+            punched: false,
             ledger: Ledger::new(now),
             attempt: None,
             last_began: None,

@@ -40,7 +40,8 @@ pub enum Reason {
     RelayOnly,
     /// An attempt is under way, or waits for our own or the peer's addresses.
     StillTrying,
-    /// The peer sent no addresses, or did not answer PUNCH: it does not punch, or does not want to.
+    /// The peer sent no addresses, or has never answered PUNCH in two attempts: it does not punch, or
+    /// does not want to.
     PeerDoesNotPunch,
     /// This side has no address that may be probed.
     NoCandidates(Side),

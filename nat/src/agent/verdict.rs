@@ -42,6 +42,8 @@ impl Agent {
             (Plan::Guess(_), None) => Reason::PortsUnpredictable,
             (Plan::Guess(_), Some(_)) if attempt.limited => Reason::Limited,
             (Plan::Guess(_), Some(punching)) => match punching.failure() {
+                // Once may be a loss on the way to the relay, which delays what comes after it.
+                Failure::Silent if self.punched || self.failures == 0 => Reason::StillTrying,
                 Failure::Silent => Reason::PeerDoesNotPunch,
                 Failure::NoSample => Reason::SampleFailed,
                 Failure::Missed => Reason::Exhausted {

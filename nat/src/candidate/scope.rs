@@ -1,6 +1,8 @@
 //! How far an address means the same host, and which addresses are never probed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use crate::scope;
 
 /// An IPv6 prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,45 +49,26 @@ impl Permit {
     /// cannot name, IPv4 inside IPv6, synthetic ones, and loopback unless permitted.
     #[must_use]
     pub fn scope(&self, addr: SocketAddr) -> Option<Scope> {
-        if addr.port() == 0 {
+        if addr.port() == 0 || self.is_nobodys(addr.ip()) {
             return None;
         }
-        let scope = match addr.ip() {
-            IpAddr::V4(ip) => scope_v4(ip)?,
-            IpAddr::V6(ip) if self.synthetic.iter().any(|prefix| prefix.contains(ip)) => {
-                return None;
-            }
-            IpAddr::V6(ip) => scope_v6(ip)?,
+        match scope::scope(addr.ip()) {
+            scope::Scope::Nobody | scope::Scope::Link => None,
+            scope::Scope::Host => self.loopback.then_some(Scope::Loopback),
+            scope::Scope::Site => Some(Scope::Private),
+            scope::Scope::Global => Some(Scope::Global),
+        }
+    }
+
+    /// Whether it is no address of a host's own: a synthetic one, or IPv4 inside IPv6, mapped or
+    /// compatible.
+    fn is_nobodys(&self, ip: IpAddr) -> bool {
+        let IpAddr::V6(ip) = ip else {
+            return false;
         };
-        (scope != Scope::Loopback || self.loopback).then_some(scope)
+        let embedded = ip.segments()[..5] == [0; 5] && !ip.is_loopback();
+        embedded || self.synthetic.iter().any(|prefix| prefix.contains(ip))
     }
-}
-
-fn scope_v4(ip: Ipv4Addr) -> Option<Scope> {
-    match ip.octets() {
-        [0 | 224.., ..] | [169, 254, ..] => None,
-        [127, ..] => Some(Scope::Loopback),
-        [100, 64..=127, ..] => Some(Scope::Private),
-        _ if ip.is_private() => Some(Scope::Private),
-        _ => Some(Scope::Global),
-    }
-}
-
-fn scope_v6(ip: Ipv6Addr) -> Option<Scope> {
-    if ip.is_loopback() {
-        return Some(Scope::Loopback);
-    }
-    // Mapped, compatible, and the unspecified address: none is a host's own IPv6 address.
-    let embedded = ip.segments()[..5] == [0; 5];
-    if embedded || ip.is_multicast() || ip.is_unicast_link_local() {
-        return None;
-    }
-    let private = ip.is_unique_local();
-    Some(if private {
-        Scope::Private
-    } else {
-        Scope::Global
-    })
 }
 
 #[cfg(test)]

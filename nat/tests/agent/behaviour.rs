@@ -217,6 +217,24 @@ fn a_peer_that_says_nothing_is_named() {
     assert_eq!(reason(&world, 0), Some(Reason::PeerDoesNotPunch));
 }
 
+#[test]
+fn a_peer_whose_answers_come_too_late_is_not_said_to_take_no_part() {
+    // PUNCH is answered after 4 s, and waited for 2.5 s.
+    let slow = Link {
+        relayed: Duration::from_secs(2),
+        ..link()
+    };
+    let [a, b] = ["seq", "seq"].map(profile);
+    let mut world = World::new([&a, &b], slow, 7);
+    world.introduce();
+    let mut said = Vec::new();
+    for second in 0..100 {
+        world.run(Duration::from_secs(second), |_| false);
+        said.extend([0, 1].map(|side| reason(&world, side)));
+    }
+    assert!(!said.contains(&Some(Reason::PeerDoesNotPunch)), "{said:?}");
+}
+
 fn silent() -> Agent {
     let [ours, theirs] = peers();
     let config = Config {

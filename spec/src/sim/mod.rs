@@ -5,8 +5,10 @@
 //! events, and [`Trace::digest`] shows it. Time moves from event to event.
 //!
 //! From below: [`Time`] and the event [`Queue`]; the [`net`]work with its links, realms and hosts;
-//! [`nat`], the boxes between realms; [`quic`], a model of the one thing that is not real.
+//! [`nat`], the boxes between realms; [`quic`], a model of the one thing that is not real. Apart from
+//! these stands [`kademlia`], where links are distributions, so that a hundred thousand nodes fit.
 
+pub mod kademlia;
 pub mod nat;
 pub mod net;
 pub mod node;

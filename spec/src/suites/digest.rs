@@ -13,9 +13,15 @@ const INVITE_PROOF: &str = "dchat/1 2026-11 invite proof";
 const INVITE_CHECK: &str = "dchat/1 2026-11 invite checksum";
 const RESET_KEY: &str = "dchat/1 2026-11 stateless reset key";
 const PROBE: &str = "dchat/1 2026-11 path probe";
+pub(super) const POSITION: &str = "dchat/1 2026-11 dht position";
+pub(super) const DHT_KEY: &str = "dchat/1 2026-11 dht key";
+pub(super) const RECORD: &str = "dchat/1 2026-11 record digest";
+pub(super) const BLINDED_SIGNER: &str = "dchat/1 2026-11 blinded signer";
+pub(super) const BLINDED_SEAL: &str = "dchat/1 2026-11 blinded seal";
+pub(super) const PULSE: &str = "dchat/1 2026-11 pulse";
 
 /// `derive(context, parts)`.
-fn derive(context: &str, parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn derive(context: &str, parts: &[&[u8]]) -> [u8; 32] {
     blake3::derive_key(context, &parts.concat())
 }
 
@@ -56,6 +62,12 @@ fn contexts() -> Vec<Case> {
         ("invite-check", INVITE_CHECK),
         ("reset-key", RESET_KEY),
         ("probe", PROBE),
+        ("position", POSITION),
+        ("dht-key", DHT_KEY),
+        ("record", RECORD),
+        ("blinded-signer", BLINDED_SIGNER),
+        ("blinded-seal", BLINDED_SEAL),
+        ("pulse", PULSE),
     ];
     // Lengths at which BLAKE3 changes its ways: block, chunk, several chunks, an uneven tree.
     let lengths = [

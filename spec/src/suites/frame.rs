@@ -6,6 +6,7 @@ use crate::structure::Structure;
 
 use super::address::direct_v4;
 use super::chat_open::chat_open;
+use super::dht;
 use super::envelope::envelope;
 use super::hello::{hello, versions};
 use super::identify::identify;
@@ -18,7 +19,7 @@ use super::undecryptable::undecryptable;
 pub(super) const CRITICAL: u16 = 1;
 
 /// Types of frames (`registry` §1): number, name, limit.
-pub(super) const TYPES: [(u16, &str, usize); 19] = [
+pub(super) const TYPES: [(u16, &str, usize); 26] = [
     (0x0001, "HELLO", 2048),
     (0x0002, "IDENTIFY", 4096),
     (0x0003, "IDENTIFY_PUSH", 4096),
@@ -38,6 +39,13 @@ pub(super) const TYPES: [(u16, &str, usize); 19] = [
     (0x0024, "RELAY_INCOMING", 1024),
     (0x0025, "RELAY_ACCEPT", 1024),
     (0x0026, "RELAY_OPENED", 1024),
+    (0x0030, "DHT_FIND", 1024),
+    (0x0031, "DHT_NODES", 4096),
+    (0x0032, "DHT_GET", 1024),
+    (0x0033, "DHT_VALUES", 36_864),
+    (0x0034, "DHT_PUT", 8192),
+    (0x0035, "DHT_STORED", 1024),
+    (0x0036, "DHT_REFUSED", 1024),
 ];
 
 /// A header and a body.
@@ -58,7 +66,7 @@ pub(super) fn header(len: u32, code: u16, flags: u16) -> Vec<u8> {
 }
 
 /// A small body of each type, in the order of [`TYPES`].
-pub(super) fn bodies() -> [Structure; 19] {
+pub(super) fn bodies() -> [Structure; 26] {
     [
         hello(&versions(1, 1), 0, &[1]),
         identify(1, None, &[]),
@@ -79,6 +87,13 @@ pub(super) fn bodies() -> [Structure; 19] {
         relay::incoming(),
         relay::accept(),
         relay::opened(),
+        dht::find(),
+        dht::nodes(),
+        dht::get(),
+        dht::values(),
+        dht::put(),
+        dht::stored(),
+        dht::refused(2),
     ]
 }
 

@@ -1,9 +1,12 @@
 //! One module a suite.
 
 mod address;
+mod advert;
+mod blinded;
 mod certificate;
 mod chat_open;
 mod close_code;
+mod dht;
 mod digest;
 mod envelope;
 mod extension;
@@ -17,10 +20,13 @@ mod padding;
 mod parcel;
 mod peer_id;
 mod ping;
+mod position;
 mod probe;
+mod pulse;
 mod record;
 mod relay;
 mod signature;
+mod stored;
 mod stream;
 mod undecryptable;
 mod version;
@@ -48,6 +54,12 @@ pub fn all() -> Vec<Suite> {
         probe::suite(),
         nat::suite(),
         relay::suite(),
+        dht::suite(),
+        advert::suite(),
+        position::suite(),
+        stored::suite(),
+        blinded::suite(),
+        pulse::suite(),
         close_code::suite(),
         chat_open::suite(),
         envelope::suite(),

@@ -22,6 +22,19 @@ pub(crate) fn all<T: Describe>(items: &[T]) -> Value {
     items.iter().map(Describe::describe).collect()
 }
 
+/// Spells a structure out field by field.
+macro_rules! describe {
+    ($($type:ident |$value:ident| { $($name:literal: $field:expr,)* })*) => {$(
+        impl $crate::describe::Describe for $type {
+            fn describe(&self) -> serde_json::Value {
+                let $value = self;
+                serde_json::json!({ $($name: $field,)* })
+            }
+        }
+    )*};
+}
+pub(crate) use describe;
+
 /// The 16-bit numbers in an encoding: of types that do not give them out.
 fn numbers<T: Field>(value: &T, from: usize) -> Value {
     codec::encode(value)[from..]
@@ -263,6 +276,13 @@ impl Describe for Frame {
             Self::RelayIncoming(body) => body.describe(),
             Self::RelayAccept(body) => body.describe(),
             Self::RelayOpened(body) => body.describe(),
+            Self::DhtFind(body) => body.describe(),
+            Self::DhtNodes(body) => body.describe(),
+            Self::DhtGet(body) => body.describe(),
+            Self::DhtValues(body) => body.describe(),
+            Self::DhtPut(body) => body.describe(),
+            Self::DhtStored(body) => body.describe(),
+            Self::DhtRefused(body) => body.describe(),
         }
     }
 }

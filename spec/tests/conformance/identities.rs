@@ -1,5 +1,6 @@
 //! PeerIds, addresses, invites, records, signatures and certificates.
 
+use dchat_wire::advert;
 use dchat_wire::codec;
 use dchat_wire::id::PeerIdError;
 use dchat_wire::invite::{Invite, InviteError};
@@ -63,6 +64,11 @@ pub(crate) fn record(vector: &Vector) -> Answer {
         "AddressRecord" => record_of::<AddressRecord>(vector),
         "DeviceRecord" => record_of::<DeviceRecord>(vector),
         "Voucher" => record_of::<dchat_wire::relay::Voucher>(vector),
+        "RelayAdvert" => record_of::<advert::RelayAdvert>(vector),
+        "ServiceAdvert" => record_of::<advert::ServiceAdvert>(vector),
+        "MailboxPointer" => record_of::<advert::MailboxPointer>(vector),
+        "Presence" => record_of::<advert::Presence>(vector),
+        "Rendezvous" => record_of::<advert::Rendezvous>(vector),
         other => panic!("{}: no payload {other}", vector.id),
     }
 }

@@ -12,6 +12,8 @@
 
 mod describe;
 mod digests;
+mod finding;
+mod hashing;
 mod identities;
 mod olm;
 mod relaying;
@@ -57,6 +59,14 @@ fn answer(vector: &Vector) -> Answer {
         "olm-message" => olm::message(vector),
         "olm-decrypt" => olm::decrypt(vector),
         "relay-datagram" => relaying::datagram(vector),
+        "position" => hashing::position(vector),
+        "dht-key" => hashing::dht_key(vector),
+        "distance" => hashing::distance(vector),
+        "stored-record" => hashing::stored_record(vector),
+        "record-digest" => hashing::record_digest(vector),
+        "blinded-identity" => hashing::blinded_identity(vector),
+        "sealed-payload" => hashing::sealed_payload(vector),
+        "pulse" => hashing::pulse(vector),
         other => panic!("{}: no way to run {other}", vector.id),
     }
 }

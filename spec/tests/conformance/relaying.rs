@@ -6,21 +6,10 @@ use dchat_wire::relay::{
     RelayAccept, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve,
     RelayReserved, Voucher,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::describe::{Describe, all};
+use crate::describe::{Describe, all, describe};
 use crate::vector::{Answer, Refusal, Vector, hex};
-
-macro_rules! describe {
-    ($($type:ident |$value:ident| { $($name:literal: $field:expr,)* })*) => {$(
-        impl Describe for $type {
-            fn describe(&self) -> Value {
-                let $value = self;
-                json!({ $($name: $field,)* })
-            }
-        }
-    )*};
-}
 
 describe! {
     NatClass |class| {

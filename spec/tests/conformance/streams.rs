@@ -89,5 +89,12 @@ fn name(frame: &Frame) -> &'static str {
         FrameType::RelayIncoming => "RELAY_INCOMING",
         FrameType::RelayAccept => "RELAY_ACCEPT",
         FrameType::RelayOpened => "RELAY_OPENED",
+        FrameType::DhtFind => "DHT_FIND",
+        FrameType::DhtNodes => "DHT_NODES",
+        FrameType::DhtGet => "DHT_GET",
+        FrameType::DhtValues => "DHT_VALUES",
+        FrameType::DhtPut => "DHT_PUT",
+        FrameType::DhtStored => "DHT_STORED",
+        FrameType::DhtRefused => "DHT_REFUSED",
     }
 }

@@ -10,7 +10,7 @@ use dchat_wire::parcel::{Parcel, padded_len};
 use dchat_wire::ping::Ping;
 use dchat_wire::probe::{Probe, ProbeKeys};
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
-use dchat_wire::{grease, limits, nat, relay};
+use dchat_wire::{advert, dht, grease, limits, nat, relay};
 use serde_json::{Value, json};
 
 use crate::describe::Describe;
@@ -43,6 +43,20 @@ pub(crate) fn decode(vector: &Vector) -> Answer {
         "RelayAccept" => decode_as::<relay::RelayAccept>(&bytes),
         "RelayOpened" => decode_as::<relay::RelayOpened>(&bytes),
         "Voucher" => decode_as::<relay::Voucher>(&bytes),
+        "Node" => decode_as::<dht::Node>(&bytes),
+        "Server" => decode_as::<dht::Server>(&bytes),
+        "DhtFind" => decode_as::<dht::DhtFind>(&bytes),
+        "DhtNodes" => decode_as::<dht::DhtNodes>(&bytes),
+        "DhtGet" => decode_as::<dht::DhtGet>(&bytes),
+        "DhtValues" => decode_as::<dht::DhtValues>(&bytes),
+        "DhtPut" => decode_as::<dht::DhtPut>(&bytes),
+        "DhtStored" => decode_as::<dht::DhtStored>(&bytes),
+        "DhtRefused" => decode_as::<dht::DhtRefused>(&bytes),
+        "RelayAdvert" => decode_as::<advert::RelayAdvert>(&bytes),
+        "ServiceAdvert" => decode_as::<advert::ServiceAdvert>(&bytes),
+        "MailboxPointer" => decode_as::<advert::MailboxPointer>(&bytes),
+        "Presence" => decode_as::<advert::Presence>(&bytes),
+        "Rendezvous" => decode_as::<advert::Rendezvous>(&bytes),
         other => panic!("{}: no type {other}", vector.id),
     }
 }

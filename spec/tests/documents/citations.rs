@@ -78,7 +78,14 @@ fn sections_cited_by_code_exist() {
 fn sources() -> Vec<PathBuf> {
     let root = folder();
     let mut found = Vec::new();
-    for part in ["spec/src", "wire/src", "transport/src", "app/src"] {
+    for part in [
+        "spec/src",
+        "wire/src",
+        "kademlia/src",
+        "nat/src",
+        "transport/src",
+        "app/src",
+    ] {
         rust_files(&root.parent().unwrap().join(part), &mut found);
     }
     found

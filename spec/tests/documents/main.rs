@@ -9,6 +9,7 @@
 mod citations;
 mod examples;
 mod markdown;
+mod parameters;
 mod registry;
 mod requirements;
 mod structures;

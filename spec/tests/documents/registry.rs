@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::close::Code;
+use dchat_wire::dht;
 use dchat_wire::hash::Context;
 use dchat_wire::hello::{VERSION, capability, role};
 use dchat_wire::nat::{
     Allocation, CandidateKind, Filtering, Mapping, ReachFrom, ReachResult, reach_datagram,
 };
 use dchat_wire::probe::{self, ProbeKeys};
+use dchat_wire::pulse::{self, PulseKey};
 use dchat_wire::record::{self, AddressRecord, DeviceRecord, Payload};
 use dchat_wire::relay::{Refusal, Voucher};
 use dchat_wire::sign::Purpose;
@@ -74,7 +77,12 @@ fn roles_and_capabilities() {
     assert_eq!(bits, [role::RELAY, role::MAILBOX, role::BOOTSTRAP]);
     let rows = table("## 7. Capabilities");
     let numbers: Vec<u64> = rows.iter().map(|row| number(&row[0])).collect();
-    let known = [capability::CHAT, capability::PUNCH, capability::REACH];
+    let known = [
+        capability::CHAT,
+        capability::PUNCH,
+        capability::REACH,
+        capability::DHT,
+    ];
     assert_eq!(numbers, known.map(u64::from));
 }
 
@@ -89,6 +97,11 @@ fn record_and_entry_kinds() {
         of(AddressRecord::KIND, AddressRecord::MAX_LIFETIME),
         of(DeviceRecord::KIND, DeviceRecord::MAX_LIFETIME),
         of(Voucher::KIND, Voucher::MAX_LIFETIME),
+        of(RelayAdvert::KIND, RelayAdvert::MAX_LIFETIME),
+        of(ServiceAdvert::KIND, ServiceAdvert::MAX_LIFETIME),
+        of(MailboxPointer::KIND, MailboxPointer::MAX_LIFETIME),
+        of(Presence::KIND, Presence::MAX_LIFETIME),
+        of(Rendezvous::KIND, Rendezvous::MAX_LIFETIME),
     ];
     assert_eq!(rows, known);
     let skew = format!("may be {} ms ahead", record::CLOCK_SKEW);
@@ -114,6 +127,19 @@ fn other_values() {
         (
             "first byte of a REACH datagram",
             format!("{:#x}", reach_datagram::KIND),
+        ),
+        (
+            "TLS exporter label of pulses",
+            String::from_utf8_lossy(PulseKey::EXPORTER_LABEL).into_owned(),
+        ),
+        ("bytes exported for pulses", PulseKey::EXPORTED.to_string()),
+        (
+            "first byte of a pulse that asks",
+            format!("{:#x}", pulse::QUESTION),
+        ),
+        (
+            "first byte of a pulse that answers",
+            format!("{:#x}", pulse::ANSWER),
         ),
         ("version of an invite", invite::VERSION.to_string()),
         (
@@ -143,6 +169,13 @@ fn limits_are_those_of_the_code() {
         ("RECORD_PAYLOAD", limits::RECORD_PAYLOAD),
         ("RECORD_BODY", limits::RECORD_BODY),
         ("SESSIONS", limits::SESSIONS),
+        ("ADVERT_ADDRESSES", limits::ADVERT_ADDRESSES),
+        ("SEALED", limits::SEALED),
+        ("RELAY_SHARDS", limits::RELAY_SHARDS.into()),
+        ("DHT_NODES", limits::DHT_NODES),
+        ("DHT_KNOWN", limits::DHT_KNOWN),
+        ("DHT_RECORDS", limits::DHT_RECORDS),
+        ("DHT_VALUES", limits::DHT_VALUES),
         ("TEXT", limits::TEXT),
         ("ENTRY_BODY", limits::ENTRY_BODY),
         ("PARCEL_ENTRIES", limits::PARCEL_ENTRIES),
@@ -213,16 +246,30 @@ fn codes_of_nat_traversal() {
     named("result", ReachResult::Limited as u8, "limited");
 }
 
+/// Each row is the number, name and text of one reason, in order.
+fn check_refusals(
+    heading: &str,
+    reasons: impl ExactSizeIterator<Item = (u16, String, &'static str)>,
+) {
+    let rows = table(heading);
+    assert_eq!(rows.len(), reasons.len());
+    for (row, (code, name, text)) in rows.iter().zip(reasons) {
+        assert_eq!(number(&row[0]), u64::from(code));
+        assert_eq!(row[1].replace('_', ""), name.to_uppercase());
+        assert_eq!(row[2], text);
+    }
+}
+
 #[test]
 fn refusals_of_relays() {
-    let rows = table("## 13. Refusals of relays");
-    assert_eq!(rows.len(), Refusal::ALL.len());
-    for (row, refusal) in rows.iter().zip(Refusal::ALL) {
-        assert_eq!(number(&row[0]), *refusal as u64);
-        assert_eq!(
-            row[1].replace('_', ""),
-            format!("{refusal:?}").to_uppercase()
-        );
-        assert_eq!(row[2], refusal.text());
-    }
+    let all = Refusal::ALL.iter();
+    let all = all.map(|reason| (*reason as u16, format!("{reason:?}"), reason.text()));
+    check_refusals("## 13. Refusals of relays", all);
+}
+
+#[test]
+fn refusals_of_the_dht() {
+    let all = dht::Refusal::ALL.iter();
+    let all = all.map(|reason| (*reason as u16, format!("{reason:?}"), reason.text()));
+    check_refusals("## 14. Refusals of the DHT", all);
 }

@@ -19,7 +19,7 @@ const KEYWORDS: [&str; 8] = [
 /// The one sentence that names the words without using them.
 const DEFINITION: &str = "are to be read as in BCP 14";
 
-const AREAS: [(&str, &str); 8] = [
+const AREAS: [(&str, &str); 9] = [
     ("00-overview", "GEN"),
     ("10-encoding", "WIRE"),
     ("20-identity", "ID"),
@@ -27,6 +27,7 @@ const AREAS: [(&str, &str); 8] = [
     ("40-messaging", "CHAT"),
     ("50-nat", "NAT"),
     ("60-relay", "RELAY"),
+    ("70-dht", "DHT"),
     ("registry", "REG"),
 ];
 
@@ -131,7 +132,15 @@ fn files() -> Vec<std::path::PathBuf> {
     let root = folder();
     let root = root.parent().unwrap();
     let mut files = Vec::new();
-    for part in ["spec", "wire", "transport", "app", "fuzz"] {
+    for part in [
+        "spec",
+        "wire",
+        "kademlia",
+        "nat",
+        "transport",
+        "app",
+        "fuzz",
+    ] {
         collect(&root.join(part), &mut files);
     }
     files

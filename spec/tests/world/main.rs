@@ -8,6 +8,7 @@
 )]
 
 mod determinism;
+mod kademlia;
 mod matrix;
 mod network;
 mod profiles;

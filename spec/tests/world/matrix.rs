@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use dchat_nat::agent::Reason;
 use dchat_nat::plan::traversable;
 use dchat_spec::sim::scenario::{ClassifyRun, NatRun, Weather, classify, nat};
 use dchat_spec::sim::site::{Profile, needs_guess};
+
+use crate::profiles::is_hopeless;
 
 const CALM: Weather = Weather {
     loss: 0.0,
@@ -131,4 +134,38 @@ fn both_sides_take_the_direct_path_though_it_is_asked_thrice_at_once() {
         let run = run((Profile::Public, ei_ei), seed, CALM);
         assert!(run.direct.is_some(), "{seed} {run:?}");
     }
+}
+
+#[test]
+fn both_sides_of_every_relayed_pair_know_why() {
+    let mut exhausted = 0;
+    for pair in pairs(true) {
+        for seed in 0..4 {
+            let run = run(pair, seed, CALM);
+            let told = [run.reason, run.peer_reason];
+            if is_hopeless(pair) {
+                assert_eq!(told, [Some(Reason::BothSymmetric); 2], "{pair:?} {seed}");
+                assert_eq!(run.direct, None, "{pair:?} {seed}");
+            } else if run.direct.is_none() {
+                let tried = |reason| matches!(reason, None | Some(Reason::Exhausted { .. }));
+                assert!(told.into_iter().all(tried), "{pair:?} {seed} {told:?}");
+                exhausted += told.iter().flatten().count();
+            }
+        }
+    }
+    // Pairs with port blocks stay relayed in half of their runs.
+    assert!(exhausted >= 10, "{exhausted}");
+}
+
+#[test]
+fn a_pair_is_reached_although_the_last_flight_of_the_handshake_is_lost() {
+    // Found by dchat-sim: only the first flight, which had arrived, was probed for.
+    let [ei_apd, v6] =
+        ["ei-apd", "v6-firewall"].map(|name| Profile::named(name).expect("a profile"));
+    let weather = Weather {
+        reorder: 0.0,
+        ..STORMY
+    };
+    let run = run((ei_apd, v6), 469, weather);
+    assert!(run.reachable, "{run:?}");
 }

@@ -26,6 +26,10 @@ struct Pair {
 
 impl Pair {
     fn new(loss: f64, reorder: f64) -> Self {
+        Self::seeded(1, loss, reorder)
+    }
+
+    fn seeded(seed: u64, loss: f64, reorder: f64) -> Self {
         let quality = Quality {
             loss,
             reorder,
@@ -38,7 +42,7 @@ impl Pair {
             clock,
             now: Time::ZERO,
             ends: [Some(client), None],
-            pipes: [0, 1].map(|index| Pipe::new(quality, Rng::new(1, "quic", index))),
+            pipes: [0, 1].map(|index| Pipe::new(quality, Rng::new(seed, "quic", index))),
             flying: Queue::new(),
             told: Default::default(),
             sent: 0,
@@ -169,4 +173,21 @@ fn an_idle_connection_is_kept_alive_and_a_silent_one_ends() {
     pair.pipes.iter_mut().for_each(|pipe| pipe.set_cut(true));
     pair.run(Duration::from_secs(31 + 15));
     assert!(pair.ends.iter().flatten().all(Connection::is_closed));
+}
+
+#[test]
+fn every_handshake_ends_although_the_client_writes_before_the_server_can_read() {
+    for seed in 0..200 {
+        let mut pair = Pair::seeded(seed, 0.3, 0.0);
+        let client = pair.ends[0].as_mut().unwrap();
+        let id = client.open();
+        for _ in 0..300 {
+            if pair.ends[0].as_ref().unwrap().is_connected() {
+                pair.ends[0].as_mut().unwrap().write(id, &[0; 100], false);
+            }
+            pair.run(Duration::from_millis(20));
+        }
+        pair.run(Duration::from_secs(24));
+        assert!(pair.connected(1).is_some(), "{seed}");
+    }
 }

@@ -55,6 +55,8 @@ mod rate;
 mod round;
 
 pub use bursts::MAX_BURSTS;
-pub use config::{ConnectionMemory, MEMORY, recommended_transport_config};
+pub use config::{
+    ConnectionMemory, MEMORY, carrying_transport_config, recommended_transport_config,
+};
 pub use control::{PathControl, PathControlSnapshot, PathFactory};
 pub use paths::{MAX_PATHS, PathId};

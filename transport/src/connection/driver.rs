@@ -12,12 +12,14 @@ use dchat_wire::{Frame, PeerId};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::aim::{Aim, Errand};
 use super::arbitration::Claim;
 use super::control::{Announcement, ControlSender, Signals};
 use super::frames::FrameStream;
 use super::handle::{Connection, Inner, close};
 use super::streams::{self, Opened};
 use crate::congestion::{PathControl, PathId};
+use crate::dht::Usage;
 use crate::endpoint::{Admitted, DialTurn, Event, Identified, Permit, Shared, VirtualAddress};
 use crate::error::{CloseReason, DialError, StreamError};
 use crate::hello::{ControlReader, ControlViolation, Heard, Opening};
@@ -31,6 +33,10 @@ pub(crate) struct Established {
     pub(crate) quinn: quinn::Connection,
     pub(crate) peer: PeerId,
     pub(crate) opened_by_us: bool,
+    /// What it is dialed for; what others dial for their HELLO says.
+    pub(crate) aim: Aim,
+    /// The question it is dialed for.
+    pub(crate) errand: Option<Errand>,
     /// When it was dialed, among our own dials.
     pub(crate) dialed: u64,
     pub(crate) control: PathControl,
@@ -91,6 +97,10 @@ pub(crate) async fn run(
             }
             let reason = connection.closed().await;
             tracing::debug!(peer = ?established.peer, %reason, "connection over");
+            if let Some(dht) = &shared.dht {
+                let bye = reason == CloseReason::Peer(Code::Done);
+                dht.over(&shared, &connection, bye);
+            }
             shared.gone(&connection, reason);
             relay::gone(&shared, &connection);
             connection.inner().channels.close();
@@ -133,12 +143,7 @@ async fn give_up(
 }
 
 async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up, Failure> {
-    let Established {
-        quinn,
-        peer,
-        address,
-        ..
-    } = established;
+    let Established { quinn, peer, .. } = established;
     if *peer == shared.us {
         return Err(Failure::Close(Code::Myself));
     }
@@ -158,7 +163,10 @@ async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up,
     // TLS has proven the peer: its probes may come as soon as it knows our addresses.
     attach(shared, established)?;
     let greeting = async {
-        let (sender, told) = greet(shared, quinn, *peer, address.virt).await?;
+        let (sender, told) = greet(shared, established).await?;
+        if let Some(errand) = &established.errand {
+            errand.ask(quinn).await;
+        }
         let (incoming, hello) = hear_hello(quinn, &mut reader, &mut tasks, &mut held).await?;
         Ok::<_, Failure>((sender, told, incoming, hello))
     };
@@ -200,11 +208,14 @@ async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up,
 /// one write. With what the peer was told in these.
 async fn greet(
     shared: &Shared,
-    quinn: &quinn::Connection,
-    peer: PeerId,
-    virt: std::net::SocketAddr,
+    established: &Established,
 ) -> Result<(ControlSender, Option<agent::Local>), Failure> {
-    let mut send = quinn.open_uni().await.map_err(|_| Failure::Over)?;
+    let (peer, virt) = (established.peer, established.address.virt);
+    let mut send = established
+        .quinn
+        .open_uni()
+        .await
+        .map_err(|_| Failure::Over)?;
     let told = shared.announcement(&peer, virt);
     let candidates = shared.opening_candidates(&peer, virt);
     let (local, candidates) = candidates.unzip();
@@ -212,7 +223,7 @@ async fn greet(
         instance: shared.instance,
         roles: shared.roles,
         grease: shared.entropy.draw(),
-        capabilities: shared.capabilities.clone(),
+        capabilities: established.aim.capabilities(&shared.capabilities),
         identify: told.first(),
         candidates,
     };
@@ -262,6 +273,12 @@ fn connection(
         quinn: established.quinn.clone(),
         peer: established.peer,
         opened_by_us: established.opened_by_us,
+        aim: if established.opened_by_us {
+            established.aim
+        } else {
+            Aim::of(&hello.capabilities)
+        },
+        usage: Usage::default(),
         number: shared.number(),
         virt: established.address.virt,
         hello,
@@ -420,7 +437,12 @@ fn act(
         Opened::Control(_) => Err(Code::Unexpected),
         Opened::Violation(code) => Err(code),
         Opened::Application(stream) => {
-            let (recv, reader, first) = *stream;
+            let (mut recv, reader, first) = *stream;
+            if !shared.show_to_stranger(connection) {
+                // Fails only for a stream that is over.
+                let _ = recv.stop((Code::Limit as u32).into());
+                return Ok(());
+            }
             let event = Event::Stream {
                 conn: connection.clone(),
                 recv,

@@ -11,8 +11,10 @@ use dchat_wire::ping::Ping;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use quinn::VarInt;
 
+use super::aim::Aim;
 use super::control::Signals;
 use super::frames::first_frame;
+use crate::dht::Usage;
 use crate::error::{CloseReason, PingError};
 use crate::limits::LIVENESS_TIMEOUT;
 use crate::path::PathKind;
@@ -39,6 +41,10 @@ pub(crate) struct Inner {
     pub(crate) quinn: quinn::Connection,
     pub(crate) peer: PeerId,
     pub(crate) opened_by_us: bool,
+    /// What its dialer made it for.
+    pub(crate) aim: Aim,
+    /// What the DHT does on it.
+    pub(crate) usage: Usage,
     pub(crate) number: u64,
     pub(crate) virt: std::net::SocketAddr,
     pub(crate) hello: Hello,
@@ -188,6 +194,11 @@ impl Connection {
 
     pub(crate) fn reason(&self, error: &quinn::ConnectionError) -> CloseReason {
         CloseReason::of(error, self.0.closed_with.get().copied())
+    }
+
+    /// What its dialer made it for.
+    pub(crate) fn aim(&self) -> Aim {
+        self.0.aim
     }
 
     pub(crate) fn virt(&self) -> std::net::SocketAddr {

@@ -10,6 +10,7 @@
 //! * Bounds: tasks and buffers of a connection are those of its streams, which
 //!   [`Limits`](crate::Limits) count.
 
+mod aim;
 mod arbitration;
 mod control;
 mod driver;
@@ -17,6 +18,7 @@ mod frames;
 mod handle;
 mod streams;
 
+pub(crate) use aim::{Aim, Errand};
 pub use arbitration::{Claim, Kept, arbitrate};
 pub use frames::FrameStream;
 pub use handle::{Connection, PathInfo};

@@ -9,6 +9,7 @@ use quinn::{RecvStream, SendStream, VarInt};
 
 use super::frames::{FrameStream, first_frame};
 use super::handle::Connection;
+use crate::dht;
 use crate::endpoint::Shared;
 use crate::error::StreamError;
 use crate::limits::FIRST_FRAME_TIMEOUT;
@@ -88,6 +89,12 @@ pub(super) async fn answer(
         incoming @ Frame::RelayIncoming(_) => {
             relay::client::called(&shared, &connection, incoming, send, recv, reader).await;
             Opened::Done
+        }
+        question @ (Frame::DhtFind(_) | Frame::DhtGet(_) | Frame::DhtPut(_)) => {
+            match dht::serve(&shared, &connection, question).await {
+                Some(answer) => answer_with(send, recv, answer).await,
+                None => give_up(send, recv, Code::Unexpected),
+            }
         }
         _ => give_up(send, recv, Code::Unexpected),
     }

@@ -13,4 +13,4 @@ pub use keeper::TooManyKept;
 
 pub(crate) use keeper::{Dial, Input, Keeper};
 pub(crate) use order::usable;
-pub(crate) use race::{dial, dial_anybody, dial_boxed};
+pub(crate) use race::{dial, dial_anybody, dial_boxed, dial_for};

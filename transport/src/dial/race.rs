@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::order::order;
 use crate::congestion::{PathControl, PathId};
-use crate::connection::{Connection, Established, run};
+use crate::connection::{Aim, Connection, Errand, Established, run};
 use crate::endpoint::{DialTurn, Shared, Use, VirtualAddress};
 use crate::error::{CloseReason, DialError};
 use crate::limits::{DIAL_ADDRESSES, DIAL_STAGGER, HANDSHAKE_TIMEOUT, HELLO_TIMEOUT};
@@ -32,6 +32,24 @@ pub(crate) async fn dial(
     peer: Option<PeerId>,
     addrs: &[Address],
 ) -> Result<Connection, DialError> {
+    if let Some(relay) = peer.filter(|peer| shared.relays.purpose(peer) == Use::Relay) {
+        shared.replace_narrow(&relay);
+    }
+    let connection = dial_for(shared, Aim::Peer, None, peer, addrs).await?;
+    // It may be one that served the DHT alone until now.
+    shared.show(&connection);
+    Ok(connection)
+}
+
+/// As [`dial`], of which the application is told only if `aim` says so. `errand` is asked when the
+/// connection is made by this dial, and not when there was one.
+pub(crate) async fn dial_for(
+    shared: &Arc<Shared>,
+    aim: Aim,
+    errand: Option<Errand>,
+    peer: Option<PeerId>,
+    addrs: &[Address],
+) -> Result<Connection, DialError> {
     if shared.is_closing() {
         return Err(DialError::Shutdown);
     }
@@ -43,7 +61,7 @@ pub(crate) async fn dial(
         return Ok(live);
     }
     let (direct, circuits) = ways(shared, peer, addrs)?;
-    let race = Race::new(shared, peer);
+    let race = Race::new(shared, aim, errand, peer);
     let (result, answered) = tokio::select! {
         result = race.run(&direct, &circuits) => result,
         live = until_live(shared, peer) => return Ok(live),
@@ -78,7 +96,7 @@ pub(crate) async fn dial_anybody(
     shared: &Arc<Shared>,
     relay: &Address,
 ) -> Result<Connection, DialError> {
-    let race = Race::new(shared, None);
+    let race = Race::new(shared, Aim::Peer, None, None);
     let direct = [Address::direct(relay.socket())];
     tokio::select! {
         (result, _) = race.run(&direct, &[]) => result,
@@ -142,6 +160,8 @@ struct Race {
 #[derive(Clone)]
 struct Entry {
     shared: Arc<Shared>,
+    aim: Aim,
+    errand: Option<Errand>,
     expected: Option<PeerId>,
     dialed: u64,
     won: Arc<AtomicBool>,
@@ -150,11 +170,18 @@ struct Entry {
 }
 
 impl Race {
-    fn new(shared: &Arc<Shared>, expected: Option<PeerId>) -> Self {
+    fn new(
+        shared: &Arc<Shared>,
+        aim: Aim,
+        errand: Option<Errand>,
+        expected: Option<PeerId>,
+    ) -> Self {
         let (over, over_seen) = watch::channel(());
         let (ended, ended_seen) = mpsc::channel(DIAL_ADDRESSES);
         let entry = Entry {
             shared: Arc::clone(shared),
+            aim,
+            errand,
             expected,
             dialed: shared.number(),
             won: Arc::default(),
@@ -244,14 +271,17 @@ impl<'a> Lane<'a> {
 impl Entry {
     async fn run(self, addr: Address) {
         let mut over = self.over.clone();
-        let attempt = attempt(&self.shared, self.expected, addr, self.dialed);
+        let attempt = attempt(&self.shared, self.aim, self.expected, addr, self.dialed);
         let established = tokio::select! {
             established = attempt => established,
             // Fails once the race is dropped, which is what is waited for.
             _ = over.changed() => return,
         };
         let established = match established {
-            Ok(established) => established,
+            Ok(established) => Established {
+                errand: self.errand.clone(),
+                ..established
+            },
             Err(error) => {
                 // Nobody waits for a race that is over.
                 let _ = self.ended.send(Ended::Failed(addr, error)).await;
@@ -327,6 +357,7 @@ impl Way {
 
 async fn attempt(
     shared: &Arc<Shared>,
+    aim: Aim,
     expected: Option<PeerId>,
     addr: Address,
     dialed: u64,
@@ -340,6 +371,10 @@ async fn attempt(
     let internal = |error: &dyn core::fmt::Display| DialError::Internal(error.to_string());
     let control = PathControl::new(PathId(0), Instant::now(), shared.entropy.number());
     let purpose = expected.map_or(Use::Peer, |peer| shared.relays.purpose(&peer));
+    let purpose = match (aim, purpose) {
+        (Aim::Table, Use::Peer) => Use::Table,
+        (_, purpose) => purpose,
+    };
     let (config, failure) = shared
         .settings
         .client(expected, purpose, &control)
@@ -348,7 +383,21 @@ async fn attempt(
         .quinn
         .connect_with(config, address.virt, NAME)
         .map_err(|error| internal(&error))?;
-    let quinn = match timeout(HANDSHAKE_TIMEOUT, connecting).await {
+    let ended = async {
+        match &channel {
+            Some(channel) => channel.ended().await,
+            None => core::future::pending().await,
+        }
+    };
+    let handshake = tokio::select! {
+        handshake = timeout(HANDSHAKE_TIMEOUT, connecting) => handshake,
+        // Nothing more can come over it.
+        reason = ended => {
+            let relay = expected.map_or(addr, |peer| addr.of(peer));
+            return Err(DialError::RelayUnusable { relay, reason });
+        }
+    };
+    let quinn = match handshake {
         Ok(Ok(quinn)) => quinn,
         Ok(Err(error)) => {
             return Err(match failure.get() {
@@ -383,6 +432,8 @@ async fn attempt(
         quinn,
         peer,
         opened_by_us: true,
+        aim,
+        errand: None,
         dialed,
         control,
         address,

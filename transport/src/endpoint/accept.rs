@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::admission::{Decision, Permit};
 use super::shared::{Shared, VirtualAddress};
 use crate::congestion::{PathControl, PathId};
-use crate::connection::{Established, run};
+use crate::connection::{Aim, Established, run};
 use crate::limits::HANDSHAKE_TIMEOUT;
 use crate::relay;
 use crate::tls::proven_peer;
@@ -34,7 +34,8 @@ pub(super) async fn accept(shared: Arc<Shared>) {
 fn begin(shared: &Arc<Shared>, incoming: quinn::Incoming, permit: Permit) {
     let address = VirtualAddress::new(shared, incoming.remote_address());
     let control = PathControl::new(PathId(0), Instant::now(), shared.entropy.number());
-    let config = shared.settings.server(&control);
+    let drawn = incoming.orig_dst_cid();
+    let config = shared.settings.server(&drawn, &control);
     match incoming.accept_with(config) {
         Ok(connecting) => {
             let shared = Arc::clone(shared);
@@ -80,6 +81,8 @@ async fn handshake(
         quinn,
         peer,
         opened_by_us: false,
+        aim: Aim::Peer,
+        errand: None,
         dialed: 0,
         control,
         address,

@@ -36,6 +36,14 @@ impl OwnCandidates {
         }
     }
 
+    /// This is another network: what others saw on the one before, and what its gateway opened, says
+    /// nothing any more.
+    pub(crate) fn forget_outside(&mut self) {
+        self.class = NatClass::UNKNOWN;
+        self.kinds.remove(&CandidateKind::Mapped);
+        self.kinds.remove(&CandidateKind::Reflexive);
+    }
+
     /// Sets what is known of our NAT.
     pub(crate) fn set_class(&mut self, class: NatClass) {
         self.class = class;
@@ -99,6 +107,24 @@ mod tests {
         own.set_addresses(CandidateKind::Host, &addresses(3, 1));
         let all: Vec<Address> = own.all().iter().map(|one| one.address).collect();
         assert_eq!(all, [addresses(3, 1), addresses(2, 1)].concat());
+    }
+
+    #[test]
+    fn on_another_network_only_interfaces_and_circuits_are_left() {
+        let mut own = OwnCandidates::default();
+        own.set_class(NatClass {
+            mapping: dchat_wire::nat::Mapping::EndpointIndependent,
+            ..NatClass::UNKNOWN
+        });
+        own.set_addresses(CandidateKind::Host, &addresses(1, 1));
+        own.set_addresses(CandidateKind::Mapped, &addresses(2, 1));
+        own.set_addresses(CandidateKind::Reflexive, &addresses(3, 1));
+        own.set_addresses(CandidateKind::Relayed, &addresses(4, 1));
+        own.forget_outside();
+        let local = own.local();
+        assert_eq!(local.class, NatClass::UNKNOWN);
+        let left: Vec<Address> = local.candidates.iter().map(|one| one.address).collect();
+        assert_eq!(left, [addresses(1, 1), addresses(4, 1)].concat());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use dchat_wire::Address;
 use dchat_wire::sign::Identity;
 
+use crate::dht::DhtConfig;
 use crate::limits::Limits;
 use crate::nat::NatConfig;
 use crate::relay::proto::server;
@@ -32,6 +33,9 @@ pub struct EndpointConfig {
     /// only circuits, and nothing is announced on the local network; only relays are dialed
     /// directly. Default: no.
     pub relay_only: bool,
+    /// Our part in the DHT, if any. In relay-only mode there is none: who asks shows its address.
+    /// Default: none.
+    pub dht: Option<DhtConfig>,
     /// How much others may take.
     pub limits: Limits,
     /// Discovery on the local network, if wanted. Default: on.
@@ -54,6 +58,7 @@ impl EndpointConfig {
             relay: RelaySettings::default(),
             relays: Vec::new(),
             relay_only: false,
+            dht: None,
             limits: Limits::default(),
             mdns: Some(MdnsConfig::default()),
             seed: None,

@@ -22,7 +22,8 @@ pub enum Via {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A connection is up. For a peer that was connected it replaces the earlier connection, which
+    /// A connection is up, and does not serve the DHT alone: it was made for the peer's own sake, or
+    /// has become of interest since. For a peer that was connected it replaces the earlier connection, which
     /// is closed; no `Disconnected` comes for that one.
     Connected(Connection),
     /// There is no connection with the peer any more.

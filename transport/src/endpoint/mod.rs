@@ -39,6 +39,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use tokio::sync::{mpsc, watch};
 
 use crate::connection::Connection;
+use crate::dht::{self, Dht, Table};
 use crate::dial::{TooManyKept, dial};
 use crate::discovery;
 use crate::entropy::Entropy;
@@ -109,6 +110,7 @@ impl Endpoint {
             relay,
             relays,
             relay_only,
+            dht,
             limits,
             mdns,
             seed,
@@ -116,6 +118,8 @@ impl Endpoint {
         // It would announce what shall not be known.
         let mdns = mdns.filter(|_| !relay_only);
         let nat = if relay_only { nat.hidden() } else { nat };
+        // Who asks shows its address.
+        let dht = dht.filter(|_| !relay_only);
         let relays_for_others = roles & role::RELAY != 0;
         let entropy = Entropy::new(match seed {
             Some(seed) => seed,
@@ -132,6 +136,9 @@ impl Endpoint {
         )?;
         let us = identity.peer_id();
         let relay_seed = entropy.derive("relays");
+        let table = dht
+            .as_ref()
+            .map(|dht| Arc::new(Table::new(us, dht, entropy.derive("dht"))));
         let strangers = limits.stranger_channels;
         let (streams, waiting) = mpsc::channel(limits.waiting_streams.max(1));
         let (suspects, suspected) = mpsc::channel(SUSPECTS);
@@ -142,12 +149,13 @@ impl Endpoint {
             entropy,
             settings,
             quinn,
-            capabilities: capabilities(&nat),
+            capabilities: capabilities(&nat, table.is_some()),
             nat: Nat::new(paths.clone(), nat),
             paths,
             relay_only,
             relay_server: relays_for_others.then(|| relay_server(&identity, relay)),
             relays: Relays::new(us, relay_seed, strangers),
+            dht: table.clone(),
             streams,
             suspects,
         }));
@@ -161,6 +169,9 @@ impl Endpoint {
         tokio::spawn(relay::client::drive(Arc::clone(&shared)));
         if let Some(server) = &shared.relay_server {
             tokio::spawn(tasks::relay(Arc::clone(&shared), Arc::clone(server)));
+        }
+        if let Some((table, config)) = table.zip(dht) {
+            tokio::spawn(dht::drive(Arc::clone(&shared), table, config.known));
         }
         relay::client::set_relays(&shared, &relays);
         let discovery = mdns
@@ -297,16 +308,23 @@ impl Endpoint {
         self.shared.set_local_candidates(class, kind, candidates);
     }
 
-    /// The connections that are up, by PeerId.
+    /// Our part in the DHT; `None` without any.
     #[must_use]
-    pub fn connections(&self) -> Vec<Connection> {
-        self.shared.connections()
+    pub fn dht(&self) -> Option<Dht> {
+        let table = self.shared.dht.as_ref()?;
+        Some(Dht::new(Arc::clone(&self.shared), Arc::clone(table)))
     }
 
-    /// The connection with `peer`, if one is up.
+    /// The connections that are up, by PeerId, without those that serve the DHT alone.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        self.shared.visible()
+    }
+
+    /// The connection with `peer`, if one is up that does not serve the DHT alone.
     #[must_use]
     pub fn connection(&self, peer: &PeerId) -> Option<Connection> {
-        self.shared.live(peer)
+        self.shared.visible_with(peer)
     }
 
     /// Says goodbye on the local network, closes all connections and waits until the peers know, at
@@ -321,8 +339,14 @@ impl Endpoint {
                 connection.close(Code::Done);
             }
         }
+        let heard = async {
+            if let Some(server) = &self.shared.relay_server {
+                server.quiesce().await;
+            }
+        };
+        let quiet = async { tokio::join!(relay::client::quiesce(&self.shared), heard) };
         // Whatever has not left by then does not matter.
-        let _ = tokio::time::timeout(deadline / 2, relay::client::quiesce(&self.shared)).await;
+        let _ = tokio::time::timeout(deadline / 2, quiet).await;
         close(&self.shared);
         let discovery = crate::sync::lock(&self._life.discovery).take();
         let nat = crate::sync::lock(&self._life.nat).take();
@@ -346,8 +370,9 @@ impl Endpoint {
 }
 
 /// What a node can do.
-fn capabilities(nat: &NatConfig) -> Capabilities {
+fn capabilities(nat: &NatConfig, dht: bool) -> Capabilities {
     let mut list = vec![capability::CHAT, capability::PUNCH];
+    list.extend(dht.then_some(capability::DHT));
     list.extend(nat.serve.then_some(capability::REACH));
     list.sort_unstable();
     // They are in order, so the fallback is never taken.

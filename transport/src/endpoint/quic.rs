@@ -7,9 +7,12 @@ use dchat_wire::PeerId;
 use dchat_wire::hash::Context;
 use dchat_wire::sign::Identity;
 use quinn_proto::crypto::{CryptoError, HmacKey};
-use quinn_proto::{HashedConnectionIdGenerator, TokenStore};
+use quinn_proto::{
+    ConnectionId, ConnectionIdGenerator as _, HashedConnectionIdGenerator,
+    RandomConnectionIdGenerator, TokenStore,
+};
 
-use crate::congestion::{PathControl, recommended_transport_config};
+use crate::congestion::{PathControl, carrying_transport_config, recommended_transport_config};
 use crate::entropy::Entropy;
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE, Limits};
 use crate::tls::{Failure, Tls, TlsError};
@@ -48,19 +51,17 @@ pub(crate) struct ConnectionSettings {
 pub(crate) enum Use {
     /// Its own streams.
     Peer,
-    /// The packets of others as well, over a path that should carry whole ones.
+    /// The packets of others as well.
     Relay,
-    /// The same, after that turned out to be too much for the path.
-    NarrowRelay,
+    /// A few questions of the DHT. Their packets stay small: looking for larger ones takes padded
+    /// packets of each side, more than all the rest.
+    Table,
 }
 
-/// UDP payload a dial to a relay begins with, so that whole packets of 1,200 bytes fit from the start
-/// and discovery has little left to do. Every path of Ethernet and its tunnels carries it.
-const RELAY_MTU: u16 = 1350;
-/// UDP payload below which such a connection does not fall: a packet of 1,200 bytes, the channel's
-/// header, QUIC's and its tag fit. Congestion once looked like a smaller path and cut every packet in
-/// two.
-const RELAY_MIN_MTU: u16 = 1280;
+/// Bytes of the connection id that a dial for the DHT draws for the other side. Other dials draw 20,
+/// so this tells an accepter what the connection is for while it can still choose its settings. One
+/// that does not know wastes some packets.
+const TABLE_CID: usize = 18;
 
 impl ConnectionSettings {
     pub(crate) fn new(
@@ -93,10 +94,19 @@ impl ConnectionSettings {
         self.server.clone()
     }
 
-    /// For one incoming connection.
-    pub(crate) fn server(&self, control: &PathControl) -> Arc<quinn::ServerConfig> {
+    /// For one incoming connection, whose dialer drew the id `drawn` for us.
+    pub(crate) fn server(
+        &self,
+        drawn: &ConnectionId,
+        control: &PathControl,
+    ) -> Arc<quinn::ServerConfig> {
+        let purpose = if drawn.len() == TABLE_CID {
+            Use::Table
+        } else {
+            Use::Peer
+        };
         let mut config = self.server.clone();
-        config.transport_config(Arc::new(self.transport(control, Use::Peer)));
+        config.transport_config(Arc::new(self.transport(control, purpose)));
         Arc::new(config)
     }
 
@@ -112,16 +122,24 @@ impl ConnectionSettings {
         config
             .transport_config(Arc::new(self.transport(control, purpose)))
             .token_store(Arc::new(NoTokens));
+        if purpose == Use::Table {
+            let draw = || RandomConnectionIdGenerator::new(TABLE_CID).generate_cid();
+            config.initial_dst_cid_provider(Arc::new(draw));
+        }
         Ok((config, failure))
     }
 
     fn transport(&self, control: &PathControl, purpose: Use) -> quinn::TransportConfig {
-        let mut config = recommended_transport_config(control);
+        let mut config = match purpose {
+            Use::Relay => carrying_transport_config(control),
+            Use::Peer if self.relays => carrying_transport_config(control),
+            Use::Peer | Use::Table => recommended_transport_config(control),
+        };
         if self.relays {
             config.datagram_send_buffer_size(crate::relay::server::BUFFER);
         }
-        if purpose == Use::Relay {
-            config.initial_mtu(RELAY_MTU).min_mtu(RELAY_MIN_MTU);
+        if purpose == Use::Table {
+            config.mtu_discovery_config(None);
         }
         config
             .max_concurrent_uni_streams(self.limits.uni_streams.into())

@@ -4,8 +4,8 @@
 //!   knows of it; the peers to which a dial of ours has passed its handshake and waits for HELLO.
 //! * Inputs: a connection whose HELLO came ([`Registry::offer`]), one that ended, trust. Output: a
 //!   [`Verdict`].
-//! * Bounds: [`Limits::connections`] in all, [`Limits::strangers`] of peers not trusted; one dial a
-//!   peer waits.
+//! * Bounds: [`Limits::connections`] in all, [`Limits::strangers`] of peers not trusted,
+//!   [`Limits::table_connections`] that serve the DHT alone; one dial a peer waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -29,6 +29,10 @@ pub(crate) struct Live<C> {
     pub(crate) candidates: Option<Candidates>,
     /// Whether a question for a sign of life is under way.
     pub(crate) asked: bool,
+    /// Whether it is of interest to the application, and not to the DHT alone.
+    pub(crate) visible: bool,
+    /// Where the peer saw us, from its newest IDENTIFY.
+    pub(crate) observed: Option<Address>,
 }
 
 /// What becomes of a connection that came up.
@@ -126,16 +130,19 @@ impl<C: Clone> Registry<C> {
         self.claimed.remove(peer);
     }
 
-    /// A connection with `peer` has heard HELLO.
+    /// A connection with `peer` has heard HELLO. `visible` says whether the application shall know of
+    /// it; one that replaces a visible one is visible.
     pub(crate) fn offer(
         &mut self,
         peer: PeerId,
         number: u64,
         claim: Claim,
         connection: &C,
+        visible: bool,
         now: Instant,
     ) -> Verdict<C> {
         let existing = self.live.get(&peer);
+        let visible = visible || existing.is_some_and(|live| live.visible);
         if let Some(live) = existing {
             if arbitrate(&self.us, &peer, &live.claim, &claim) == Kept::Existing {
                 let existing = live.connection.clone();
@@ -146,7 +153,7 @@ impl<C: Clone> Registry<C> {
                     Verdict::Duplicate { existing }
                 };
             }
-        } else if self.is_full_for(&peer) {
+        } else if self.is_full_for(&peer, visible) {
             return Verdict::Full;
         }
         let live = Live {
@@ -157,6 +164,8 @@ impl<C: Clone> Registry<C> {
             addrs: Vec::new(),
             candidates: None,
             asked: false,
+            visible,
+            observed: None,
         };
         let replaced = self.live.insert(peer, live).map(|live| live.connection);
         Verdict::Admitted { replaced }
@@ -174,15 +183,26 @@ impl<C: Clone> Registry<C> {
         is_live
     }
 
-    fn is_full_for(&self, peer: &PeerId) -> bool {
-        let strangers = || {
-            self.live
-                .keys()
-                .filter(|peer| !self.is_trusted(peer))
-                .count()
-        };
+    /// Connections the application knows nothing of.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = &C> {
+        let hidden = self.live.values().filter(|live| !live.visible);
+        hidden.map(|live| &live.connection)
+    }
+
+    /// Whether one more stranger may be shown to the application.
+    pub(crate) fn has_room_for_stranger(&self) -> bool {
+        let strangers = self.live.iter();
+        let strangers = strangers.filter(|(peer, live)| live.visible && !self.is_trusted(peer));
+        strangers.count() < self.limits.strangers
+    }
+
+    fn is_full_for(&self, peer: &PeerId, visible: bool) -> bool {
         self.live.len() >= self.limits.connections
-            || (!self.is_trusted(peer) && strangers() >= self.limits.strangers)
+            || if visible {
+                !self.is_trusted(peer) && !self.has_room_for_stranger()
+            } else {
+                self.hidden().count() >= self.limits.table_connections
+            }
     }
 }
 
@@ -222,14 +242,14 @@ mod tests {
         registry.trust(peer(9), true);
         registry.trust(peer(8), true);
         for seed in [2, 3] {
-            let verdict = registry.offer(peer(seed), 1, claim(peer(seed), 1, 1), &1, now);
+            let verdict = registry.offer(peer(seed), 1, claim(peer(seed), 1, 1), &1, true, now);
             assert!(matches!(verdict, Verdict::Admitted { replaced: None }));
         }
-        let stranger = registry.offer(peer(4), 1, claim(peer(4), 1, 1), &1, now);
+        let stranger = registry.offer(peer(4), 1, claim(peer(4), 1, 1), &1, true, now);
         assert!(matches!(stranger, Verdict::Full));
-        let trusted = registry.offer(peer(9), 1, claim(peer(9), 1, 1), &1, now);
+        let trusted = registry.offer(peer(9), 1, claim(peer(9), 1, 1), &1, true, now);
         assert!(matches!(trusted, Verdict::Admitted { .. }));
-        let beyond = registry.offer(peer(8), 1, claim(peer(8), 1, 1), &1, now);
+        let beyond = registry.offer(peer(8), 1, claim(peer(8), 1, 1), &1, true, now);
         assert!(matches!(beyond, Verdict::Full));
     }
 
@@ -238,11 +258,11 @@ mod tests {
         let now = Instant::now();
         let mut registry = registry();
         let (small, large) = (peer(1).min(peer(2)), peer(1).max(peer(2)));
-        registry.offer(peer(2), 1, claim(small, 1, 1), &1, now);
-        let young = registry.offer(peer(2), 2, claim(large, 1, 2), &2, now);
+        registry.offer(peer(2), 1, claim(small, 1, 1), &1, true, now);
+        let young = registry.offer(peer(2), 2, claim(large, 1, 2), &2, true, now);
         assert!(matches!(young, Verdict::Duplicate { existing: 1 }));
         let later = now + SIMULTANEOUS * 2;
-        let old = registry.offer(peer(2), 3, claim(large, 1, 3), &3, later);
+        let old = registry.offer(peer(2), 3, claim(large, 1, 3), &3, true, later);
         assert!(matches!(old, Verdict::Doubtful { existing: 1 }));
     }
 
@@ -250,8 +270,8 @@ mod tests {
     fn the_end_of_a_replaced_connection_is_not_the_end_of_the_new_one() {
         let now = Instant::now();
         let mut registry = registry();
-        registry.offer(peer(2), 1, claim(peer(2), 1, 1), &1, now);
-        let verdict = registry.offer(peer(2), 2, claim(peer(2), 2, 2), &2, now);
+        registry.offer(peer(2), 1, claim(peer(2), 1, 1), &1, true, now);
+        let verdict = registry.offer(peer(2), 2, claim(peer(2), 2, 2), &2, true, now);
         assert!(matches!(verdict, Verdict::Admitted { replaced: Some(1) }));
         assert!(!registry.remove(&peer(2), 1));
         assert!(registry.live(&peer(2)).is_some());
@@ -266,7 +286,7 @@ mod tests {
         assert!(matches!(registry.claim(peer(2), now), Claiming::Pending));
         registry.unclaim(&peer(2));
         assert!(matches!(registry.claim(peer(2), now), Claiming::Granted));
-        registry.offer(peer(2), 1, claim(peer(1), 1, 1), &1, now);
+        registry.offer(peer(2), 1, claim(peer(1), 1, 1), &1, true, now);
         registry.unclaim(&peer(2));
         assert!(matches!(
             registry.claim(peer(2), now),

@@ -29,6 +29,7 @@ use super::survey::survey;
 use super::{dialback, gateway, lifetime};
 use crate::connection::Connection;
 use crate::endpoint::Shared;
+use crate::sync::lock;
 
 /// For how long a survey is as good as another one: a whole one and some more, and less than the
 /// time between two of our own accord.
@@ -88,12 +89,25 @@ impl Nat {
         }
     }
 
+    /// Changes when the node is on another network, or may be.
+    pub(crate) fn network_changes(&self) -> watch::Receiver<()> {
+        self.network.subscribe()
+    }
+
     pub(super) fn serves(&self) -> bool {
         self.config.serve
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut NatStatus)) {
         self.status.send_modify(change);
+    }
+
+    /// Lets `change` withdraw what the endpoint was told of our NATs: until it has, nothing more is
+    /// told, and everything anew after it.
+    pub(crate) fn withdraw_published(&self, change: impl FnOnce()) {
+        let mut published = lock(&self.published);
+        *published = None;
+        change();
     }
 
     /// The newest of everything, to be followed.
@@ -122,7 +136,8 @@ impl Nat {
 
     /// Asks `servers` and the nodes we are connected with what our NATs do, and puts it into the
     /// status. Takes at most 2 s and 40 datagrams; while another survey runs, or has just run, that
-    /// asks the same servers, its report is the answer. `None` when the sockets are gone.
+    /// asks the same servers, its report is the answer. `None` when the sockets are gone, or the node
+    /// came to another network meanwhile: what was found is of neither.
     pub(crate) async fn survey(
         &self,
         shared: &Shared,
@@ -136,7 +151,11 @@ impl Nat {
             return Some(report);
         }
         let began = Instant::now();
+        let network = self.network.subscribe();
         let report = Arc::new(self.survey_now(shared, servers).await?);
+        if network.has_changed().is_ok_and(|changed| changed) {
+            return None;
+        }
         *last = Some(LastSurvey {
             began,
             servers: servers.to_vec(),
@@ -251,8 +270,9 @@ async fn follow_network(shared: &Arc<Shared>) {
                 status.lifetime = None;
             });
             shared.nat.network.send_replace(());
-            publish(shared);
         }
+        // Even here it may have been withdrawn.
+        publish(shared);
         if slept {
             shared.woke();
         }

@@ -55,7 +55,9 @@
 //! warm, and never win against a direct path that works. Over them quinn's probes for larger
 //! packets are dropped, so that it stays at 1,200 bytes: a larger packet would be split. Data that
 //! has grown larger on a direct path is not dropped. After a move to a direct path quinn finds the
-//! larger size by itself, and when a direct path carries less it finds that too.
+//! larger size by itself. That a path carries less than the one before it finds only by four rounds of
+//! loss, and nothing outside can tell it sooner; so its sizes end at 1,232 bytes
+//! ([`congestion`](crate::congestion)), which every link of at least 1,280 carries.
 //!
 //! **Whom an agent has asked.** Addresses come from an accepted contact, over an authenticated
 //! connection. What the agent may ask is bounded by its plan and its ledger

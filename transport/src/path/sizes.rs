@@ -12,7 +12,7 @@ pub(super) const BASE: usize = 1200;
 
 /// Times quinn sends a probe of one size.
 const PROBE_TRIES: u8 = 3;
-/// Sizes quinn tries between 1,200 and 1,472: halving that down to its 20 bytes takes four, and it
+/// Sizes quinn tries between 1,200 and 1,280: halving that down to its 20 bytes takes three, and it
 /// may begin again once.
 const PROBE_SIZES: usize = 8;
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use dchat_wire::relay::{Refusal, RelayRefused};
 use dchat_wire::{Frame, FrameReader};
 use quinn::{SendStream, VarInt};
 use tokio::sync::mpsc;
@@ -26,6 +27,18 @@ pub(super) trait Machine: Send + Sync {
     fn frame(&self, conn: ConnId, stream: StreamId, frame: Frame);
     /// The peer's side ended, or the stream could not be opened.
     fn ended(&self, conn: ConnId, stream: StreamId);
+}
+
+/// Says no to what was asked on a stream, and ends it.
+pub(super) async fn refuse(mut send: SendStream, reason: Refusal) {
+    let refused = Frame::RelayRefused(RelayRefused {
+        reason,
+        retry_after_s: 0,
+        extensions: Default::default(),
+    });
+    // Both fail only for a stream or connection that is over.
+    let _ = send.write_all(&refused.to_bytes()).await;
+    let _ = send.finish();
 }
 
 /// Opens a stream, writes `frame`, and follows it.
@@ -94,6 +107,8 @@ pub(super) async fn follow(
         if last {
             let _ = send.finish();
             let _ = frames.recv().stop(VarInt::from_u32(0));
+            // The last word has arrived, or nobody is there to hear it.
+            let _ = send.stopped().await;
             return;
         }
     }

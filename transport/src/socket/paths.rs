@@ -13,7 +13,7 @@ use super::ends::End;
 use super::inner::Inner;
 use super::leg::Sent;
 use super::shared::{Lease, SwitchHook, now, virtual_address};
-use super::side::{SideChannel, is_side};
+use super::side::{self, SideChannel};
 use crate::path::{self, ChannelAddress, Input, LegId, PathInfo, ProbePair, Route, Stats};
 
 /// Handle to the paths under a [`VirtualSocket`](super::VirtualSocket). Calls are brief and never
@@ -231,10 +231,16 @@ impl Paths {
     /// dropped.
     #[must_use]
     pub fn side_channel(&self) -> SideChannel {
-        self.0.0.side_channel()
+        self.0.0.side_channel(side::Kind::Nat)
     }
 
-    /// Sends a STUN or REACH datagram over a UDP leg; without one over that which would be dialed
+    /// Pulses go there from now on; an earlier channel ends. Without one they are dropped.
+    #[must_use]
+    pub fn pulse_channel(&self) -> SideChannel {
+        self.0.0.side_channel(side::Kind::Pulse)
+    }
+
+    /// Sends a STUN or REACH datagram or a pulse over a UDP leg; without one over that which would be dialed
     /// from. `local` is the address to send from where the leg has several, as in
     /// [`SideDatagram::local`](super::SideDatagram). Which leg took it; `None` when none did: other
     /// bytes, an address out of reach, or a full buffer.
@@ -251,7 +257,7 @@ impl Paths {
             .0
             .0
             .look(|switch| switch.legs_to(remote).any(|id| id == leg));
-        if !reaches || !is_side(bytes) {
+        if !reaches || side::kind(bytes).is_none() {
             return None;
         }
         let route = Route { leg, local, remote };

@@ -15,7 +15,7 @@ use super::events::PathEvent;
 use super::inner::{Inbound, Inner, Queued};
 use super::leg::{Leg, Sent};
 use super::scatter::{self, SCATTERS, Scatter};
-use super::side::SideChannel;
+use super::side::{self, SideChannel};
 use crate::path::{
     self, Config, Input, LegId, Outbound, PathId, ProbePair, Route, Switch, VirtualAddress,
 };
@@ -143,9 +143,9 @@ impl Shared {
         }
     }
 
-    /// From now on the side datagrams go there.
-    pub(super) fn side_channel(&self) -> SideChannel {
-        self.lock().sides.listen()
+    /// From now on the side datagrams of that kind go there.
+    pub(super) fn side_channel(&self, kind: side::Kind) -> SideChannel {
+        self.lock().sides.listen(kind)
     }
 
     /// A leg refuses batches from now on.

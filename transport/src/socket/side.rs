@@ -1,9 +1,10 @@
-//! Datagrams on our sockets that are neither QUIC nor probes: STUN, and what a REACH asks for.
+//! Datagrams on our sockets that are neither QUIC nor probes: STUN, what a REACH asks for, and pulses.
 
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use dchat_wire::nat::reach_datagram;
+use dchat_wire::pulse::Pulse;
 use tokio::sync::mpsc;
 
 use crate::path::LegId;
@@ -44,37 +45,55 @@ pub(super) fn channel() -> (mpsc::Sender<SideDatagram>, SideChannel) {
     (sender, SideChannel(receiver))
 }
 
-/// Whether a datagram is STUN, or of the form a REACH asks for. Neither is ever QUIC.
-pub(super) fn is_side(datagram: &[u8]) -> bool {
+/// What a datagram beside QUIC and probes is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// STUN, or of the form a REACH asks for.
+    Nat,
+    /// A pulse of the DHT.
+    Pulse,
+}
+
+/// What a datagram is about; `None` when it may be QUIC or a probe.
+pub(super) fn kind(datagram: &[u8]) -> Option<Kind> {
     match datagram.first() {
-        Some(0x00..=0x03) => datagram.get(4..8) == Some(&COOKIE),
-        Some(&reach_datagram::KIND) => true,
-        Some(_) | None => false,
+        Some(0x00..=0x03) => (datagram.get(4..8) == Some(&COOKIE)).then_some(Kind::Nat),
+        Some(&reach_datagram::KIND) => Some(Kind::Nat),
+        Some(_) => Pulse::is_pulse(datagram).then_some(Kind::Pulse),
+        None => None,
     }
 }
 
 /// Hands side datagrams over, if somebody listens.
 #[derive(Debug, Default)]
 pub(super) struct Sides {
-    listener: Option<mpsc::Sender<SideDatagram>>,
+    nat: Option<mpsc::Sender<SideDatagram>>,
+    pulses: Option<mpsc::Sender<SideDatagram>>,
     pub(super) dropped: u64,
 }
 
 impl Sides {
-    pub(super) fn listen(&mut self) -> SideChannel {
+    pub(super) fn listen(&mut self, kind: Kind) -> SideChannel {
         let (sender, channel) = channel();
-        self.listener = Some(sender);
+        *self.listener(kind) = Some(sender);
         channel
+    }
+
+    fn listener(&mut self, kind: Kind) -> &mut Option<mpsc::Sender<SideDatagram>> {
+        match kind {
+            Kind::Nat => &mut self.nat,
+            Kind::Pulse => &mut self.pulses,
+        }
     }
 
     /// Takes the datagram if it is one of these and somebody listens.
     pub(super) fn take(&mut self, arrival: &crate::path::Arrival, datagram: &[u8]) -> bool {
-        let Some(listener) = &self.listener else {
+        let Some(kind) = kind(datagram) else {
             return false;
         };
-        if !is_side(datagram) {
+        let Some(listener) = self.listener(kind) else {
             return false;
-        }
+        };
         let datagram = SideDatagram {
             leg: arrival.leg,
             local: arrival.local,
@@ -84,7 +103,7 @@ impl Sides {
         match listener.try_send(datagram) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => self.dropped += 1,
-            Err(mpsc::error::TrySendError::Closed(_)) => self.listener = None,
+            Err(mpsc::error::TrySendError::Closed(_)) => *self.listener(kind) = None,
         }
         true
     }
@@ -92,18 +111,23 @@ impl Sides {
 
 #[cfg(test)]
 mod tests {
+    use dchat_wire::pulse;
+
     use super::*;
 
     #[test]
-    fn only_stun_with_its_cookie_and_reach_are_aside() {
+    fn only_stun_with_its_cookie_reach_and_pulses_are_aside() {
         let mut stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
-        assert!(is_side(&stun));
+        assert_eq!(kind(&stun), Some(Kind::Nat));
         stun[7] = 0;
-        assert!(!is_side(&stun));
-        assert!(is_side(&reach_datagram::seal(&[7; 16])));
-        for first in [0x04, 0x20, 0x21, 0x22, 0x24, 0x40, 0xc0] {
-            assert!(!is_side(&[first; 64]), "{first:#x}");
+        assert_eq!(kind(&stun), None);
+        assert_eq!(kind(&reach_datagram::seal(&[7; 16])), Some(Kind::Nat));
+        for first in [0x24, 0x25] {
+            assert_eq!(kind(&[first; pulse::LEN]), Some(Kind::Pulse));
         }
-        assert!(!is_side(&[]));
+        for first in [0x04, 0x20, 0x21, 0x22, 0x24, 0x25, 0x26, 0x40, 0xc0] {
+            assert_eq!(kind(&[first; 64]), None, "{first:#x}");
+        }
+        assert_eq!(kind(&[]), None);
     }
 }

@@ -7,6 +7,7 @@ use dchat_wire::PeerId;
 use dchat_wire::codec::List;
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
+use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Frame};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SignatureAlgorithm};
@@ -131,6 +132,20 @@ pub fn chain(algorithm: &'static SignatureAlgorithm) -> Chain {
 
 pub fn ed25519() -> Chain {
     chain(&PKCS_ED25519)
+}
+
+/// One certificate over the key of an identity.
+pub fn chain_of(identity: &Identity) -> Chain {
+    // PKCS #8 of an Ed25519 key, but for its seed (RFC 8410 §7).
+    let mut pkcs8 = vec![
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    pkcs8.extend_from_slice(identity.seed().as_slice());
+    let der = PrivatePkcs8KeyDer::from(pkcs8);
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ED25519).unwrap();
+    let certificate = CertificateParams::default().self_signed(&key).unwrap();
+    (vec![certificate.der().clone()], der.into())
 }
 
 pub fn client(chain: Option<Chain>, alpn: &[u8]) -> quinn::Endpoint {

@@ -38,6 +38,20 @@ macro_rules! for_every_body {
         $check!(dchat_wire::relay::RelayAccept);
         $check!(dchat_wire::relay::RelayOpened);
         $check!(dchat_wire::relay::RelayRefused);
+        $check!(dchat_wire::dht::Node);
+        $check!(dchat_wire::dht::Server);
+        $check!(dchat_wire::dht::DhtFind);
+        $check!(dchat_wire::dht::DhtNodes);
+        $check!(dchat_wire::dht::DhtGet);
+        $check!(dchat_wire::dht::DhtValues);
+        $check!(dchat_wire::dht::DhtPut);
+        $check!(dchat_wire::dht::DhtStored);
+        $check!(dchat_wire::dht::DhtRefused);
+        $check!(dchat_wire::advert::RelayAdvert);
+        $check!(dchat_wire::advert::ServiceAdvert);
+        $check!(dchat_wire::advert::MailboxPointer);
+        $check!(dchat_wire::advert::Presence);
+        $check!(dchat_wire::advert::Rendezvous);
     };
 }
 pub(crate) use for_every_body;

@@ -4,7 +4,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::dht::{
+    self, DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues, Node, Server, Socket,
+};
 use dchat_wire::extension::{Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
@@ -173,6 +177,25 @@ impl ByHand for Address {
     }
 }
 
+impl ByHand for Socket {
+    const LEAST: usize = 18;
+
+    fn read(hand: &mut Hand<'_>) -> Result<Self, Named> {
+        let ip: [u8; 16] = hand.array()?;
+        let port = u16::from_be_bytes(hand.array()?);
+        let ip = match ip {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
+                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+            }
+            _ => IpAddr::V6(Ipv6Addr::from(ip)),
+        };
+        if port == 0 || ip.is_unspecified() || ip.is_multicast() {
+            return Err(INVALID);
+        }
+        Ok(Self::new(SocketAddr::new(ip, port)).unwrap())
+    }
+}
+
 /// The two forms of multiaddr in use.
 fn multiaddr(bytes: &[u8]) -> Option<Address> {
     let (ip, rest) = match bytes {
@@ -267,7 +290,7 @@ by_hand!(InviteProof, 48, |hand| { invite: hand.array()?, mac: hand.array()? });
 by_hand!(ChatOpen, 97, |hand| {
     name: hand.text()?,
     invite: hand.option(InviteProof::read)?,
-    device: SignedRecord::read(hand)?,
+    device: ByHand::read(hand)?,
     sessions: hand.list(32, Hand::array)?,
     extensions: hand.extensions()?,
 });
@@ -310,7 +333,7 @@ by_hand!(Invite, 185, |hand| {
     expires_at: hand.u64()?,
     name: hand.text()?,
     addresses: hand.items()?,
-    device: SignedRecord::read(hand)?,
+    device: ByHand::read(hand)?,
     extensions: hand.extensions()?,
 });
 by_hand!(Head, 88, |hand| {
@@ -403,7 +426,7 @@ by_hand!(RelayReserved, 90, |hand| {
     lifetime_s: hand.u32()?,
     channels: hand.u16()?,
     bytes_per_s: hand.u32()?,
-    voucher: SignedRecord::read(hand)?,
+    voucher: ByHand::read(hand)?,
     extensions: hand.extensions()?,
 });
 by_hand!(Voucher, 40, |hand| { peer: hand.peer()?, extensions: hand.extensions()? });
@@ -422,6 +445,79 @@ by_hand!(RelayOpened, 16, |hand| {
 by_hand!(RelayRefused, 14, |hand| {
     reason: Hand::one_of(Refusal::ALL, hand.u16()?.into(), 1)?,
     retry_after_s: hand.u32()?,
+    extensions: hand.extensions()?,
+});
+
+by_hand!(Node, 59, |hand| {
+    key: hand.array()?,
+    nonce: hand.u64()?,
+    socket: Socket::read(hand)?,
+    other: hand.option(Socket::read)?,
+});
+by_hand!(Server, 27, |hand| {
+    nonce: hand.u64()?,
+    socket: Socket::read(hand)?,
+    other: hand.option(Socket::read)?,
+});
+by_hand!(DhtFind, 50, |hand| {
+    target: hand.array()?,
+    want: hand.u8()?,
+    known: hand.list(4, Hand::u32)?,
+    server: hand.option(Server::read)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(DhtNodes, 17, |hand| {
+    nodes: hand.items()?,
+    server: hand.option(Server::read)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(DhtGet, 58, |hand| {
+    key: hand.array()?,
+    want: hand.u8()?,
+    known: hand.list(4, Hand::u32)?,
+    have: hand.list(8, Hand::array)?,
+    server: hand.option(Server::read)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(DhtValues, 43, |hand| {
+    records: hand.items()?,
+    held: hand.u16()?,
+    token: hand.array()?,
+    nodes: hand.items()?,
+    server: hand.option(Server::read)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(DhtPut, 128, |hand| {
+    key: hand.array()?,
+    token: hand.array()?,
+    record: ByHand::read(hand)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(DhtStored, 12, |hand| { keep_s: hand.u32()?, extensions: hand.extensions()? });
+by_hand!(DhtRefused, 14, |hand| {
+    reason: Hand::one_of(dht::Refusal::ALL, hand.u16()?.into(), 1)?,
+    retry_after_s: hand.u32()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(RelayAdvert, 28, |hand| {
+    shard: hand.u8()?,
+    socket: Socket::read(hand)?,
+    other: hand.option(Socket::read)?,
+    extensions: hand.extensions()?,
+});
+by_hand!(ServiceAdvert, 24, |hand| {
+    name: hand.text()?,
+    addresses: hand.items()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(MailboxPointer, 16, |hand| {
+    mailboxes: hand.items()?,
+    extensions: hand.extensions()?,
+});
+by_hand!(Presence, 16, |hand| { sealed: hand.string()?, extensions: hand.extensions()? });
+by_hand!(Rendezvous, 32, |hand| {
+    slot: hand.array()?,
+    sealed: hand.string()?,
     extensions: hand.extensions()?,
 });
 
@@ -465,7 +561,10 @@ fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
         0x0001 => 2048,
         0x0002 | 0x0003 | 0x0006 => 4096,
         0x0004 | 0x0005 | 0x0007..=0x0009 | 0x0012 | 0x0020 | 0x0022..=0x0026 => 1024,
-        0x0010 | 0x0021 => 8192,
+        0x0030 | 0x0032 | 0x0035 | 0x0036 => 1024,
+        0x0031 => 4096,
+        0x0033 => 36 * 1024,
+        0x0010 | 0x0021 | 0x0034 => 8192,
         0x0011 => 128 * 1024 + 512 + 4096,
         _ => 160 * 1024,
     };
@@ -494,6 +593,13 @@ fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
         0x0024 => Some(Frame::RelayIncoming(decode(body)?)),
         0x0025 => Some(Frame::RelayAccept(decode(body)?)),
         0x0026 => Some(Frame::RelayOpened(decode(body)?)),
+        0x0030 => Some(Frame::DhtFind(decode(body)?)),
+        0x0031 => Some(Frame::DhtNodes(decode(body)?)),
+        0x0032 => Some(Frame::DhtGet(decode(body)?)),
+        0x0033 => Some(Frame::DhtValues(decode(body)?)),
+        0x0034 => Some(Frame::DhtPut(decode(body)?)),
+        0x0035 => Some(Frame::DhtStored(decode(body)?)),
+        0x0036 => Some(Frame::DhtRefused(decode(body)?)),
         _ => None,
     })
 }

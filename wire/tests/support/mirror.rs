@@ -3,7 +3,13 @@
 //! It knows our shapes and none of our rules: where ours refuses a length over its bound or a value
 //! its type forbids, it may accept. Every other refusal must be shared.
 
+use std::net::IpAddr;
+
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::dht::{
+    DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues, Node, Server, Socket,
+};
 use dchat_wire::extension::{Extension, Extensions};
 use dchat_wire::hello::Hello;
 use dchat_wire::identify::Identify;
@@ -70,6 +76,23 @@ fn extensions(extensions: &Extensions) -> Vec<ExtensionMirror> {
 fn address(address: &Address) -> Vec<u8> {
     let address: multiaddr::Multiaddr = address.to_string().parse().unwrap();
     address.to_vec()
+}
+
+/// Its bytes, by the standard library and not by ours.
+fn socket(socket: &Socket) -> [u8; 18] {
+    let ip = match socket.addr().ip() {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    let [high, low] = socket.addr().port().to_be_bytes();
+    let mut bytes = [0; 18];
+    bytes[..16].copy_from_slice(&ip);
+    bytes[16..].copy_from_slice(&[high, low]);
+    bytes
+}
+
+fn server(server: &Option<Server>) -> Option<ServerMirror> {
+    server.as_ref().map(ServerMirror::from)
 }
 
 mirror! {
@@ -261,6 +284,84 @@ mirror! {
     RelayRefused as RelayRefusedMirror {
         reason: u16 = |reason| *reason as u16,
         retry_after_s: u32 = |seconds| *seconds,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Node as NodeMirror {
+        key: [u8; 32] = |key| *key,
+        nonce: u64 = |nonce| *nonce,
+        socket: [u8; 18] = |at| socket(at),
+        other: Option<[u8; 18]> = |at| at.as_ref().map(socket),
+    }
+    Server as ServerMirror {
+        nonce: u64 = |nonce| *nonce,
+        socket: [u8; 18] = |at| socket(at),
+        other: Option<[u8; 18]> = |at| at.as_ref().map(socket),
+    }
+    DhtFind as DhtFindMirror {
+        target: [u8; 32] = |target| *target,
+        want: u8 = |want| *want,
+        known: Vec<u32> = |tails| tails.to_vec(),
+        server: Option<ServerMirror> = |claim| server(claim),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    DhtNodes as DhtNodesMirror {
+        nodes: Vec<NodeMirror> = |nodes| many(nodes),
+        server: Option<ServerMirror> = |claim| server(claim),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    DhtGet as DhtGetMirror {
+        key: [u8; 32] = |key| *key,
+        want: u8 = |want| *want,
+        known: Vec<u32> = |tails| tails.to_vec(),
+        have: Vec<[u8; 8]> = |digests| digests.to_vec(),
+        server: Option<ServerMirror> = |claim| server(claim),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    DhtValues as DhtValuesMirror {
+        records: Vec<SignedRecordMirror> = |records| many(records),
+        held: u16 = |held| *held,
+        token: [u8; 16] = |token| *token,
+        nodes: Vec<NodeMirror> = |nodes| many(nodes),
+        server: Option<ServerMirror> = |claim| server(claim),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    DhtPut as DhtPutMirror {
+        key: [u8; 32] = |key| *key,
+        token: [u8; 16] = |token| *token,
+        record: SignedRecordMirror = |record| record.into(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    DhtStored as DhtStoredMirror {
+        keep_s: u32 = |seconds| *seconds,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    DhtRefused as DhtRefusedMirror {
+        reason: u16 = |reason| *reason as u16,
+        retry_after_s: u32 = |seconds| *seconds,
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    RelayAdvert as RelayAdvertMirror {
+        shard: u8 = |shard| *shard,
+        socket: [u8; 18] = |at| socket(at),
+        other: Option<[u8; 18]> = |at| at.as_ref().map(socket),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    ServiceAdvert as ServiceAdvertMirror {
+        name: Vec<u8> = |name| name.as_str().as_bytes().to_vec(),
+        addresses: Vec<Vec<u8>> = |list| list.iter().map(address).collect(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    MailboxPointer as MailboxPointerMirror {
+        mailboxes: Vec<Vec<u8>> = |list| list.iter().map(address).collect(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Presence as PresenceMirror {
+        sealed: Vec<u8> = |sealed| sealed.as_slice().to_vec(),
+        extensions: Vec<ExtensionMirror> = |block| extensions(block),
+    }
+    Rendezvous as RendezvousMirror {
+        slot: [u8; 16] = |slot| *slot,
+        sealed: Vec<u8> = |sealed| sealed.as_slice().to_vec(),
         extensions: Vec<ExtensionMirror> = |block| extensions(block),
     }
 }

@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::dht::{
+    self, DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues, Node, Server, Socket,
+};
 use dchat_wire::extension::{Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions, capability, role};
 use dchat_wire::identify::Identify;
@@ -196,6 +200,13 @@ pub fn frames() -> Vec<Frame> {
         Frame::RelayIncoming(relay_incoming()),
         Frame::RelayAccept(relay_accept()),
         Frame::RelayOpened(relay_opened()),
+        Frame::DhtFind(dht_find()),
+        Frame::DhtNodes(dht_nodes()),
+        Frame::DhtGet(dht_get()),
+        Frame::DhtValues(dht_values()),
+        Frame::DhtPut(dht_put()),
+        Frame::DhtStored(dht_stored()),
+        Frame::DhtRefused(dht_refused()),
     ]
 }
 
@@ -402,6 +413,130 @@ pub fn invite() -> Invite {
     }
 }
 
+pub fn node(seed: u8) -> Node {
+    Node {
+        key: *peer(seed).public_key(),
+        nonce: 0x0102_0304_0506_0708,
+        socket: Socket::new(v4()).unwrap(),
+        other: Some(Socket::new(v6()).unwrap()),
+    }
+}
+
+pub fn server() -> Server {
+    Server {
+        nonce: 0x1112_1314_1516_1718,
+        socket: Socket::new(v6()).unwrap(),
+        other: Some(Socket::new(v4()).unwrap()),
+    }
+}
+
+pub fn dht_find() -> DhtFind {
+    DhtFind {
+        target: [0xd1; 32],
+        want: 20,
+        known: List::first_of([0x2122_2324, 0x3132_3334]),
+        server: Some(server()),
+        extensions: extensions(),
+    }
+}
+
+pub fn dht_nodes() -> DhtNodes {
+    let alone = Node {
+        other: None,
+        ..node(2)
+    };
+    DhtNodes {
+        nodes: List::first_of([node(1), alone]),
+        server: Some(server()),
+        extensions: extensions(),
+    }
+}
+
+pub fn dht_get() -> DhtGet {
+    DhtGet {
+        key: [0xd2; 32],
+        want: 20,
+        known: List::first_of([0x4142_4344]),
+        have: List::first_of([[0xd3; 8], [0xd4; 8]]),
+        server: Some(server()),
+        extensions: extensions(),
+    }
+}
+
+pub fn dht_values() -> DhtValues {
+    DhtValues {
+        records: List::first_of([signed_addresses(), signed_device()]),
+        held: 3,
+        token: [0xd5; 16],
+        nodes: List::first_of([node(3)]),
+        server: Some(server()),
+        extensions: extensions(),
+    }
+}
+
+pub fn dht_put() -> DhtPut {
+    DhtPut {
+        key: [0xd2; 32],
+        token: [0xd5; 16],
+        record: signed_device(),
+        extensions: extensions(),
+    }
+}
+
+pub fn dht_stored() -> DhtStored {
+    DhtStored {
+        keep_s: 7200,
+        extensions: extensions(),
+    }
+}
+
+pub fn dht_refused() -> DhtRefused {
+    DhtRefused {
+        reason: dht::Refusal::TooMany,
+        retry_after_s: 30,
+        extensions: extensions(),
+    }
+}
+
+pub fn relay_advert() -> RelayAdvert {
+    RelayAdvert {
+        shard: 2,
+        socket: Socket::new(v4()).unwrap(),
+        other: Some(Socket::new(v6()).unwrap()),
+        extensions: extensions(),
+    }
+}
+
+pub fn service_advert() -> ServiceAdvert {
+    ServiceAdvert {
+        name: text("mirror"),
+        addresses: List::first_of(addresses()),
+        extensions: extensions(),
+    }
+}
+
+pub fn mailbox_pointer() -> MailboxPointer {
+    MailboxPointer {
+        mailboxes: List::first_of(addresses()),
+        extensions: extensions(),
+    }
+}
+
+pub fn presence() -> Presence {
+    Presence {
+        sealed: bytes(&[0xd6; 40]),
+        extensions: extensions(),
+    }
+}
+
+pub fn rendezvous() -> Rendezvous {
+    Rendezvous {
+        slot: [0xd7; 16],
+        sealed: bytes(&[0xd8; 40]),
+        extensions: extensions(),
+    }
+}
+
 /// Keys of a connection: the client's and the server's.
 pub fn probe_keys() -> (ProbeKeys, ProbeKeys) {
     ProbeKeys::from_exporter(&core::array::from_fn(|index| index as u8))
@@ -459,5 +594,19 @@ pub fn encoded_bodies() -> Vec<(&'static str, Vec<u8>)> {
         one(&relay_accept()),
         one(&relay_opened()),
         one(&relay_refused()),
+        one(&node(1)),
+        one(&server()),
+        one(&dht_find()),
+        one(&dht_nodes()),
+        one(&dht_get()),
+        one(&dht_values()),
+        one(&dht_put()),
+        one(&dht_stored()),
+        one(&dht_refused()),
+        one(&relay_advert()),
+        one(&service_advert()),
+        one(&mailbox_pointer()),
+        one(&presence()),
+        one(&rendezvous()),
     ]
 }

@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
+use dchat_wire::dht::{
+    self, DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues, Node, Server, Socket,
+};
 use dchat_wire::extension::{CRITICAL, Extension, Extensions};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
@@ -119,7 +123,7 @@ pub fn ping() -> impl Strategy<Value = Ping> {
     (any::<u64>(), extensions()).prop_map(|(nonce, extensions)| Ping { nonce, extensions })
 }
 
-pub fn signed_record() -> impl Strategy<Value = SignedRecord> {
+pub fn signed_record() -> impl Strategy<Value = SignedRecord> + Clone {
     (bytes(600), any::<[[u8; 32]; 2]>()).prop_map(|(body, halves)| SignedRecord {
         body,
         signature: core::array::from_fn(|index| halves[index / 32][index % 32]),
@@ -430,6 +434,167 @@ pub fn voucher() -> impl Strategy<Value = Voucher> {
     (peer(), extensions()).prop_map(|(peer, extensions)| Voucher { peer, extensions })
 }
 
+fn dht_socket() -> impl Strategy<Value = Socket> + Clone {
+    socket().prop_map(|socket| Socket::new(socket).unwrap())
+}
+
+fn node() -> impl Strategy<Value = Node> + Clone {
+    (
+        any::<[u8; 32]>(),
+        any::<u64>(),
+        dht_socket(),
+        option::of(dht_socket()),
+    )
+        .prop_map(|(key, nonce, socket, other)| Node {
+            key,
+            nonce,
+            socket,
+            other,
+        })
+}
+
+fn server() -> impl Strategy<Value = Option<Server>> + Clone {
+    let server = (any::<u64>(), dht_socket(), option::of(dht_socket()));
+    option::of(server.prop_map(|(nonce, socket, other)| Server {
+        nonce,
+        socket,
+        other,
+    }))
+}
+
+/// Every question of the DHT.
+pub fn dht_question() -> impl Strategy<Value = Frame> {
+    let lists = (
+        list(any::<u32>(), limits::DHT_KNOWN),
+        // With all extensions and all known nodes, this many fit a frame.
+        list(any::<[u8; 8]>(), 24),
+    );
+    (
+        0..3_u8,
+        any::<([u8; 32], u8, [u8; 16])>(),
+        lists,
+        server(),
+        signed_record(),
+        extensions(),
+    )
+        .prop_map(
+            |(which, (key, want, token), (known, have), server, record, extensions)| match which {
+                0 => Frame::DhtFind(DhtFind {
+                    target: key,
+                    want,
+                    known,
+                    server,
+                    extensions,
+                }),
+                1 => Frame::DhtGet(DhtGet {
+                    key,
+                    want,
+                    known,
+                    have,
+                    server,
+                    extensions,
+                }),
+                _ => Frame::DhtPut(DhtPut {
+                    key,
+                    token,
+                    record,
+                    extensions,
+                }),
+            },
+        )
+}
+
+/// Every answer of the DHT.
+pub fn dht_answer() -> impl Strategy<Value = Frame> {
+    (
+        0..4_u8,
+        any::<(u16, u32, [u8; 16])>(),
+        list(node(), limits::DHT_NODES),
+        list(signed_record(), limits::DHT_RECORDS),
+        server(),
+        any_of(dht::Refusal::ALL),
+        extensions(),
+    )
+        .prop_map(
+            |(which, (held, seconds, token), nodes, records, server, reason, extensions)| {
+                match which {
+                    0 => Frame::DhtNodes(DhtNodes {
+                        nodes,
+                        server,
+                        extensions,
+                    }),
+                    1 => Frame::DhtValues(DhtValues {
+                        records,
+                        held,
+                        token,
+                        nodes,
+                        server,
+                        extensions,
+                    }),
+                    2 => Frame::DhtStored(DhtStored {
+                        keep_s: seconds,
+                        extensions,
+                    }),
+                    _ => Frame::DhtRefused(DhtRefused {
+                        reason,
+                        retry_after_s: seconds,
+                        extensions,
+                    }),
+                }
+            },
+        )
+}
+
+/// Every payload that leads to somebody.
+pub fn adverts() -> impl Strategy<
+    Value = (
+        RelayAdvert,
+        ServiceAdvert,
+        MailboxPointer,
+        Presence,
+        Rendezvous,
+    ),
+> {
+    (
+        any::<(u8, [u8; 16])>(),
+        (dht_socket(), option::of(dht_socket())),
+        text(),
+        list(address(), limits::ADVERT_ADDRESSES),
+        bytes(limits::SEALED),
+        extensions(),
+    )
+        .prop_map(
+            |((shard, slot), (socket, other), name, addresses, sealed, extensions)| {
+                (
+                    RelayAdvert {
+                        shard,
+                        socket,
+                        other,
+                        extensions: extensions.clone(),
+                    },
+                    ServiceAdvert {
+                        name,
+                        addresses: addresses.clone(),
+                        extensions: extensions.clone(),
+                    },
+                    MailboxPointer {
+                        mailboxes: addresses,
+                        extensions: extensions.clone(),
+                    },
+                    Presence {
+                        sealed: sealed.clone(),
+                        extensions: extensions.clone(),
+                    },
+                    Rendezvous {
+                        slot,
+                        sealed,
+                        extensions,
+                    },
+                )
+            },
+        )
+}
+
 pub fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         hello().prop_map(Frame::Hello),
@@ -445,6 +610,8 @@ pub fn frame() -> impl Strategy<Value = Frame> {
         reach().prop_map(Frame::Reach),
         reached().prop_map(Frame::Reached),
         relay(),
+        dht_question(),
+        dht_answer(),
     ]
 }
 

@@ -343,7 +343,8 @@ impl Chat {
         };
         format!(
             "* Nobody is reachable yet.{waits} On the same network, start dchat there too. From \
-             elsewhere: /invite here, /add there; or start with --dial ADDR."
+             elsewhere: start with --bootstrap ADDR, then /add PEERID finds anybody; or /invite \
+             here and /add there."
         )
     }
 }

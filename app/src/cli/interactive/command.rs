@@ -1,5 +1,10 @@
 //! What a typed line means.
 
+use clap::Parser as _;
+
+use super::super::args::DhtLine;
+use super::super::plan::{self, Dht};
+
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -40,6 +45,7 @@ pub(crate) enum Command {
         name: String,
     },
     Remove(String),
+    Dht(Dht),
 }
 
 /// What `/help` prints.
@@ -54,6 +60,7 @@ pub(crate) const HELP: &str = "\
   /search WORDS        find messages
   /peers  /status      connections, and the state of the node
   /doctor [NAME]       what stands between you and others, and how NAME is reached
+  /dht find|get|put|stat …  ask the distributed hash table, as `dchat dht` does
   /name [NEW]          show or change your name
   /info                your PeerId and addresses
   /quit  /exit         leave (messages stay queued)";
@@ -110,8 +117,26 @@ fn command_of(line: &str) -> Result<Command, String> {
             _ => return Err("/rename needs a contact and its new name.".to_owned()),
         },
         "remove" => Command::Remove(needed("a contact")?),
+        "dht" => Command::Dht(dht(rest)?),
         _ => return Err(format!("there is no /{word}. Try /help.")),
     })
+}
+
+/// What follows `/dht`, as the command line has it.
+fn dht(rest: &str) -> Result<Dht, String> {
+    let mut words = Vec::new();
+    let mut rest = rest.trim_start();
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        let (word, more) = quoted
+            .or_else(|| rest.split_once(char::is_whitespace))
+            .unwrap_or((rest, ""));
+        words.push(word);
+        rest = more.trim_start();
+    }
+    let usage = || "/dht needs one of: find KEY|PEERID, get PEERID, put, stat.".to_owned();
+    let line = DhtLine::try_parse_from(words).map_err(|_| usage())?;
+    plan::dht(line.verb).map_err(|failure| failure.message)
 }
 
 /// The first word, which may be quoted, and the rest.
@@ -179,8 +204,36 @@ mod tests {
             ("/search a b", Command::Search("a b".into())),
             ("/status", Command::Status),
             ("/remove \"Bob\"", Command::Remove("Bob".into())),
+            ("/dht stat", Command::Dht(Dht::Stat)),
         ] {
             assert_eq!(done(line), command, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_asked_as_on_the_command_line() {
+        for (line, command) in [
+            (
+                "/dht get 12D3 --kind device",
+                Dht::Get {
+                    target: "12D3".into(),
+                    kind: crate::api::RecordKind::Device,
+                },
+            ),
+            (
+                "/dht put --kind service --name \"chess club\"",
+                Dht::Put {
+                    service: Some("chess club".into()),
+                },
+            ),
+            (
+                "/dht find 12D3",
+                Dht::Find {
+                    target: "12D3".into(),
+                },
+            ),
+        ] {
+            assert_eq!(done(line), Command::Dht(command), "{line}");
         }
     }
 
@@ -218,6 +271,10 @@ mod tests {
             ("/rename Bob", "new name"),
             ("/history many", "number"),
             ("/", "/help"),
+            ("/dht", "find"),
+            ("/dht get", "get PEERID"),
+            ("/dht --home /x stat", "stat"),
+            ("/dht put --name x", "--kind service"),
         ] {
             let Input::Wrong(told) = parse(line) else {
                 panic!("{line}");

@@ -362,6 +362,7 @@ impl<O: OpenNode> Interactive<O> {
                 let stun = Vec::new();
                 self.list(Request::Doctor { peer, stun }).await?;
             }
+            Command::Dht(dht) => self.list(ask::dht_request(dht)).await?,
             Command::Contacts => self.list(Request::Contacts).await?,
             Command::Requests => self.list(Request::Requests).await?,
             Command::Invite => self.list(Request::Invite).await?,
@@ -427,6 +428,10 @@ impl<O: OpenNode> Interactive<O> {
             }
             Reply::Status(status) => vec![words::status(&status)],
             Reply::Doctor(doctor) => words::doctor(&doctor),
+            Reply::DhtFound(found) => words::dht_found(&found),
+            Reply::DhtRecords(found) => words::dht_records(&found),
+            Reply::DhtStored(stored) => words::dht_stored(&stored),
+            Reply::DhtStat(stat) => words::dht_stat(&stat),
             Reply::Peers(peers) => peers.iter().map(words::peer).collect(),
             Reply::Contacts(contacts) => contacts.iter().map(words::contact).collect(),
             Reply::Requests(requests) => requests.iter().map(words::request).collect(),

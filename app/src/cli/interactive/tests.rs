@@ -171,7 +171,7 @@ fn being_alone_is_said_once_with_what_to_try() {
     assert!(chat.tick(start + Duration::from_secs(1)).is_empty());
     let lines = chat.tick(start + Duration::from_secs(6));
     assert_eq!(lines.len(), 1);
-    for word in ["Nobody is reachable", "waits", "/invite", "--dial"] {
+    for word in ["Nobody is reachable", "waits", "/invite", "--bootstrap"] {
         assert!(lines[0].contains(word), "{word}: {lines:?}");
     }
     assert!(chat.tick(start + Duration::from_secs(60)).is_empty());

@@ -1,5 +1,6 @@
 //! What becomes visible once a transaction is committed, and not before.
 
+use dchat_wire::record::SignedRecord;
 use dchat_wire::{Frame, PeerId};
 use tokio::sync::oneshot;
 
@@ -18,6 +19,8 @@ pub(in crate::node) enum Command {
     },
     /// No longer.
     Forget { peer: PeerId },
+    /// Something waits for this contact: look for it, if it is not connected.
+    Hurry { peer: PeerId },
     /// Close this connection with this code; frontiers sort out the rest when it is back.
     Drop {
         link: LinkId,
@@ -38,6 +41,8 @@ pub(in crate::node) enum Effect {
         oneshot::Sender<Result<Reply, ApiError>>,
         Box<Result<Reply, ApiError>>,
     ),
+    /// Our device record, whose keys are saved.
+    Device(oneshot::Sender<SignedRecord>, Box<SignedRecord>),
 }
 
 /// The effects of one batch, in order.
@@ -55,6 +60,10 @@ impl Effects {
 
     pub(super) fn frame(&mut self, link: LinkId, frame: Frame) {
         self.0.push(Effect::Frame { link, frame });
+    }
+
+    pub(super) fn device(&mut self, to: oneshot::Sender<SignedRecord>, record: SignedRecord) {
+        self.0.push(Effect::Device(to, Box::new(record)));
     }
 
     pub(super) fn reply(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dchat_wire::hash::pair_conversation;
 use dchat_wire::{PeerId, limits};
 
-use super::effect::Effects;
+use super::effect::{Command, Effects};
 use super::{Fault, Session};
 use crate::api::{self, Event, MessageState, Reply};
 use crate::node::convert;
@@ -57,6 +57,7 @@ impl Session {
             id: id.clone(),
             state,
         });
+        out.command(Command::Hurry { peer });
         self.push(&peer);
         Ok(Reply::Sent(api::Sent { id, state }))
     }

@@ -15,6 +15,7 @@ mod messages;
 mod passphrase;
 mod status;
 
+use dchat_wire::record::SignedRecord;
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Frame, PeerId};
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +28,7 @@ use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
 use crate::home::LockedHome;
-use crate::store::{Store, Tx, UnixMillis};
+use crate::store::{DhtNode, MetaKey, Store, Tx, UnixMillis};
 use crate::vault::DatabaseKey;
 
 /// Inputs applied in one transaction: one sync to disk serves them all, and a reply waits for no
@@ -54,6 +55,12 @@ pub(super) enum Input {
     },
     /// Our own addresses changed.
     Addresses(Vec<Address>),
+    /// Our device record is to be published.
+    Device(oneshot::Sender<SignedRecord>),
+    /// Nodes of the distributed hash table that are there.
+    Nodes(Vec<DhtNode>),
+    /// The nonce of our own puzzle there.
+    Nonce(u64),
     /// A deadline given to the clock has come.
     Tick,
     /// The network half has ended; so does the engine, after what waits before this.
@@ -196,6 +203,7 @@ impl Engine {
             match effect {
                 Effect::Event(event) => self.outlets.hub.publish(event),
                 Effect::Reply(to, reply) => drop(to.send(*reply)),
+                Effect::Device(to, record) => drop(to.send(*record)),
                 other => drop(self.outlets.effects.send(other)),
             }
         }
@@ -264,6 +272,13 @@ impl Session {
                 self.addresses = addresses;
                 Ok(())
             }
+            Input::Device(to) => self
+                .device_record(tx, now)
+                .map(|record| out.device(to, record)),
+            Input::Nodes(nodes) => tx.remember_dht_nodes(&nodes, now).map_err(Fault::from),
+            Input::Nonce(nonce) => tx
+                .set_meta(MetaKey::DHT_NONCE, &nonce.to_le_bytes())
+                .map_err(Fault::from),
             Input::Tick | Input::Stop(_) => Ok(()),
         };
         result.or_else(skip_refusal)
@@ -308,6 +323,10 @@ impl Session {
             Request::Peers
             | Request::Nearby
             | Request::Doctor { .. }
+            | Request::DhtFind { .. }
+            | Request::DhtGet { .. }
+            | Request::DhtPut { .. }
+            | Request::DhtStat
             | Request::Subscribe
             | Request::Shutdown => Err(Fault::usage("the engine does not answer this request.")),
         }

@@ -50,6 +50,7 @@ impl Session {
             requests: tx.requests()?.len() as u64,
             queued,
             unread,
+            dht: api::DhtStatus::default(),
         }))
     }
 }

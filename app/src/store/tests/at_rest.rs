@@ -58,9 +58,11 @@ fn neither_database_nor_log_nor_copy_holds_a_word() {
     assert_eq!(files_with_words(profile.dir.path()), [""; 0]);
     drop(store);
 
-    let steps = [MIGRATIONS[0], "CREATE TABLE later (x INTEGER) STRICT"];
+    let later = "CREATE TABLE later (x INTEGER) STRICT";
+    let steps: Vec<_> = MIGRATIONS.iter().copied().chain([later]).collect();
     Store::open_migrated(&profile.home, &profile.key, &steps).unwrap();
-    assert!(profile.dir.path().join("dchat.db.before-v2").exists());
+    let copy = format!("dchat.db.before-v{}", steps.len());
+    assert!(profile.dir.path().join(copy).exists());
     assert_eq!(files_with_words(profile.dir.path()), [""; 0]);
 }
 

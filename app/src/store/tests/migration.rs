@@ -5,9 +5,11 @@ use std::fs;
 use super::*;
 use crate::store::{open::Store, schema::MIGRATIONS};
 
-const SECOND: &str = "CREATE TABLE second (x INTEGER) STRICT";
-const THIRD: &str = "CREATE TABLE third (x INTEGER) STRICT";
-const BROKEN: &str = "CREATE TABLE third (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)";
+/// The version this program makes; what follows are the next two.
+const PRESENT: u32 = MIGRATIONS.len() as u32;
+const NEXT: &str = "CREATE TABLE next (x INTEGER) STRICT";
+const LATER: &str = "CREATE TABLE later (x INTEGER) STRICT";
+const BROKEN: &str = "CREATE TABLE later (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)";
 
 fn open(profile: &Profile, later: &[&'static str]) -> Result<Store, OpenError> {
     let steps: Vec<_> = MIGRATIONS.iter().chain(later).copied().collect();
@@ -28,11 +30,16 @@ fn copies(profile: &Profile) -> Vec<String> {
     names
 }
 
+/// The name of the copy made for the step `later` ones after the present.
+fn copy(later: u32) -> String {
+    format!("dchat.db.before-v{}", PRESENT + later)
+}
+
 #[test]
 fn a_new_database_needs_no_copy() {
     let profile = Profile::new();
-    let store = open(&profile, &[SECOND]).unwrap();
-    assert_eq!(version(&store), 2);
+    let store = open(&profile, &[NEXT]).unwrap();
+    assert_eq!(version(&store), PRESENT + 1);
     assert_eq!(copies(&profile), [""; 0]);
 }
 
@@ -43,20 +50,16 @@ fn the_copy_opens_with_the_same_key_and_holds_what_was_there() {
     say(&mut store, &own_log(CHAT), "before", None);
     // As after a crash: the message is still in the write-ahead log only.
     std::mem::forget(store);
-    let mut store = open(&profile, &[SECOND]).unwrap();
-    assert_eq!(version(&store), 2);
+    let mut store = open(&profile, &[NEXT]).unwrap();
+    assert_eq!(version(&store), PRESENT + 1);
     say(&mut store, &own_log(CHAT), "after", None);
     store.close().unwrap();
-    assert_eq!(copies(&profile), ["dchat.db.before-v2"]);
+    assert_eq!(copies(&profile), [copy(1)]);
 
     let other = Profile::new();
-    fs::copy(
-        profile.dir.path().join("dchat.db.before-v2"),
-        other.database(),
-    )
-    .unwrap();
+    fs::copy(profile.dir.path().join(copy(1)), other.database()).unwrap();
     let mut old = open(&other, &[]).unwrap();
-    assert_eq!(version(&old), 1);
+    assert_eq!(version(&old), PRESENT);
     assert_eq!(texts(&history(&mut old, &CHAT)), ["before"]);
     old.verify().unwrap();
 }
@@ -65,12 +68,12 @@ fn the_copy_opens_with_the_same_key_and_holds_what_was_there() {
 fn only_the_latest_copy_is_kept_and_strangers_files_are_left_alone() {
     let profile = Profile::new();
     open(&profile, &[]).unwrap();
-    open(&profile, &[SECOND]).unwrap();
+    open(&profile, &[NEXT]).unwrap();
     fs::write(profile.dir.path().join("dchat.db.before-vacation"), "x").unwrap();
-    open(&profile, &[SECOND, THIRD]).unwrap();
+    open(&profile, &[NEXT, LATER]).unwrap();
     assert_eq!(
         copies(&profile),
-        ["dchat.db.before-v3", "dchat.db.before-vacation"]
+        [copy(2), "dchat.db.before-vacation".to_owned()]
     );
 }
 
@@ -80,14 +83,14 @@ fn a_step_that_fails_did_not_happen() {
     let mut store = open(&profile, &[]).unwrap();
     say(&mut store, &own_log(CHAT), "kept", None);
     drop(store);
-    open(&profile, &[SECOND, BROKEN]).unwrap_err();
+    open(&profile, &[NEXT, BROKEN]).unwrap_err();
     // The second step stands, the third can be repeated.
-    let mut store = open(&profile, &[SECOND]).unwrap();
-    assert_eq!(version(&store), 2);
+    let mut store = open(&profile, &[NEXT]).unwrap();
+    assert_eq!(version(&store), PRESENT + 1);
     assert_eq!(texts(&history(&mut store, &CHAT)), ["kept"]);
     drop(store);
-    let store = open(&profile, &[SECOND, THIRD]).unwrap();
-    assert_eq!(version(&store), 3);
+    let store = open(&profile, &[NEXT, LATER]).unwrap();
+    assert_eq!(version(&store), PRESENT + 2);
 }
 
 #[test]
@@ -95,27 +98,27 @@ fn without_a_copy_there_is_no_migration() {
     let profile = Profile::new();
     open(&profile, &[]).unwrap();
     // A directory in the way of the copy.
-    fs::create_dir(profile.dir.path().join("dchat.db.before-v2")).unwrap();
+    fs::create_dir(profile.dir.path().join(copy(1))).unwrap();
     assert!(matches!(
-        open(&profile, &[SECOND]),
+        open(&profile, &[NEXT]),
         Err(OpenError::Copy { .. })
     ));
-    assert_eq!(version(&open(&profile, &[]).unwrap()), 1);
+    assert_eq!(version(&open(&profile, &[]).unwrap()), PRESENT);
 }
 
 #[test]
 fn a_newer_database_is_refused_untouched() {
     let profile = Profile::new();
-    open(&profile, &[SECOND]).unwrap().close().unwrap();
+    open(&profile, &[NEXT]).unwrap().close().unwrap();
     let before = fs::read(profile.database()).unwrap();
     let error = open(&profile, &[]).unwrap_err();
     assert!(matches!(
         error,
         OpenError::Newer {
-            found: 2,
-            known: 1,
+            found,
+            known: PRESENT,
             ..
-        }
+        } if found == PRESENT + 1
     ));
     assert_eq!(fs::read(profile.database()).unwrap(), before);
 }
@@ -123,7 +126,7 @@ fn a_newer_database_is_refused_untouched() {
 #[test]
 fn a_newer_database_left_by_a_crash_is_refused_untouched() {
     let profile = Profile::new();
-    std::mem::forget(open(&profile, &[SECOND]).unwrap());
+    std::mem::forget(open(&profile, &[NEXT]).unwrap());
     let before = fs::read(profile.database()).unwrap();
     let wal = profile.dir.path().join("dchat.db-wal");
     let log_before = fs::read(&wal).unwrap();
@@ -131,4 +134,20 @@ fn a_newer_database_left_by_a_crash_is_refused_untouched() {
     open(&profile, &[]).unwrap_err();
     assert_eq!(fs::read(profile.database()).unwrap(), before);
     assert_eq!(fs::read(&wal).unwrap(), log_before);
+}
+
+#[test]
+fn a_home_of_the_first_version_is_brought_up_to_date_and_keeps_its_messages() {
+    let profile = Profile::new();
+    let first = &MIGRATIONS[..1];
+    let mut store = Store::open_migrated(&profile.home, &profile.key, first).unwrap();
+    say(&mut store, &own_log(CHAT), "from the first version", None);
+    store.close().unwrap();
+    let mut store = profile.open();
+    assert_eq!(version(&store), PRESENT);
+    assert_eq!(
+        texts(&history(&mut store, &CHAT)),
+        ["from the first version"]
+    );
+    store.verify().unwrap();
 }

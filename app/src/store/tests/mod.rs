@@ -7,6 +7,7 @@
 )]
 
 mod at_rest;
+mod dht;
 mod disk_full;
 mod kill;
 mod log_model;

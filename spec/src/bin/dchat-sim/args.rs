@@ -11,6 +11,8 @@ pub(crate) const USAGE: &str = "\
 dchat-sim nat      --seeds N [--seed S] [--loss F] [--reorder F] [--pairs A,B|all]... [--json]
 dchat-sim path     --switches N --rate N [--seed S] [--loss F] [--reorder F] [--json]
 dchat-sim classify --seeds N [--seed S] [--loss F] [--reorder F] [--json]
+dchat-sim kademlia --nodes N [--seed S] [--churn-median-min M] [--hostile F] [--lookups L]
+                   [--hours H] [--scenario NAME] [--conduct NAME] [--json]
 
   --seeds N      runs of each pair or profile, from seed S on
   --seed S       the first seed, 0 unless given
@@ -19,6 +21,16 @@ dchat-sim classify --seeds N [--seed S] [--loss F] [--reorder F] [--json]
   --pairs A,B    this ordered pair of profiles only; may be repeated
   --switches N   path switches, both sides together
   --rate N       messages a second, both sides together
+  --nodes N      servers
+  --churn-median-min M
+                 nodes come and go, with sessions of this median in minutes
+  --hostile F    part of the servers that are attackers
+  --lookups L    lookups, or trials of the scenario
+  --hours H      virtual hours to run
+  --scenario NAME
+                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash
+                 or bad-input
+  --conduct NAME what attackers do: colluding (unless given), silent, slow, stale or forging
   --json         one JSON object a line";
 
 /// Which scenario.
@@ -46,7 +58,7 @@ pub(crate) struct Args {
 /// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgsError {
-    #[error("name one of nat, path and classify")]
+    #[error("name one of nat, path, classify and kademlia")]
     NoCommand,
     #[error("{0} is no option of this command")]
     Unknown(String),
@@ -113,7 +125,7 @@ impl Args {
     }
 }
 
-fn bad(option: &str, value: &str, why: impl Display) -> ArgsError {
+pub(crate) fn bad(option: &str, value: &str, why: impl Display) -> ArgsError {
     ArgsError::BadValue {
         option: option.into(),
         value: value.into(),
@@ -121,12 +133,12 @@ fn bad(option: &str, value: &str, why: impl Display) -> ArgsError {
     }
 }
 
-fn parsed<T: FromStr>(option: &str, value: &str) -> Result<T, ArgsError> {
+pub(crate) fn parsed<T: FromStr>(option: &str, value: &str) -> Result<T, ArgsError> {
     let number = value.parse();
     number.map_err(|_| bad(option, value, "is not a number that fits"))
 }
 
-fn part(option: &str, value: &str) -> Result<f64, ArgsError> {
+pub(crate) fn part(option: &str, value: &str) -> Result<f64, ArgsError> {
     let number: f64 = parsed(option, value)?;
     match (0.0..=1.0).contains(&number) {
         true => Ok(number),

@@ -4,6 +4,8 @@
 //! dchat-sim nat      --seeds N [--seed S] [--loss F] [--reorder F] [--pairs A,B|all]… [--json]
 //! dchat-sim path     --switches N --rate N [--seed S] [--loss F] [--reorder F] [--json]
 //! dchat-sim classify --seeds N [--seed S] [--loss F] [--reorder F] [--json]
+//! dchat-sim kademlia --nodes N [--seed S] [--churn-median-min M] [--hostile F] [--lookups L]
+//!                    [--hours H] [--scenario NAME] [--conduct NAME] [--json]
 //! ```
 //!
 //! `--seed` is the first seed, 0 unless given. The same command prints the same, but for how long
@@ -11,6 +13,7 @@
 
 mod args;
 mod classify;
+mod kademlia;
 mod nat;
 mod output;
 mod path;
@@ -22,12 +25,17 @@ use std::process::ExitCode;
 use args::{Args, Command, USAGE};
 
 fn main() -> ExitCode {
-    let done = match Args::parse(std::env::args().skip(1)) {
-        Ok(args) => match args.command {
+    let mut words = std::env::args().skip(1).peekable();
+    let done = match words.next_if(|word| word == "kademlia") {
+        Some(_) => kademlia::Args::parse(words).map(|args| kademlia::run(&args)),
+        None => Args::parse(words).map(|args| match args.command {
             Command::Nat => nat::run(&args),
             Command::Path => path::run(&args),
             Command::Classify => classify::run(&args),
-        },
+        }),
+    };
+    let done = match done {
+        Ok(done) => done,
         Err(error) => {
             // Nowhere is left to tell it when stderr is closed.
             let _closed = writeln!(std::io::stderr(), "dchat-sim: {error}\n\n{USAGE}");

@@ -14,7 +14,7 @@
 //! | `up_rtts_p50`, `up_rtts_p99` | the same, not from the dial but from when the dialer had received HELLO over the relay |
 //! | `message_rtts_p50` | from the dial until b read the first message |
 //! | `probes_p99` | path probes that both sides sent to real addresses from the dial on |
-//! | `reasons` | of the runs that stayed relayed: what the dialer's agent says, and how often |
+//! | `reasons`, `peer_reasons` | of the runs that stayed relayed: what the agent of a says, that of b, and how often |
 //! | `trace_hash` | BLAKE3 over the traces of all runs |
 
 use std::collections::BTreeMap;
@@ -75,15 +75,15 @@ impl Line {
             count(&|run| run.direct.is_some_and(|direct| direct <= limit))
         };
         let mut probes: Vec<u64> = self.runs.iter().map(|run| run.probes).collect();
-        let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+        let mut reasons = [(); 2].map(|()| BTreeMap::<String, u64>::new());
         let mut traces = blake3::Hasher::new();
         for run in &self.runs {
             traces.update(&run.trace);
             if run.direct.is_none() {
-                let reason = run
-                    .reason
-                    .map_or("none".into(), |reason| reason.to_string());
-                *reasons.entry(reason).or_default() += 1;
+                for (told, reason) in reasons.iter_mut().zip([run.reason, run.peer_reason]) {
+                    let reason = reason.map_or("none".into(), |reason| reason.to_string());
+                    *told.entry(reason).or_default() += 1;
+                }
             }
         }
         json!({
@@ -102,7 +102,8 @@ impl Line {
             "up_rtts_p99": self.rtts(0.99, since_up),
             "message_rtts_p50": self.rtts(0.5, |run| run.message),
             "probes_p99": quantile(&mut probes, 0.99),
-            "reasons": reasons,
+            "reasons": reasons[0],
+            "peer_reasons": reasons[1],
             "trace_hash": hex(traces.finalize().as_bytes()),
         })
     }

@@ -330,6 +330,8 @@ impl Connection {
 
     fn connect(&mut self) {
         self.connected = true;
+        // What the other end has answered has arrived.
+        self.recovery.discard_handshake();
         let mut peer = [0; NAME];
         peer.copy_from_slice(&self.peer);
         self.events.push_back(Event::Connected { peer });

@@ -20,6 +20,13 @@ struct Sent {
     frames: Vec<Frame>,
 }
 
+impl Sent {
+    fn is_of_handshake(&self) -> bool {
+        let mut frames = self.frames.iter();
+        frames.any(|frame| matches!(frame, Frame::Crypto { .. }))
+    }
+}
+
 /// Packets under way that must be acknowledged.
 #[derive(Clone, Debug)]
 pub(super) struct Recovery {
@@ -112,11 +119,20 @@ impl Recovery {
             .map(|at| at + patience)
     }
 
+    /// The keys of what was sent of the handshake so far are no longer needed: it is not sent again
+    /// (RFC 9001 §4.9).
+    pub(super) fn discard_handshake(&mut self) {
+        self.sent.retain(|_, sent| !sent.is_of_handshake());
+    }
+
     /// The probe timeout expired: the frames of the oldest packets, which stay under way, each in a
-    /// packet of its own.
+    /// packet of its own. Those of the handshake come first, as its packet number spaces do in QUIC
+    /// (RFC 9002 §6.2.2.1): without them the other end can read nothing else.
     pub(super) fn probe(&mut self) -> Vec<Vec<Frame>> {
         self.timeouts += 1;
-        let oldest = self.sent.values().take(PROBES);
+        let handshake = self.sent.values().filter(|sent| sent.is_of_handshake());
+        let rest = self.sent.values().filter(|sent| !sent.is_of_handshake());
+        let oldest = handshake.chain(rest).take(PROBES);
         oldest.map(|sent| sent.frames.clone()).collect()
     }
 

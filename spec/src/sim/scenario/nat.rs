@@ -36,6 +36,8 @@ pub struct NatRun {
     pub probes: u64,
     /// Why it stayed relayed, says a's agent.
     pub reason: Option<Reason>,
+    /// Why, says b's.
+    pub peer_reason: Option<Reason>,
     /// Hash of everything that happened.
     pub trace: [u8; 32],
     /// Things that happened.
@@ -70,6 +72,7 @@ pub fn nat(a: Profile, b: Profile, seed: u64, weather: Weather, epoch: Instant) 
         round_trip,
         probes: 0,
         reason: None,
+        peer_reason: None,
         trace: [0; 32],
         events: 0,
     };
@@ -90,6 +93,15 @@ pub fn nat(a: Profile, b: Profile, seed: u64, weather: Weather, epoch: Instant) 
     let trace = world.net.trace();
     (run.trace, run.events) = (trace.digest(), trace.events());
     run
+}
+
+impl NatRun {
+    fn reason_of(&mut self, side: usize) -> &mut Option<Reason> {
+        match side {
+            0 => &mut self.reason,
+            _ => &mut self.peer_reason,
+        }
+    }
 }
 
 const DIAL: u64 = 1;
@@ -122,11 +134,9 @@ fn observe(world: &World, sites: [&Site; 2], began: Time, run: &mut NatRun) -> b
         match peer.outcome(*virt) {
             Some(Outcome::Relayed(reason)) if reason != Reason::StillTrying => {
                 settled += 1;
-                if index == 0 {
-                    run.reason = Some(reason);
-                }
+                *run.reason_of(index) = Some(reason);
             }
-            Some(Outcome::Direct { .. }) if index == 0 => run.reason = None,
+            Some(Outcome::Direct { .. }) => *run.reason_of(index) = None,
             _ => {}
         }
     }
@@ -136,7 +146,7 @@ fn observe(world: &World, sites: [&Site; 2], began: Time, run: &mut NatRun) -> b
     }
     if firsts.len() == 2 && run.direct.is_none() {
         run.direct = firsts.iter().max().map(|last| last.since(began));
-        run.reason = None;
+        (run.reason, run.peer_reason) = (None, None);
     }
     run.reachable && (run.direct.is_some() || settled == 2)
 }

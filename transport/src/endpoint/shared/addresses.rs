@@ -31,7 +31,7 @@ impl Shared {
         let state = lock(&self.state);
         let mut addresses = Vec::new();
         if state.registry.is_trusted(peer) && !self.relay_only {
-            addresses = own(&state.direct, &state.circuits);
+            addresses = state.own();
         } else {
             addresses.extend_from_slice(&state.circuits);
         }
@@ -50,19 +50,22 @@ impl Shared {
 
     /// Where we can be reached, as far as anybody may know.
     pub(crate) fn listen_addrs(&self) -> Vec<Address> {
-        let state = lock(&self.state);
-        if self.relay_only {
-            state.circuits.clone()
-        } else {
-            own(&state.direct, &state.circuits)
-        }
+        lock(&self.state).listen(self.relay_only)
     }
 
     /// Our interfaces may have changed: their addresses make ours.
     pub(crate) fn interfaces_changed(self: &Arc<Self>, addrs: Vec<Address>) {
         // Searches begin anew with it, and wait for candidates.
         self.paths.interfaces_changed();
-        self.readdress(|state| state.direct = addrs);
+        self.nat.withdraw_published(|| {
+            self.readdress(|state| {
+                if state.direct != addrs {
+                    state.candidates.forget_outside();
+                    state.mapped.clear();
+                }
+                state.direct = addrs;
+            });
+        });
         self.interfaces.send_replace(());
         relay::client::network_changed(self);
         self.keeper_input(Input::NetworkChanged);
@@ -76,7 +79,7 @@ impl Shared {
     pub(super) fn readdress(&self, change: impl FnOnce(&mut State)) {
         {
             let mut state = lock(&self.state);
-            let before = (state.direct.clone(), state.circuits.clone());
+            let before = state.listen(self.relay_only);
             change(&mut state);
             let State {
                 direct,
@@ -86,12 +89,8 @@ impl Shared {
             } = &mut *state;
             candidates.set_addresses(CandidateKind::Host, direct);
             candidates.set_addresses(CandidateKind::Relayed, circuits);
-            if (&before.0, &before.1) != (&state.direct, &state.circuits) {
-                let listen = if self.relay_only {
-                    state.circuits.clone()
-                } else {
-                    own(&state.direct, &state.circuits)
-                };
+            let listen = state.listen(self.relay_only);
+            if before != listen {
                 state.outbox.listening(listen);
             }
         }
@@ -107,12 +106,14 @@ impl Shared {
         kind: CandidateKind,
         candidates: Vec<Candidate>,
     ) {
-        {
-            let mut state = lock(&self.state);
+        self.readdress(|state| {
+            if kind == CandidateKind::Mapped {
+                let mapped = candidates.iter().map(|candidate| candidate.address);
+                state.mapped = mapped.collect();
+            }
             state.candidates.set_class(class);
             state.candidates.set(kind, candidates);
-        }
-        self.offer_candidates();
+        });
     }
 
     /// Tells the path switch what trusted peers may probe now.
@@ -178,6 +179,7 @@ impl Shared {
                 return;
             }
             live.addrs.clone_from(&addrs);
+            live.observed = identified.observed;
             state.outbox.identified(peer, identified);
             if trusted {
                 let hint = Input::Hint(peer, addrs.clone());
@@ -187,6 +189,16 @@ impl Shared {
         }
         self.news.notify_one();
         relay::keep_warm(self, connection);
+        if let Some(dht) = &self.dht {
+            dht.observed(self, connection);
+        }
+    }
+
+    /// Where the peer saw us last, by what it told on `connection`.
+    pub(crate) fn observed_on(&self, connection: &Connection) -> Option<Address> {
+        let state = lock(&self.state);
+        let live = state.registry.live(&connection.peer_id())?;
+        live.observed.filter(|_| live.number == connection.number())
     }
 
     /// Lets direct paths to `addrs` be tried, unless that would show ours.
@@ -232,8 +244,9 @@ impl Shared {
             if !state.registry.trust(peer, trusted) {
                 return;
             }
-            let live = state.registry.live(&peer).filter(|_| trusted);
+            let live = state.registry.live(&peer).filter(|_| trusted).cloned();
             live.map(|live| {
+                self.show_in(&mut state, &live.connection);
                 self.offer(&live.connection, &live.addrs);
                 self.traverse(&live.connection, &state.candidates);
                 // They may have come before we trusted whom they are from.
@@ -243,6 +256,7 @@ impl Shared {
                 live.connection.clone()
             })
         };
+        self.news.notify_one();
         self.announce();
         relay::client::consent_changed(self);
         if let Some(connection) = live {
@@ -344,13 +358,30 @@ fn can_punch(connection: &Connection) -> bool {
     capabilities.contains(capability::PUNCH)
 }
 
-/// The first that a peer may be told of, circuits keeping their places.
-fn own(direct: &[Address], circuits: &[Address]) -> Vec<Address> {
-    let most = dchat_wire::limits::ADDRESSES;
-    let circuits = circuits.get(..DIAL_CIRCUITS).unwrap_or(circuits);
-    let direct = direct.get(..most - circuits.len()).unwrap_or(direct);
-    [direct, circuits].concat()
+impl State {
+    /// Where we can be reached, as far as anybody may know.
+    fn listen(&self, relay_only: bool) -> Vec<Address> {
+        match relay_only {
+            true => self.circuits.clone(),
+            false => self.own(),
+        }
+    }
+
+    /// The first that a peer may be told of; those a gateway opened and circuits keep their places.
+    fn own(&self) -> Vec<Address> {
+        let most = dchat_wire::limits::ADDRESSES;
+        let first = |addrs: &[Address], count| addrs.iter().copied().take(count).collect();
+        let circuits: Vec<Address> = first(&self.circuits, DIAL_CIRCUITS);
+        let mut mapped: Vec<Address> = first(&self.mapped, MAPPED);
+        // A pinhole opens an address that is ours.
+        mapped.retain(|addr| !self.direct.contains(addr));
+        let direct = first(&self.direct, most - circuits.len() - mapped.len());
+        [direct, mapped, circuits].concat()
+    }
 }
+
+/// Addresses that gateways opened, at most: one of each protocol, and a pinhole.
+const MAPPED: usize = 4;
 
 /// The sockets of the direct addresses.
 pub(super) fn direct(addresses: &[Address]) -> Vec<SocketAddr> {

@@ -17,10 +17,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::admission::{Admission, Network};
 use super::candidates::OwnCandidates;
 use super::events::Event;
-use super::outbox::{Notice, Outbox};
+use super::outbox::{Identified, Notice, Outbox};
 use super::quic::ConnectionSettings;
-use super::registry::{Claiming, Registry, Verdict};
-use crate::connection::{Claim, Connection, PathInfo};
+use super::registry::{Claiming, Live, Registry, Verdict};
+use crate::connection::{Aim, Claim, Connection, PathInfo};
+use crate::dht::Table;
 use crate::dial::{Dial, Input, Keeper, TooManyKept};
 use crate::entropy::Entropy;
 use crate::error::CloseReason;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) relay_server: Option<Arc<RelayServer>>,
     /// The relays we use.
     pub(crate) relays: Relays,
+    /// Our part in the DHT, if we have any.
+    pub(crate) dht: Option<Arc<Table>>,
     pub(crate) streams: mpsc::Sender<Event>,
     /// Changes with every announcement that may be news to a peer.
     pub(crate) announcements: watch::Sender<()>,
@@ -89,6 +92,8 @@ struct State {
     keeper: Keeper,
     /// Our own direct addresses.
     direct: Vec<Address>,
+    /// Those that gateways opened for us.
+    mapped: Vec<Address>,
     /// Those at which relays pass on connections to us.
     circuits: Vec<Address>,
     /// What trusted peers may probe.
@@ -110,6 +115,7 @@ pub(crate) struct Parts {
     pub(crate) relay_only: bool,
     pub(crate) relay_server: Option<Arc<RelayServer>>,
     pub(crate) relays: Relays,
+    pub(crate) dht: Option<Arc<Table>>,
     pub(crate) streams: mpsc::Sender<Event>,
     pub(crate) suspects: mpsc::Sender<PeerId>,
 }
@@ -126,6 +132,7 @@ impl Shared {
                 parts.entropy.derive("keeper"),
             ),
             direct: Vec::new(),
+            mapped: Vec::new(),
             circuits: Vec::new(),
             candidates: OwnCandidates::default(),
             dialing: BTreeSet::new(),
@@ -145,6 +152,7 @@ impl Shared {
             relay_only: parts.relay_only,
             relay_server: parts.relay_server,
             relays: parts.relays,
+            dht: parts.dht,
             streams: parts.streams,
             announcements: watch::Sender::new(()),
             interfaces: watch::Sender::new(()),
@@ -211,6 +219,69 @@ impl Shared {
         live.map(|(_, live)| live.connection.clone()).collect()
     }
 
+    /// The connections that the application knows of.
+    pub(crate) fn visible(&self) -> Vec<Connection> {
+        let state = lock(&self.state);
+        let live = state.registry.iter().filter(|(_, live)| live.visible);
+        live.map(|(_, live)| live.connection.clone()).collect()
+    }
+
+    /// The connection with `peer`, if the application knows of it.
+    pub(crate) fn visible_with(&self, peer: &PeerId) -> Option<Connection> {
+        let live = lock(&self.state).registry.live(peer)?.clone();
+        let alive = live.visible && live.connection.close_reason().is_none();
+        alive.then_some(live.connection)
+    }
+
+    /// The connections that serve the DHT alone.
+    pub(crate) fn hidden(&self) -> Vec<Connection> {
+        lock(&self.state).registry.hidden().cloned().collect()
+    }
+
+    /// Tells the application of a connection that served the DHT alone until now, because it is
+    /// wanted here.
+    pub(crate) fn show(&self, connection: &Connection) {
+        let shown = self.show_in(&mut lock(&self.state), connection);
+        if shown {
+            self.changed();
+        }
+    }
+
+    /// The same because the peer wants something of the application; false, and nothing changed, when
+    /// too many strangers do.
+    pub(crate) fn show_to_stranger(&self, connection: &Connection) -> bool {
+        let mut state = lock(&self.state);
+        let peer = connection.peer_id();
+        let hidden = state.registry.live(&peer).is_some_and(|live| !live.visible);
+        let trusted = state.registry.is_trusted(&peer);
+        if hidden && !trusted && !state.registry.has_room_for_stranger() {
+            return false;
+        }
+        let shown = self.show_in(&mut state, connection);
+        drop(state);
+        if shown {
+            self.changed();
+        }
+        true
+    }
+
+    fn show_in(&self, state: &mut State, connection: &Connection) -> bool {
+        let (peer, number) = (connection.peer_id(), connection.number());
+        let Some(live) = state.registry.live_mut(&peer) else {
+            return false;
+        };
+        if live.number != number || core::mem::replace(&mut live.visible, true) {
+            return false;
+        }
+        let identified = Identified {
+            addresses: live.addrs.clone(),
+            observed: live.observed,
+        };
+        state.outbox.connected(peer, number, connection.clone());
+        state.outbox.identified(peer, identified);
+        true
+    }
+
     /// Waits until a connection with `peer` is up.
     pub(crate) async fn until_live(&self, peer: &PeerId) -> Connection {
         loop {
@@ -271,14 +342,22 @@ impl Shared {
     /// Puts a connection that heard HELLO in its place, or returns the one that stays instead.
     pub(crate) async fn admit(&self, connection: &Connection, claim: Claim) -> Admitted {
         let peer = connection.peer_id();
+        let mut made_room = false;
         loop {
             let verdict = {
                 let mut state = lock(&self.state);
                 let now = Instant::now();
                 let number = connection.number();
-                let verdict = state.registry.offer(peer, number, claim, connection, now);
+                let visible = self.dht.is_none()
+                    || connection.aim() == Aim::Peer
+                    || state.registry.is_trusted(&peer)
+                    || state.keeper.contains(&peer);
+                let registry = &mut state.registry;
+                let verdict = registry.offer(peer, number, claim, connection, visible, now);
                 if let Verdict::Admitted { .. } = verdict {
-                    state.outbox.connected(peer, number, connection.clone());
+                    if registry.live(&peer).is_some_and(|live| live.visible) {
+                        state.outbox.connected(peer, number, connection.clone());
+                    }
                     if state.registry.is_trusted(&peer) {
                         self.traverse(connection, &state.candidates);
                     }
@@ -302,6 +381,10 @@ impl Shared {
                         return Admitted::Instead(existing);
                     }
                 }
+                Verdict::Full if connection.aim() == Aim::Table && !made_room => {
+                    made_room = true;
+                    self.make_room();
+                }
                 Verdict::Full => return Admitted::Full,
             }
         }
@@ -316,6 +399,31 @@ impl Shared {
             self.gone(connection, reason);
         }
         alive
+    }
+
+    /// Ends a connection with `peer` that serves the DHT alone: its packets are too small for those of
+    /// others to fit in.
+    pub(crate) fn replace_narrow(&self, peer: &PeerId) {
+        let narrow = |live: &&Live<Connection>| !live.visible;
+        let connection = {
+            let state = lock(&self.state);
+            let live = state.registry.live(peer).filter(narrow);
+            live.map(|live| live.connection.clone())
+        };
+        if let Some(connection) = connection {
+            connection.close(Code::Duplicate);
+            self.gone(&connection, CloseReason::Here(Code::Duplicate));
+        }
+    }
+
+    /// Ends the connection that serves the DHT alone and was used least recently.
+    fn make_room(&self) {
+        let hidden = self.hidden().into_iter();
+        let unused = hidden.filter(|connection| connection.inner().usage.is_idle());
+        if let Some(oldest) = unused.min_by_key(|connection| connection.inner().usage.last()) {
+            oldest.close(Code::Limit);
+            self.gone(&oldest, CloseReason::Here(Code::Limit));
+        }
     }
 
     /// A connection is over.
@@ -378,10 +486,16 @@ impl Shared {
     pub(crate) fn keep(&self, peer: PeerId, addrs: &[Address]) -> Result<(), TooManyKept> {
         let kept = {
             let mut state = lock(&self.state);
-            let connected = state.registry.live(&peer).is_some();
+            let live = state.registry.live(&peer);
+            let live = live.map(|live| live.connection.clone());
             let now = Instant::now();
-            state.keeper.keep(peer, addrs, connected, now)
+            let kept = state.keeper.keep(peer, addrs, live.is_some(), now);
+            if let Some(live) = live.filter(|_| kept.is_ok()) {
+                self.show_in(&mut state, &live);
+            }
+            kept
         };
+        self.news.notify_one();
         self.kept.notify_one();
         kept
     }

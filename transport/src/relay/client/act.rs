@@ -182,7 +182,6 @@ fn channel(
 async fn connect(shared: Arc<Shared>, relay: PeerId, sockets: Vec<SocketAddr>) {
     let addrs: Vec<Address> = sockets.iter().copied().map(Address::direct).collect();
     let dialed = dial_boxed(&shared, relay, &addrs).await;
-    shared.relays.dialed(&relay, dialed.is_ok());
     match dialed {
         Ok(connection) if link(&shared, &connection) => {
             // Where the link was there before, nothing has been said.

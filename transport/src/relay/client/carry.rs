@@ -21,6 +21,8 @@ const QUEUE: usize = 256 * 1024;
 pub(super) struct Carry {
     queue: Mutex<Queue>,
     news: Notify,
+    /// A channel is no more.
+    closed: Notify,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl Carry {
                 gone: false,
             }),
             news: Notify::new(),
+            closed: Notify::new(),
         }
     }
 
@@ -54,6 +57,20 @@ impl Carry {
 
     pub(super) fn close(&self, channel: u32) {
         lock(&self.queue).open.remove(&channel);
+        self.closed.notify_waiters();
+    }
+
+    /// Returns once `channel` is closed.
+    pub(super) async fn until_closed(&self, channel: u32) {
+        loop {
+            let mut closed = core::pin::pin!(self.closed.notified());
+            // From here on none is missed.
+            closed.as_mut().enable();
+            if !self.is_open(channel) {
+                return;
+            }
+            closed.await;
+        }
     }
 
     pub(super) fn is_open(&self, channel: u32) -> bool {
@@ -72,6 +89,8 @@ impl Carry {
         queue.open.clear();
         queue.datagrams.clear();
         queue.bytes = 0;
+        drop(queue);
+        self.closed.notify_waiters();
     }
 
     /// Whether nothing waits.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use dchat_wire::relay::{Refusal, RelayRefused};
+use dchat_wire::relay::Refusal;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use quinn::{RecvStream, SendStream, VarInt};
 use tokio::sync::mpsc;
@@ -18,7 +18,7 @@ use crate::error::{DialError, RelayFault};
 use crate::path::{LegId, PathKind};
 use crate::relay::proto::client::channels::{Failure, Input};
 use crate::relay::proto::{ConnId, StreamId};
-use crate::relay::stream::{Machine as _, ORDERS, follow};
+use crate::relay::stream::{Machine as _, ORDERS, follow, refuse};
 use crate::socket::Paths;
 
 /// A channel we asked for; it is given back when the last handle is dropped.
@@ -57,6 +57,15 @@ impl Channel {
 
     pub(super) fn relay(&self) -> PeerId {
         self.0.link.connection.peer_id()
+    }
+
+    /// Returns once packets can no longer go over it, and says why.
+    pub(crate) async fn ended(&self) -> RelayFault {
+        self.0.link.carry.until_closed(self.0.number).await;
+        match self.0.link.is_over() {
+            true => RelayFault::Gone,
+            false => RelayFault::ChannelClosed,
+        }
     }
 
     /// Whether packets can go over it.
@@ -128,7 +137,6 @@ async fn reach(
         return Ok(link);
     }
     let dialed = dial_boxed(shared, relay, &[Address::direct(socket)]).await;
-    shared.relays.dialed(&relay, dialed.is_ok());
     let connection = dialed.map_err(|error| RelayFault::Unreachable(Box::new(error)))?;
     if !link(shared, &connection) {
         return Err(RelayFault::Nested);
@@ -142,21 +150,13 @@ pub(crate) async fn called(
     shared: &Arc<Shared>,
     connection: &Connection,
     first: Frame,
-    mut send: SendStream,
+    send: SendStream,
     recv: RecvStream,
     reader: FrameReader,
 ) {
     let conn = ConnId(connection.number());
     if shared.relays.link(conn).is_none() {
-        let refused = Frame::RelayRefused(RelayRefused {
-            reason: Refusal::Declined,
-            retry_after_s: 0,
-            extensions: Default::default(),
-        });
-        // Both fail only for a stream or connection that is over.
-        let _ = send.write_all(&refused.to_bytes()).await;
-        let _ = send.finish();
-        return;
+        return refuse(send, Refusal::Declined).await;
     }
     let stream = StreamId::theirs(VarInt::from(send.id()).into_inner());
     let (orders, receiver) = mpsc::channel(ORDERS);

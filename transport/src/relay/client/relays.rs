@@ -55,8 +55,6 @@ pub(super) struct State {
     pub(super) reserving: BTreeSet<PeerId>,
     /// Relays that are or shall be connected to for a channel, each with how many want that.
     wanted: BTreeMap<PeerId, usize>,
-    /// Relays that were not reached with large packets.
-    narrow: BTreeSet<PeerId>,
     pub(super) links: BTreeMap<ConnId, Arc<Link>>,
     /// With whom each open channel is, as its relay says.
     pub(super) open: BTreeMap<(ConnId, u32), PeerId>,
@@ -81,7 +79,6 @@ impl Relays {
                 round: 0,
                 reserving: BTreeSet::new(),
                 wanted: BTreeMap::new(),
-                narrow: BTreeSet::new(),
                 links: BTreeMap::new(),
                 open: BTreeMap::new(),
                 streams: BTreeMap::new(),
@@ -109,30 +106,10 @@ impl Relays {
 
     /// What a connection to `peer` is for.
     pub(crate) fn purpose(&self, peer: &PeerId) -> Use {
-        if !self.is_wanted(peer) {
-            Use::Peer
-        } else if self.lock().narrow.contains(peer) {
-            Use::NarrowRelay
-        } else {
-            Use::Relay
+        match self.is_wanted(peer) {
+            true => Use::Relay,
+            false => Use::Peer,
         }
-    }
-
-    /// A dial of a relay failed or succeeded. Large packets may have been why it failed: the next
-    /// dial is the other way.
-    pub(super) fn dialed(&self, relay: &PeerId, reached: bool) {
-        let mut state = self.lock();
-        if !reached && !state.narrow.remove(relay) {
-            state.narrow.insert(*relay);
-        }
-        let State {
-            narrow,
-            reserving,
-            wanted,
-            ..
-        } = &mut *state;
-        // Kept for relays in use, so it is bounded as those are.
-        narrow.retain(|relay| reserving.contains(relay) || wanted.contains_key(relay));
     }
 
     /// Wants `relay` connected for a channel, while the guard lives; `None` when there are `limit`

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use dchat_wire::{Frame, PeerId};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::forward;
 use crate::relay::proto::server::{Config, Event, Input, Output, Policy, Relay, Stats};
@@ -19,6 +19,17 @@ use crate::sync::lock;
 pub(crate) struct RelayServer {
     core: Mutex<Core>,
     wake: Notify,
+    /// Streams that are followed.
+    following: watch::Sender<usize>,
+}
+
+/// A stream that is followed; no longer when dropped.
+pub(super) struct Following(Arc<RelayServer>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.following.send_modify(|streams| *streams -= 1);
+    }
 }
 
 struct Core {
@@ -47,6 +58,7 @@ impl RelayServer {
                 asleep_until: None,
             }),
             wake: Notify::new(),
+            following: watch::Sender::new(0),
         }
     }
 
@@ -62,6 +74,19 @@ impl RelayServer {
     /// Ends everything, and refuses what comes later.
     pub(crate) fn shut_down(self: &Arc<Self>) {
         self.input(Input::Shutdown);
+    }
+
+    /// Waits until what was said on all streams has arrived. After
+    /// [`shut_down`](Self::shut_down) that is the last word on each.
+    pub(crate) async fn quiesce(&self) {
+        let mut following = self.following.subscribe();
+        // It does not fail: the sender is ours.
+        let _ = following.wait_for(|streams| *streams == 0).await;
+    }
+
+    pub(super) fn following(self: &Arc<Self>) -> Following {
+        self.following.send_modify(|streams| *streams += 1);
+        Following(Arc::clone(self))
     }
 
     /// Makes a connection known, if it is not.
@@ -261,14 +286,11 @@ impl RelayServer {
         served.streams.insert(stream, orders);
         let quinn = served.quinn.clone();
         // Bounded by the unanswered and open channels of the connection, and ends with it.
-        tokio::spawn(stream::call(
-            Arc::new(Arc::clone(self)),
-            quinn,
-            conn,
-            stream,
-            frame,
-            receiver,
-        ));
+        let (machine, following) = (Arc::new(Arc::clone(self)), self.following());
+        tokio::spawn(async move {
+            stream::call(machine, quinn, conn, stream, frame, receiver).await;
+            drop(following);
+        });
     }
 
     fn wait_for(self: &Arc<Self>, core: &mut Core, conn: ConnId) {

@@ -6,8 +6,8 @@ use crate::connection::{Connection, FrameStream};
 use crate::endpoint::Shared;
 use crate::path::PathKind;
 use crate::relay::proto::{ConnId, StreamId};
-use crate::relay::stream::{Machine, follow};
-use dchat_wire::relay::{Refusal, RelayRefused};
+use crate::relay::stream::{Machine, follow, refuse};
+use dchat_wire::relay::Refusal;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{RecvStream, SendStream, VarInt};
 
@@ -17,16 +17,16 @@ pub(crate) async fn serve(
     shared: &Arc<Shared>,
     connection: &Connection,
     first: Frame,
-    mut send: SendStream,
+    send: SendStream,
     recv: RecvStream,
     reader: FrameReader,
 ) {
     let Some(server) = &shared.relay_server else {
-        return refuse(&mut send, Refusal::NotARelay).await;
+        return refuse(send, Refusal::NotARelay).await;
     };
     if connection.path().kind != PathKind::Direct {
         // Packets are not relayed twice, and nobody's address is known here.
-        return refuse(&mut send, Refusal::NotAllowed).await;
+        return refuse(send, Refusal::NotAllowed).await;
     }
     let conn = ConnId(connection.number());
     let quinn = &connection.inner().quinn;
@@ -34,18 +34,8 @@ pub(crate) async fn serve(
     server.up(conn, connection.peer_id(), ip, quinn);
     let stream = StreamId::theirs(VarInt::from(send.id()).into_inner());
     let orders = server.register(conn, stream);
+    let _following = server.following();
     Machine::frame(server, conn, stream, first);
     let frames = FrameStream::new(recv, reader);
     follow(server, conn, stream, send, frames, orders).await;
-}
-
-async fn refuse(send: &mut SendStream, reason: Refusal) {
-    let refused = Frame::RelayRefused(RelayRefused {
-        reason,
-        retry_after_s: 0,
-        extensions: Default::default(),
-    });
-    // Both fail only for a stream or connection that is over.
-    let _ = send.write_all(&refused.to_bytes()).await;
-    let _ = send.finish();
 }

@@ -1,0 +1,141 @@
+//! The parameters of the DHT against the defaults of the reference implementation.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use dchat_kademlia::Config;
+use dchat_kademlia::record::{Placement, RULES};
+use dchat_kademlia::store::{Limits, OVERHEAD};
+
+use crate::markdown::document;
+
+/// Names and defaults of the table below a heading.
+fn defaults(heading: &str) -> BTreeMap<String, String> {
+    document("70-dht")
+        .table(heading)
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect()
+}
+
+fn is(heading: &str, known: &[(&str, String)]) {
+    let listed = defaults(heading);
+    for (name, value) in known {
+        assert_eq!(listed.get(*name), Some(value), "{heading}: {name}");
+    }
+    assert_eq!(listed.len(), known.len(), "{heading}");
+}
+
+/// In the largest unit of which it is a whole number.
+fn time(time: Duration) -> String {
+    let ms = time.as_millis();
+    match ms {
+        _ if ms.is_multiple_of(60_000) => format!("{} min", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{} s", ms / 1000),
+        _ => format!("{ms} ms"),
+    }
+}
+
+fn times((least, most): (Duration, Duration)) -> String {
+    format!("{}, {}", time(least), time(most))
+}
+
+fn rates((per_second, burst): (u16, u16)) -> String {
+    format!("{per_second}, {burst}")
+}
+
+#[test]
+fn of_contacts() {
+    let config = Config::default();
+    let wide: Vec<String> = config.wide.iter().map(u8::to_string).collect();
+    is(
+        "### 3.7 Parameters",
+        &[
+            ("k", config.k.to_string()),
+            ("wide", wide.join(", ")),
+            ("spares", config.spares.to_string()),
+            ("siblings", config.siblings.to_string()),
+            ("subnet_table", config.subnet_table.to_string()),
+            ("subnet_bucket", config.subnet_bucket.to_string()),
+            ("subnet_siblings", config.subnet_siblings.to_string()),
+            ("ping_sibling", time(config.ping_sibling)),
+            ("ping_far", time(config.ping_far)),
+            ("ping_bounds", times(config.ping_bounds)),
+            ("sibling_refresh", times(config.sibling_refresh)),
+            ("bucket_refresh", time(config.bucket_refresh)),
+            ("fill", config.fill.to_string()),
+            ("revive", time(config.revive)),
+            ("lost", config.lost.to_string()),
+            ("budget_bytes_per_s", config.budget_bytes_per_s.to_string()),
+        ],
+    );
+}
+
+#[test]
+fn of_lookups_and_answers() {
+    let config = Config::default();
+    is(
+        "### 4.5 How much",
+        &[
+            ("asker_rate", rates(config.asker_rate)),
+            ("subnet_rate", rates(config.subnet_rate)),
+        ],
+    );
+    is(
+        "### 5.7 Parameters",
+        &[
+            ("alpha", config.alpha.to_string()),
+            ("paths", config.paths.to_string()),
+            ("soft", time(config.soft)),
+            ("hard", time(config.hard)),
+            ("deadline", time(config.deadline)),
+            ("quorum", config.quorum.to_string()),
+            ("region", config.region.to_string()),
+            ("odd", config.odd.to_string()),
+            ("subnet_lookup", config.subnet_lookup.to_string()),
+            ("in_flight", config.in_flight.to_string()),
+            ("searches", config.searches.to_string()),
+            ("queued", config.queued.to_string()),
+        ],
+    );
+}
+
+#[test]
+fn of_stores() {
+    let limits = Limits::default();
+    is(
+        "### 7.3 Bounds",
+        &[
+            ("bytes", limits.bytes.to_string()),
+            ("far_bytes", limits.far_bytes.to_string()),
+            ("far_seconds", limits.far_seconds.to_string()),
+            ("writer_records", limits.writer_records.to_string()),
+            ("writer_bytes", limits.writer_bytes.to_string()),
+            ("subnet_records", limits.subnet_records.to_string()),
+            ("subnet_bytes", limits.subnet_bytes.to_string()),
+            ("topic_subnet", limits.topic_subnet.to_string()),
+            ("burst", limits.burst.to_string()),
+            ("per_second", limits.per_second.to_string()),
+        ],
+    );
+    let around = format!("each with {} bytes beside its body", OVERHEAD + 64);
+    assert!(document("70-dht").text().contains(&around), "{around}");
+}
+
+#[test]
+fn of_kinds() {
+    let rows = document("70-dht").table("### 6.1 Kinds");
+    assert_eq!(rows.len(), RULES.len());
+    for (row, rule) in rows.iter().zip(RULES) {
+        let (kind, _) = row[0].split_once(' ').unwrap();
+        assert_eq!(kind, rule.kind.to_string());
+        assert_eq!(row[1] == "signer", rule.placement == Placement::Signer);
+        let numbers = [
+            rule.payload.to_string(),
+            rule.body.to_string(),
+            rule.per_key.to_string(),
+            rule.eighths.to_string(),
+        ];
+        assert_eq!(row[2..], numbers, "{kind}");
+    }
+}

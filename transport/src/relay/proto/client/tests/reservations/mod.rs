@@ -1,0 +1,6 @@
+//! Reservations at relays.
+
+mod answers;
+mod holding;
+mod properties;
+mod world;
