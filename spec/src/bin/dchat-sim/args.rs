@@ -28,8 +28,8 @@ dchat-sim kademlia --nodes N [--seed S] [--churn-median-min M] [--hostile F] [--
   --lookups L    lookups, or trials of the scenario
   --hours H      virtual hours to run
   --scenario NAME
-                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash
-                 or bad-input
+                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash,
+                 crowd or bad-input
   --conduct NAME what attackers do: colluding (unless given), silent, slow, stale or forging
   --json         one JSON object a line";
 
