@@ -4,21 +4,24 @@
 //! task, which opens the chat stream on the first frame, and each chat stream a peer opens gets one
 //! reader task. A reader waits when the engine's queue is full, so the peer waits in QUIC's flow
 //! control. A writer's queue is bounded by [`FRAMES`]; a connection that does not take what it asked
-//! for is closed, and its frontiers tell the rest when it is back.
+//! for is closed, and its frontiers tell the rest when it is back. Rooms have
+//! [streams of their own](super::streams).
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dchat_transport as transport;
 use dchat_wire::close::Code;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::dht::{self, Directory};
 use super::doctor;
 use super::engine::{Command, Effect, Input, LinkId};
 use super::hub::Hub;
+use super::streams::Streams;
 use crate::api::{DhtStatus, Doctor, Event, Nearby, PathKind, PeerInfo, Request};
 use crate::seam::PeerConfig;
 
@@ -29,6 +32,14 @@ const FRAMES: usize = 2048;
 const NEARBY: usize = 32;
 /// First and longest pause between two attempts to reach an address given at start.
 const DIAL_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long a connection that was made for a room alone is kept when no room needs it.
+const UNUSED: Duration = Duration::from_secs(60);
+/// Between two looks for such connections.
+const SWEEP: Duration = Duration::from_secs(15);
+/// Attempts at a time to reach members of rooms; more wait.
+const REACHES: usize = 8;
+/// How long one may take.
+const REACH: Duration = Duration::from_secs(20);
 /// How long connections get to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -60,11 +71,22 @@ pub(super) struct Network {
     /// `None` without a part in the distributed hash table.
     directory: Option<Directory>,
     tasks: JoinSet<()>,
+    /// Attempts to reach members of rooms, so that not all are made at once.
+    reaches: Arc<Semaphore>,
+    /// Peers that were reached for rooms, and for nothing else as far as is known.
+    reached: BTreeSet<PeerId>,
+    /// Contacts, which are kept connected.
+    kept: BTreeSet<PeerId>,
+    /// Numbers of the streams of rooms that peers open.
+    next_stream: u64,
 }
 
 struct Link {
     connection: transport::Connection,
     frames: mpsc::Sender<Frame>,
+    streams: Streams,
+    /// When a room last needed it.
+    used: Instant,
 }
 
 impl Network {
@@ -82,6 +104,10 @@ impl Network {
             nearby: BTreeMap::new(),
             directory,
             tasks: JoinSet::new(),
+            reaches: Arc::new(Semaphore::new(REACHES)),
+            reached: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            next_stream: 0,
         }
     }
 
@@ -97,13 +123,16 @@ impl Network {
             let task = keep_dialing(self.endpoint.clone(), *address);
             self.tasks.spawn(task);
         }
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let done = loop {
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) => self.event(event).await,
                     None => break None,
                 },
-                Some(effect) = effects.recv() => self.effect(effect),
+                Some(effect) = effects.recv() => self.effect(effect).await,
+                _ = sweep.tick() => self.sweep(),
                 question = questions.recv() => match question {
                     Some(Question::Peers(to)) => drop(to.send(self.peers())),
                     Some(Question::Nearby(to)) => {
@@ -148,7 +177,7 @@ impl Network {
                     addr: path.addr.to_string(),
                 });
             }
-            From::Discovered { peer, addrs, .. } => self.discovered(peer, &addrs),
+            From::Discovered { peer, addrs, .. } => self.discovered(peer, &addrs).await,
             From::Expired { peer } => {
                 self.nearby.remove(&peer);
                 self.hub.publish(Event::Expired {
@@ -157,6 +186,22 @@ impl Network {
             }
             From::Stream {
                 conn,
+                send: Some(send),
+                recv,
+                first,
+                reader,
+            } => {
+                // Even numbers: odd ones are the engine's.
+                self.next_stream += 2;
+                let frames = transport::FrameStream::new(recv, reader);
+                if let Some(link) = self.links.get_mut(&conn.number()) {
+                    let (stream, tasks) = (self.next_stream, &mut self.tasks);
+                    link.streams.accept(stream, send, first, frames, tasks);
+                }
+            }
+            From::Stream {
+                conn,
+                send: None,
                 recv,
                 first,
                 reader,
@@ -211,7 +256,14 @@ impl Network {
         let (frames, queue) = mpsc::channel(FRAMES);
         self.tasks.spawn(write(connection.clone(), queue));
         let path = connection.path();
-        self.links.insert(link, Link { connection, frames });
+        let streams = Streams::new(link, connection.clone(), self.engine.clone());
+        let up = Link {
+            connection,
+            frames,
+            streams,
+            used: Instant::now(),
+        };
+        self.links.insert(link, up);
         if let Some(directory) = &mut self.directory {
             directory.connected(&peer);
         }
@@ -220,11 +272,13 @@ impl Network {
             path: kind(path.kind),
             addr: path.addr.to_string(),
         });
-        self.tell(Input::Up { link, peer }).await;
+        let path = path.addr;
+        self.tell(Input::Up { link, peer, path }).await;
     }
 
     async fn disconnected(&mut self, peer: PeerId, reason: &transport::CloseReason) {
         self.down(peer).await;
+        self.reached.remove(&peer);
         if let Some(directory) = &mut self.directory {
             directory.disconnected(&peer);
         }
@@ -245,7 +299,7 @@ impl Network {
         }
     }
 
-    fn discovered(&mut self, peer: PeerId, addresses: &[Address]) {
+    async fn discovered(&mut self, peer: PeerId, addresses: &[Address]) {
         if let Some(address) = addresses.first() {
             let found = Nearby {
                 peer_id: peer.to_string(),
@@ -262,6 +316,11 @@ impl Network {
         if let Some(directory) = &self.directory {
             directory.seed(peer, addresses);
         }
+        self.tell(Input::Found {
+            of: None,
+            peers: vec![(peer, addresses.to_vec())],
+        })
+        .await;
         let known = self
             .links
             .values()
@@ -275,8 +334,34 @@ impl Network {
         }
     }
 
-    fn effect(&mut self, effect: Effect) {
+    async fn effect(&mut self, effect: Effect) {
         match effect {
+            Effect::RoomFrame {
+                link,
+                stream,
+                frame,
+            } => {
+                let Some(link) = self.links.get_mut(&link) else {
+                    return;
+                };
+                link.used = Instant::now();
+                let news = link.streams.send(stream, &frame, &mut self.tasks);
+                if let Some(news) = news {
+                    self.tell(news).await;
+                }
+            }
+            Effect::Command(Command::EndStream { link, stream }) => {
+                if let Some(link) = self.links.get_mut(&link) {
+                    link.streams.end(stream);
+                }
+            }
+            Effect::Command(Command::ResetRooms) => {
+                self.links
+                    .values_mut()
+                    .for_each(|link| link.streams.reset());
+            }
+            Effect::Command(Command::Reach { peer, addresses }) => self.reach(peer, addresses),
+            Effect::Command(Command::Meet { .. } | Command::Part { .. }) => {}
             Effect::Frame { link, frame } => {
                 if let Some(open) = self.links.get(&link)
                     && let Err(mpsc::error::TrySendError::Full(_)) = open.frames.try_send(frame)
@@ -285,6 +370,7 @@ impl Network {
                 }
             }
             Effect::Command(Command::Keep { peer, addresses }) => {
+                self.kept.insert(peer);
                 self.endpoint.trust(peer, true);
                 if let Some(directory) = &mut self.directory {
                     directory.want(peer, &addresses);
@@ -294,6 +380,7 @@ impl Network {
                 }
             }
             Effect::Command(Command::Forget { peer }) => {
+                self.kept.remove(&peer);
                 self.endpoint.trust(peer, false);
                 self.endpoint.forget(&peer);
                 if let Some(directory) = &mut self.directory {
@@ -312,6 +399,38 @@ impl Network {
             }
             // Released by the engine itself.
             Effect::Event(_) | Effect::Reply(..) | Effect::Device(..) => {}
+        }
+    }
+
+    /// Connects to a member of a room, and tells the engine when that fails. That it did not, it
+    /// learns from the connection.
+    fn reach(&mut self, peer: PeerId, addresses: Vec<Address>) {
+        self.reached.insert(peer);
+        let (endpoint, engine) = (self.endpoint.clone(), self.engine.clone());
+        let turns = Arc::clone(&self.reaches);
+        self.tasks.spawn(async move {
+            let _turn = turns.acquire().await;
+            let connecting = endpoint.connect(Some(peer), &addresses);
+            let connected = tokio::time::timeout(REACH, connecting).await;
+            if !matches!(connected, Ok(Ok(_))) {
+                // The engine ends only after this half has.
+                let _ = engine.send(Input::Unreachable { peer }).await;
+            }
+        });
+    }
+
+    /// Closes connections that were made for rooms and are needed by none any more.
+    fn sweep(&mut self) {
+        for link in self.links.values() {
+            let peer = link.connection.peer_id();
+            if link.streams.is_empty()
+                && link.used.elapsed() >= UNUSED
+                && self.reached.contains(&peer)
+                && !self.kept.contains(&peer)
+                && !self.nearby.contains_key(&peer)
+            {
+                link.connection.close(Code::Done);
+            }
         }
     }
 

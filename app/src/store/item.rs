@@ -8,8 +8,8 @@
 use rusqlite::{Row, params};
 
 use super::{
-    ConversationId, Cursor, EntryState, Hash, Incarnation, LogName, Page, PeerKey,
-    ReceivedEntry, StoreError, Tx, UnixMillis, View,
+    ConversationId, Cursor, EntryState, Hash, Incarnation, LogName, Page, PeerKey, ReceivedEntry,
+    StoreError, Tx, UnixMillis, View,
     entry::{entry_columns, entry_joins},
     history::page,
     limits::{MAX_META, MAX_PAGE, MAX_PAGE_BYTES, MAX_ROOM_LOGS, MAX_TEXT},
@@ -321,7 +321,10 @@ impl Tx<'_> {
         )?;
         // What one says oneself is read, wherever it comes from.
         if item.own {
-            self.run("UPDATE logs SET read = next_seq - 1 WHERE log = ?1", [log.key])?;
+            self.run(
+                "UPDATE logs SET read = next_seq - 1 WHERE log = ?1",
+                [log.key],
+            )?;
         }
         if item.own && item.state != EntryState::Queued {
             self.run(
@@ -385,12 +388,7 @@ impl Tx<'_> {
         };
         self.run(
             "UPDATE logs SET next_seq = ?2, low_water = ?2, tip = ?3, read = ?4 WHERE log = ?1",
-            params![
-                log.key,
-                seq_to_sql(entry.seq),
-                entry.prev,
-                seq_to_sql(read)
-            ],
+            params![log.key, seq_to_sql(entry.seq), entry.prev, seq_to_sql(read)],
         )?;
         Ok(log)
     }
