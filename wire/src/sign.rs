@@ -17,6 +17,8 @@ pub enum Purpose {
     Item,
     /// An operation on a [group's](crate::group) membership.
     Membership,
+    /// That a key made for a group is a member's.
+    Seat,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
             Self::Record => "dchat/1 record",
             Self::Item => "dchat/1 item",
             Self::Membership => "dchat/1 membership",
+            Self::Seat => "dchat/1 seat",
         }
     }
 }
