@@ -19,6 +19,8 @@ pub enum Purpose {
     Membership,
     /// That a key signs for a person in a [room](crate::room).
     RoomAuthor,
+    /// That a key made for a group is a member's.
+    Seat,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Item => "dchat/1 item",
             Self::Membership => "dchat/1 membership",
             Self::RoomAuthor => "dchat/1 room author",
+            Self::Seat => "dchat/1 seat",
         }
     }
 }

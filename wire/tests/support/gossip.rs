@@ -8,7 +8,10 @@ use dchat_wire::gossip::{
     GossipSpans, GossipTree, ItemHead, ItemHeader, Mark, Parting, Place, SignedItem, Sketched,
     Span, Want,
 };
-use dchat_wire::group::{Deed, GroupOperations, Operation, Parents, SignedOperation};
+use dchat_wire::group::{
+    Cut, Deed, GroupKeys, GroupOperations, LogCut, Operation, Parents, SealedBody, Seat,
+    SignedOperation,
+};
 use dchat_wire::{Address, Frame, limits};
 
 use super::samples::{NOW, extensions, identity, peer, v4};
@@ -96,7 +99,46 @@ pub fn operation() -> Operation {
         deed: Deed::Remove,
         subject: Some(peer(2)),
         text: Text::new("").unwrap(),
+        seat: None,
+        cut: Cut::new(vec![log_cut(2), log_cut(1)]),
         extensions: extensions(),
+    }
+}
+
+pub fn log_cut(number: u8) -> LogCut {
+    LogCut {
+        log: [number; 16],
+        seq: u32::from(number) + 4,
+    }
+}
+
+pub fn seat() -> Seat {
+    let name = Text::new("Ann").unwrap();
+    Seat::new(&identity(7), &[0x99; 32], &peer(1), name)
+}
+
+pub fn acceptance() -> Operation {
+    Operation {
+        deed: Deed::Accept,
+        subject: None,
+        seat: Some(seat()),
+        cut: Cut::default(),
+        ..operation()
+    }
+}
+
+pub fn keys() -> GroupKeys {
+    GroupKeys {
+        group: [0x99; 32],
+        sessions: List::first_of([[0x9c; 165], [0x9d; 165]]),
+        extensions: extensions(),
+    }
+}
+
+pub fn sealed_body() -> SealedBody {
+    SealedBody {
+        session: [0x9e; 32],
+        message: Bytes::new(vec![3, 1, 4, 1, 5]).unwrap(),
     }
 }
 
@@ -265,6 +307,11 @@ macro_rules! for_every_gossip_body {
         $check!(gossip::span());
         $check!(gossip::operation());
         $check!(gossip::signed_operation());
+        $check!(gossip::log_cut(1));
+        $check!(gossip::seat());
+        $check!(gossip::acceptance());
+        $check!(gossip::keys());
+        $check!(gossip::sealed_body());
     };
 }
 pub(crate) use for_every_gossip_body;
