@@ -24,6 +24,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// All of them, for the registry and its tests.
+    pub const ALL: &'static [Self] = &[
+        Self::Record,
+        Self::Item,
+        Self::Membership,
+        Self::RoomAuthor,
+        Self::Seat,
+    ];
+
     /// The context string, 1 to 255 bytes of ASCII.
     #[must_use]
     pub fn context(self) -> &'static str {
