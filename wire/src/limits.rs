@@ -75,10 +75,14 @@ pub const GROUP_MEMBERS: usize = 256;
 pub const GROUP_PARENTS: usize = 16;
 /// Bytes of a group's name or policy.
 pub const GROUP_TEXT: usize = 256;
-/// Bytes of an operation: parents, text, two keys, and room for extensions.
+/// Logs whose ends a removal names: one for each life of a member's home.
+pub const GROUP_CUT: usize = 16;
+/// Bytes of an operation: parents, text, cut, keys and signature, and room for extensions.
 pub const GROUP_OPERATION: usize = 2048;
 /// Operations in one frame.
 pub const GROUP_OPERATIONS: usize = 64;
+/// Sessions in one entry with keys.
+pub const GROUP_KEYS: usize = 256;
 
 /// Bytes of one message's text in UTF-8.
 pub const TEXT: usize = 64 * 1024;
