@@ -1,10 +1,12 @@
 //! What becomes visible once a transaction is committed, and not before.
 
+use dchat_kademlia::blinded;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::{Frame, PeerId};
 use tokio::sync::oneshot;
 
 use crate::api::{ApiError, Event, Reply};
+use crate::node::dht::Topic;
 
 /// Names one connection to the network half.
 pub(in crate::node) type LinkId = u64;
@@ -21,6 +23,17 @@ pub(in crate::node) enum Command {
     Forget { peer: PeerId },
     /// Something waits for this contact: look for it, if it is not connected.
     Hurry { peer: PeerId },
+    /// We are in a room with so many neighbours: be found there, and find others. To be given again
+    /// when their number changes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine's rooms give it"))]
+    Meet {
+        topic: Topic,
+        secret: blinded::Secret,
+        neighbours: usize,
+    },
+    /// No longer.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine's rooms give it"))]
+    Part { topic: Topic },
     /// Close this connection with this code; frontiers sort out the rest when it is back.
     Drop {
         link: LinkId,

@@ -24,6 +24,7 @@ use self::chat::Chats;
 use self::effect::Effects;
 pub(super) use self::effect::{Command, Effect, LinkId};
 use self::fault::Fault;
+use super::dht::{Member, Topic};
 use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
@@ -53,6 +54,10 @@ pub(super) enum Input {
         peer: PeerId,
         addresses: Vec<Address>,
     },
+    /// Members of a room were found in the distributed hash table, by what they say: a connection
+    /// proves who they are. At most 32 at a time.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the engine's rooms read it"))]
+    Met { topic: Topic, members: Vec<Member> },
     /// Our own addresses changed.
     Addresses(Vec<Address>),
     /// Our device record is to be published.
@@ -279,7 +284,7 @@ impl Session {
             Input::Nonce(nonce) => tx
                 .set_meta(MetaKey::DHT_NONCE, &nonce.to_le_bytes())
                 .map_err(Fault::from),
-            Input::Tick | Input::Stop(_) => Ok(()),
+            Input::Met { .. } | Input::Tick | Input::Stop(_) => Ok(()),
         };
         result.or_else(skip_refusal)
     }
