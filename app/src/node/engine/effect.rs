@@ -1,11 +1,13 @@
 //! What becomes visible once a transaction is committed, and not before.
 
+use dchat_kademlia::blinded;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::{Frame, PeerId};
 use tokio::sync::oneshot;
 
 use super::rooms::StreamId;
 use crate::api::{ApiError, Event, Reply};
+use crate::node::dht::Topic;
 
 /// Names one connection to the network half.
 pub(in crate::node) type LinkId = u64;
@@ -35,12 +37,12 @@ pub(in crate::node) enum Command {
     /// We are in a room with so many neighbours: be found there, and find others. To be given again
     /// when their number changes.
     Meet {
-        topic: [u8; 32],
-        secret: zeroize::Zeroizing<[u8; 32]>,
+        topic: Topic,
+        secret: blinded::Secret,
         neighbours: usize,
     },
     /// No longer.
-    Part { topic: [u8; 32] },
+    Part { topic: Topic },
     /// Close this connection with this code; frontiers sort out the rest when it is back.
     Drop {
         link: LinkId,

@@ -27,6 +27,7 @@ pub(super) use self::effect::{Command, Effect, LinkId};
 use self::fault::Fault;
 use self::rooms::Rooms;
 pub(super) use self::rooms::{StreamId, is_ours};
+use super::dht::{Member, Topic};
 use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
@@ -67,16 +68,19 @@ pub(super) enum Input {
     StreamCongested { stream: StreamId, congested: bool },
     /// A peer that was to be reached for a room is not to be had.
     Unreachable { peer: PeerId },
-    /// Peers were found that may be in a room, or in any.
-    Found {
-        of: Option<[u8; 32]>,
-        peers: Vec<(PeerId, Vec<Address>)>,
+    /// A peer was found nearby, which may be in any room.
+    Nearby {
+        peer: PeerId,
+        addresses: Vec<Address>,
     },
     /// A peer said where it can be reached.
     Identified {
         peer: PeerId,
         addresses: Vec<Address>,
     },
+    /// Members of a room were found in the distributed hash table, by what they say: a connection
+    /// proves who they are. At most 32 at a time.
+    Met { topic: Topic, members: Vec<Member> },
     /// Our own addresses changed.
     Addresses(Vec<Address>),
     /// Our device record is to be published.
@@ -304,7 +308,14 @@ impl Session {
                 self.stream_congested(tx, stream, congested, now, out)
             }
             Input::Unreachable { peer } => self.unreachable(tx, &peer, now, out),
-            Input::Found { of, peers } => self.found(tx, of, peers, now, out),
+            Input::Nearby { peer, addresses } => {
+                self.found(tx, None, vec![(peer, addresses)], now, out)
+            }
+            Input::Met { topic, members } => {
+                let met = members.into_iter();
+                let met = met.map(|member| (member.peer, member.addresses)).collect();
+                self.found(tx, Some(topic), met, now, out)
+            }
             Input::Frame { link, frame } => self.frame(tx, link, *frame, now, out),
             Input::Identified { peer, addresses } => self.learn(tx, &peer, &addresses, now),
             Input::Addresses(addresses) => {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use dchat_gossip::Input;
+use dchat_kademlia::blinded::Secret;
 use dchat_wire::PeerId;
 use dchat_wire::room::{RoomKey, RoomName};
 use zeroize::Zeroizing;
 
 use super::restore::incarnation;
 use super::room::{Turn, title};
-use crate::api::{self, Event, MessageState, Reply, Secret};
+use crate::api::{self, Event, MessageState, Reply};
 use crate::node::convert;
 use crate::node::engine::Session;
 use crate::node::engine::effect::{Command, Effects};
@@ -22,7 +23,7 @@ impl Session {
         &mut self,
         tx: &Tx<'_>,
         name: &str,
-        secret: Option<&Secret>,
+        secret: Option<&api::Secret>,
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<Reply, Fault> {
@@ -191,7 +192,7 @@ impl Session {
         if let Some(secret) = room.kind.rendezvous() {
             out.command(Command::Meet {
                 topic: *id,
-                secret,
+                secret: Secret::new(secret),
                 neighbours: room.neighbours.len(),
             });
         }
