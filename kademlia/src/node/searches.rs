@@ -19,6 +19,8 @@ use super::asks::UPKEEP;
 use super::calls::{Lapse, Pending, Purpose};
 use super::io::{CallId, Fault, Input, Outcome, Output, Search};
 
+/// Paths a lookup takes whose result is too thin after it has parted.
+const PATHS: u8 = 8;
 /// Branches from which other paths begin.
 const BRANCHES: u32 = 8;
 
@@ -189,7 +191,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         }
     }
 
-    fn means(&mut self) -> Means<'_, N> {
+    pub(super) fn means(&mut self) -> Means<'_, N> {
         Means {
             config: &self.config,
             ourselves: self.table.at(),
@@ -342,7 +344,13 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     fn part(&mut self, search: Search) -> Option<Progress> {
         let task = self.tasks.iter_mut().find(|task| task.id == search)?;
         let target = task.target();
-        task.part(self.config.paths, elsewhere(&self.table, &target));
+        let elsewhere = elsewhere(&self.table, &target);
+        if task.has_parted() {
+            let nearest = self.table.closest(&target, K, |entry| entry.fails() == 0);
+            task.part(PATHS, nearest.iter().chain(elsewhere));
+        } else {
+            task.part(self.config.paths, elsewhere);
+        }
         self.with_task(search, |task, means| task.progress(means))
     }
 
@@ -363,7 +371,8 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         if matches!(task.goal, Goal::Join) {
             self.joined(&task);
         }
-        let (id, is_own) = (task.id, matches!(task.goal, Goal::Join));
+        let (id, is_own) = (task.id, self.is_own(&task));
+        self.was_put(&task);
         if let Goal::Put(record) = &task.goal {
             let (record, key, last) = (Arc::clone(record), task.target(), task.last(self.config.k));
             self.keep_own(&key, &record, last);
