@@ -6,7 +6,7 @@ use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 
 use super::finds::Finds;
-use super::walk::{Rules, Walk};
+use super::walk::{Rules, State, Walk};
 use crate::call::{K, Known, Nodes, Question};
 use crate::config::Config;
 use crate::contact::Contact;
@@ -415,6 +415,12 @@ impl<H: Copy> Task<H> {
     pub(crate) fn is_thin<N: ?Sized>(&self, means: &Means<'_, N>) -> bool {
         self.density(means)
             .is_some_and(|ratio| ratio < 1.0 / f64::from(means.config.odd))
+    }
+
+    /// Whether nobody at `at` was asked, or is named by those who were.
+    pub(crate) fn is_unasked(&self, at: &Key) -> bool {
+        let known = self.walk.candidate(at);
+        known.is_none_or(|known| known.state == State::Fresh && known.hops == 0)
     }
 
     /// Whether it took more paths.

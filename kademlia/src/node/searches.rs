@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 
-use crate::call::{Answer, K, Question};
+use crate::call::{Answer, K, Nodes, Question};
 use crate::contact::Contact;
 use crate::key::Key;
 use crate::lookup::{Goal, Means, Progress, Reply, Step, Task};
@@ -344,12 +344,14 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     fn part(&mut self, search: Search) -> Option<Progress> {
         let task = self.tasks.iter_mut().find(|task| task.id == search)?;
         let target = task.target();
-        let elsewhere = elsewhere(&self.table, &target);
+        // Whoever has answered is a contact by now: those who led us here are not asked again.
+        let is_new = |entry: &Entry<H>| entry.fails() == 0 && task.is_unasked(&entry.at);
+        let seeds = elsewhere(&self.table, &target, is_new);
         if task.has_parted() {
-            let nearest = self.table.closest(&target, K, |entry| entry.fails() == 0);
-            task.part(PATHS, nearest.iter().chain(elsewhere));
+            let nearest = self.table.closest(&target, K, is_new);
+            task.part(PATHS, nearest.iter().chain(seeds.iter()));
         } else {
-            task.part(self.config.paths, elsewhere);
+            task.part(self.config.paths, seeds.iter());
         }
         self.with_task(search, |task, means| task.progress(means))
     }
@@ -392,11 +394,19 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
 
 /// Contacts of ours to begin other paths from: each the nearest to what the target would be with
 /// another one of its first bits. Nobody near the target has a say in who they are.
-fn elsewhere<H: Copy>(table: &Table<H>, target: &Key) -> impl Iterator<Item = Contact<H>> {
-    (0..BRANCHES).filter_map(|bit| {
-        let near = table.closest(&target.with_bit_turned(bit), 1, |entry| entry.fails() == 0);
-        near.iter().next()
-    })
+fn elsewhere<H: Copy>(
+    table: &Table<H>,
+    target: &Key,
+    admits: impl Fn(&Entry<H>) -> bool,
+) -> Nodes<H> {
+    let mut seeds = Nodes::default();
+    for bit in 0..BRANCHES {
+        let near = table.closest(&target.with_bit_turned(bit), 1, &admits);
+        if let Some(contact) = near.iter().next() {
+            seeds.push(contact);
+        }
+    }
+    seeds
 }
 
 fn reply<H>(answer: Answer<H>) -> Option<Reply<H>> {
