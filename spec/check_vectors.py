@@ -838,7 +838,7 @@ def op_stored_record(case):
         payload = decode(payload_type, body["payload"])
     except Refused:
         raise Refused("bad-record") from None
-    if kind == 4 and payload["shard"] >= 4:
+    if kind == 4 and payload["shard"] >= 4 or kind == 1 and not payload["addresses"]:
         raise Refused("bad-record")
     name = {"signer": body["signer"], "shard": bytes([payload.get("shard", 0)]),
             "name": payload.get("name", "").encode()}[placed]
