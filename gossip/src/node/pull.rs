@@ -13,6 +13,8 @@ use crate::spread::NOBODY;
 
 /// Items of one log asked for at once: about as much as fits a link's window.
 const BATCH: u32 = 256;
+/// How many deviations an answer may be late (RFC 6298).
+const DEVIATIONS: u32 = 4;
 /// How often everybody who announced an item is asked before it is left to the next comparison of
 /// digests.
 const ROUNDS: u8 = 8;
@@ -61,6 +63,10 @@ impl<H: Copy + Eq> Node<H> {
         let slot = (0..16).filter(|slot| from & (1 << slot) != 0).nth(which);
         let slot = slot.unwrap_or(0);
         let wait = self.pull_timeout(slot);
+        if let Some(link) = self.link_mut(slot) {
+            // Whichever answer comes now, it is not known to which question.
+            link.given_up.take_if(|given_up| given_up.0 == log);
+        }
         let Some(wanted) = self.wants.get_mut(log) else {
             return;
         };
@@ -118,18 +124,22 @@ impl<H: Copy + Eq> Node<H> {
         branch.misses = branch.misses.saturating_add(1);
         let parent = usize::from(branch.parent);
         self.fault(parent, Fault::Lost);
-        self.fared(true);
+        if self.link(parent).is_none_or(|link| !link.is_tardy()) {
+            self.fared(true);
+        }
         if self.is_hasty() {
             self.rounds.inconsistent(self.now, &mut self.rng);
         }
     }
 
     fn pull_timeout(&self, slot: usize) -> Duration {
-        let rtt = self.link(slot).and_then(|link| link.rtt);
-        let rtt = rtt.map_or(self.config.first_rtt, |rtt| {
-            Duration::from_millis(rtt.into())
-        });
-        rtt * 5 / 4 + self.config.pull_margin
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        let link = self.link(slot);
+        let rtt = link
+            .and_then(|link| link.rtt)
+            .map_or(self.config.first_rtt, ms);
+        let deviation = link.map_or(Duration::ZERO, |link| ms(link.deviation));
+        rtt + (rtt / 4).max(deviation * DEVIATIONS) + self.config.pull_margin
     }
 
     /// Items of `log` up to `seq` are here, the last from `slot`.
@@ -155,11 +165,7 @@ impl<H: Copy + Eq> Node<H> {
             self.wants.remove(prefix);
         }
         if let (Some(rtt), Some(link)) = (rtt, self.link_mut(slot)) {
-            link.measured(
-                u32::try_from(rtt.as_millis())
-                    .unwrap_or(u32::MAX)
-                    .min(10_000),
-            );
+            link.measured(rtt);
         }
         // The next batch is asked for while the last quarter of this one is on its way.
         if rtt.is_some() && !done && seq.is_multiple_of(BATCH / 4) && seq + BATCH / 4 < upto {
@@ -183,8 +189,13 @@ impl<H: Copy + Eq> Node<H> {
                 .wants
                 .get_mut(log)
                 .and_then(|wanted| wanted.asked.take());
-            if let Some((slot, _)) = failed {
-                self.fault(usize::from(slot), Fault::Missing);
+            if let Some((slot, since)) = failed {
+                let slot = usize::from(slot);
+                let lacking = self.held(log).saturating_add(1);
+                if let Some(link) = self.link_mut(slot) {
+                    link.given_up = Some((log, lacking, since));
+                }
+                self.fault(slot, Fault::Missing);
             }
             self.ask(log);
         }

@@ -1,4 +1,25 @@
-//! `dchat-sim gossip`.
+//! A room of many members: prints one object.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `members` | online at the end, attackers included |
+//! | `messages` | those that are measured; each author has written eight before |
+//! | `delivered` | part of all messages, those before included, that honest members hold who are online at the end |
+//! | `duplicates_mean` | how often an item came again, for each delivery, while the measured messages were written |
+//! | `bytes_ratio` | bytes of all frames sent then over the bytes of the items that were delivered |
+//! | `latency_ms_p50`, `_p99`, `_max` | from writing to delivery, for members that were online, and on the author's side, when it was written |
+//! | `heal_s_p99` | from the end of a split until a member held everything, 99th percentile over those online all the while; 0 without a split |
+//! | `idle_bytes_per_node_s` | sent by a member in a second in which nobody writes, from three minutes after the last message on |
+//! | `deliveries_per_s` | deliveries of the whole run over seconds of processor time |
+//! | `rss_bytes` | most memory the process ever held, all members and frames under way together |
+//! | `trace_hash` | BLAKE3 over all events |
+//! | `histories`, `settled_s` | different histories in the end: one; seconds it took, churn over, until everybody held everything |
+//! | `cold_…` | of everybody's first message, for which there is no tree yet |
+//! | `flood_ms_p99` | what flooding would take over the same links |
+//! | `heal_s_max`, `heal_bytes_ratio`, `heal_duplicates_mean` | of the time after a split |
+//! | `disorder`, `forged_sent_on` | items delivered out of order or twice, and items with a wrong signature that honest members passed on: none |
+//! | `shunned`, `shunned_honest` | links ended for misbehaviour, and those between honest members |
+//! | `push_frames`, `push_bytes`, … | frames and bytes of each kind for each delivery, measured messages only |
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -125,6 +146,10 @@ fn fields(report: &Report) -> Map<String, Value> {
         Value::Object(object) => object,
         _ => Map::new(),
     };
+    for (kind, frames, bytes) in &report.kinds {
+        object.insert(format!("{kind}_frames"), rounded(*frames, 4));
+        object.insert(format!("{kind}_bytes"), rounded(*bytes, 2));
+    }
     for (name, value) in &report.more {
         object.insert((*name).into(), rounded(*value, 5));
     }

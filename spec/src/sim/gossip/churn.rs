@@ -23,8 +23,8 @@ const FLOOD: u32 = 100;
 pub(super) struct Churn {
     /// Departures in a second; none while it is zero.
     pub(super) rate: f64,
-    /// Those a scenario needs, who stay.
-    pub(super) stay: Vec<u32>,
+    /// Attackers do no more than distort.
+    pub(super) quiet: bool,
 }
 
 impl World {
@@ -35,6 +35,11 @@ impl World {
         if idle && self.churn.rate > 0.0 {
             self.next_departure();
         }
+    }
+
+    /// From now on attackers send nothing of their own accord.
+    pub fn quiet(&mut self) {
+        self.churn.quiet = true;
     }
 
     fn next_departure(&mut self) {
@@ -48,7 +53,7 @@ impl World {
         }
         let node = self.rng.below(self.members.len() as u64) as u32;
         let member = &self.members[node as usize];
-        if !member.up || self.churn.stay.contains(&node) {
+        if !member.up {
             return self.after(0, Event::Leave);
         }
         let word = self.rng.chance(WORD);
@@ -70,6 +75,9 @@ impl World {
     /// What an attacker does of its own accord, every second.
     pub(super) fn mischief(&mut self, node: u32) {
         let member = &self.members[node as usize];
+        if self.churn.quiet {
+            return;
+        }
         if !member.up {
             return self.after(1000, Event::Mischief(node));
         }
@@ -105,23 +113,24 @@ impl World {
             Some(to) if !stranger => to,
             _ => self.whim.below(self.members.len() as u64) as u32,
         };
-        let authors: Vec<u32> = self.library.authors().map(|(author, _)| author).collect();
-        let author = self.whim.pick(&authors).copied().unwrap_or(0);
+        let authors = self.library.authors().count() as u64;
+        let which = self.whim.below(authors) as usize;
+        let author = self
+            .library
+            .authors()
+            .nth(which)
+            .map_or(0, |(author, _)| author);
         let log = library::log_of(author);
-        let known = self.library.load(log, 0, 1, 1).pop();
-        let draft = self.nodes[node as usize].draft(library::log_of(node), Time(self.now()));
-        let forged = library::forge(node, &draft, vec![b'!'; 64]);
         let day_ago = self.now().saturating_sub(24 * 3_600_000);
         let horizon = (day_ago / 3_600_000) as u32;
         let members = self.members.len() as u32;
-        let frame = nonsense(
-            &mut self.whim,
-            log,
-            horizon,
-            members,
-            known.as_ref(),
-            forged,
-        );
+        let (library, core, now) = (&self.library, &self.nodes[node as usize], self.now());
+        let known = || library.load(log, 0, 1, 1).pop();
+        let forged = || {
+            let draft = core.draft(library::log_of(node), Time(now));
+            library::forge(node, &draft, vec![b'!'; 64])
+        };
+        let frame = nonsense(&mut self.whim, log, horizon, members, known, forged);
         if let Some(frame) = frame {
             self.transmit(node, to, frame);
         }

@@ -104,15 +104,15 @@ fn number(rng: &mut Rng) -> u32 {
     (rng.next_u64() >> 32) as u32
 }
 
-/// A frame that makes no sense, about logs that exist or not. `known` is an item it may send again,
+/// A frame that makes no sense, about logs that exist or not. `known` gives an item that exists, and
 /// `forged` one with a wrong signature.
 pub fn nonsense(
     rng: &mut Rng,
     log: LogId,
     horizon: u32,
     members: u32,
-    known: Option<&Arc<Item>>,
-    forged: Option<Arc<Item>>,
+    known: impl Fn() -> Option<Arc<Item>>,
+    forged: impl Fn() -> Option<Arc<Item>>,
 ) -> Option<Message<u32>> {
     let log = if rng.chance(0.75) {
         log.prefix()
@@ -180,12 +180,12 @@ pub fn nonsense(
         }
         9 => Message::Push {
             hops: number(rng) as u8,
-            item: Arc::clone(known?),
+            item: known()?,
         },
-        10 => Message::Proof(Arc::clone(known?), Arc::clone(known?)),
+        10 => Message::Proof(known()?, known()?),
         _ => Message::Push {
             hops: 3,
-            item: forged?,
+            item: forged()?,
         },
     })
 }

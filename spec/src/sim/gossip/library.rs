@@ -16,8 +16,8 @@ use dchat_wire::gossip::{ItemHead, ItemHeader, SignedItem, body_hash};
 
 /// The key of the room.
 pub const ROOM: [u8; 32] = [7; 32];
-/// Bytes of a message's text.
-pub const TEXT: usize = 200;
+/// Bytes of a message's body.
+pub const TEXT: usize = 256;
 /// The side of an item that was written while the room was whole.
 pub const EVERYWHERE: u8 = u8::MAX;
 

@@ -55,6 +55,8 @@ pub struct Report {
     pub deliveries: u64,
     /// BLAKE3 over all events.
     pub trace_hash: [u8; 32],
+    /// Frames and bytes for each measured delivery, by kind.
+    pub kinds: Vec<(&'static str, f64, f64)>,
     /// Numbers beyond these.
     pub more: Vec<(&'static str, f64)>,
 }

@@ -54,6 +54,7 @@ pub fn run(plan: &Plan) -> Report {
         idle_bytes_per_node_s: idle,
         deliveries: run.deliveries,
         trace_hash: world.digest(),
+        kinds: warm.each(),
         more: vec![
             ("histories", histories as f64),
             ("settled_s", settled),
@@ -266,6 +267,7 @@ impl<'a> Run<'a> {
         if span == 0 {
             return 0.0;
         }
+        world.quiet();
         world.run(CALM_DOWN);
         self.take(world);
         world.run(span);

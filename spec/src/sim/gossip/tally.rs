@@ -47,6 +47,16 @@ impl Tally {
         self.kinds.values().map(|(_, bytes)| bytes).sum()
     }
 
+    /// Frames and bytes for each item delivered, by kind.
+    #[must_use]
+    pub fn each(&self) -> Vec<(&'static str, f64, f64)> {
+        let delivered = self.delivered.max(1) as f64;
+        let each = |(kind, (frames, bytes)): (&&'static str, &(u64, u64))| {
+            (*kind, *frames as f64 / delivered, *bytes as f64 / delivered)
+        };
+        self.kinds.iter().map(each).collect()
+    }
+
     pub(super) fn sent(&mut self, message: &Message<u32>, len: u64) {
         let kind = self.kinds.entry(kind(message)).or_default();
         kind.0 += 1;
