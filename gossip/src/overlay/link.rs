@@ -28,6 +28,8 @@ pub(crate) struct Link<H> {
     /// Since when it is in its state.
     pub(crate) since: Time,
     pub(crate) nonce: u64,
+    /// When anything last came from it.
+    pub(crate) heard: Time,
     /// When we last asked to be neighbours.
     pub(crate) asked_at: Time,
     /// Smoothed round trip of pulls, in milliseconds.
@@ -58,6 +60,7 @@ impl<H> Link<H> {
             outbound,
             since: now,
             nonce,
+            heard: now,
             asked_at: Time(0),
             rtt: None,
             deviation: 0,

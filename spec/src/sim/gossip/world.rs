@@ -15,8 +15,8 @@ use crate::sim::kademlia::{Journal, Slab, Wheel};
 
 /// When a world begins: 2026-11-21 00:00 UTC, in milliseconds since 1970.
 pub const START: u64 = 1_795_219_200_000;
-/// Members somebody who comes is told of: what rendezvous in the DHT gives.
-const CONTACTS: u64 = 3;
+/// Members somebody who comes is told of, which can be reached: what rendezvous in the DHT gives.
+const CONTACTS: usize = 3;
 /// How often who has no neighbour looks there again.
 const LOOK_AGAIN: u64 = 30_000;
 /// Until a connection that cannot be made is given up.
@@ -196,8 +196,13 @@ impl World {
         } else {
             self.members.len() as u64
         };
-        let contacts = (0..CONTACTS).map(|_| self.rng.below(among) as u32);
-        let contacts: Vec<u32> = contacts.filter(|peer| *peer != node).collect();
+        let mut contacts = Vec::new();
+        for _ in 0..CONTACTS * 8 {
+            let peer = self.rng.below(among) as u32;
+            if peer != node && self.reaches(node, peer) && contacts.len() < CONTACTS {
+                contacts.push(peer);
+            }
+        }
         self.input(node, Input::Contacts(contacts));
         self.after(LOOK_AGAIN, Event::Look { node, run });
     }
