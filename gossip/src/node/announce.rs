@@ -193,7 +193,12 @@ impl<H: Copy + Eq> Node<H> {
     /// than itself; so no circle comes of it.
     fn may_be_faster(&mut self, slot: usize, log: Log, mark: &Mark) {
         let (live, now) = (self.live, self.now);
-        let better_by = self.config.better_by.as_millis() as u64;
+        let parent = self.branches.get(log.index()).map(|branch| branch.parent);
+        // By what comes late now and then no path can be judged that closely.
+        let deviation = parent
+            .and_then(|parent| self.link(usize::from(parent)))
+            .map_or(0, |parent| parent.deviation);
+        let better_by = self.config.better_by.as_millis() as u64 + u64::from(deviation);
         let Some(branch) = self.branches.get_mut(log.index()) else {
             return;
         };
