@@ -72,7 +72,7 @@ pub enum Request {
     },
     /// Queues a text. Answer: [`Reply::Sent`], once it is durable here.
     Send {
-        /// Contact name or PeerId.
+        /// Contact name or PeerId, or `#room`.
         to: String,
         /// At most 64 KiB of UTF-8.
         text: String,
@@ -96,7 +96,7 @@ pub enum Request {
     /// The newest messages of a conversation, oldest first. Answer: [`Reply::Messages`], at most
     /// 1,000 at once.
     History {
-        /// Contact name or PeerId.
+        /// Contact name or PeerId, or `#room`.
         to: String,
         /// At most this many.
         limit: u32,
@@ -117,7 +117,7 @@ pub enum Request {
     /// [`MarkRead`](Self::MarkRead): whoever shows them says so once it has, so that none is lost
     /// when a process dies in between. Answer: [`Reply::Messages`].
     Unread {
-        /// From this contact only.
+        /// Of this contact, or this `#room`, only.
         from: Option<String>,
         /// At most this many.
         limit: u32,
@@ -126,6 +126,26 @@ pub enum Request {
     MarkRead {
         /// The messages.
         ids: Vec<String>,
+    },
+    /// Joins the room of this name; it is joined already when it was. Answer: [`Reply::Room`].
+    JoinRoom {
+        /// With or without the `#`.
+        name: String,
+        /// What a closed room is closed with; 16 bytes or more.
+        #[serde(default)]
+        secret: Option<Secret>,
+    },
+    /// Leaves a room; its messages stay for as long as the room keeps them. Answer: [`Reply::Done`].
+    LeaveRoom {
+        /// With or without the `#`.
+        name: String,
+    },
+    /// The rooms this profile is in. Answer: [`Reply::Rooms`].
+    Rooms,
+    /// Who is known in a room or group. Answer: [`Reply::Members`].
+    Members {
+        /// `#room`.
+        of: String,
     },
     /// Exchanges what opens this home. [`ErrorKind::Locked`] when `current` is needed and missing or
     /// wrong. Answer: [`Reply::Done`].
@@ -241,6 +261,12 @@ pub enum Reply {
     Sent(Sent),
     /// Messages.
     Messages(Vec<Message>),
+    /// A room.
+    Room(RoomInfo),
+    /// Rooms.
+    Rooms(Vec<RoomInfo>),
+    /// Who is known in a room or group.
+    Members(Vec<Member>),
     /// Live connections.
     Peers(Vec<PeerInfo>),
     /// Nodes found nearby.
@@ -310,7 +336,7 @@ pub enum MessageState {
     Queued,
     /// Durable at a mailbox.
     Stored,
-    /// Durable at the recipient.
+    /// Durable at the recipient; in a room, at another member.
     Delivered,
     /// Shown to the recipient.
     Read,
@@ -327,13 +353,46 @@ pub struct Sent {
     pub state: MessageState,
 }
 
+/// A room this profile is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// Its name, folded, without the `#`.
+    pub name: String,
+    /// What messages call it and commands take: `#name`.
+    pub conversation: String,
+    /// People known in it now, this profile among them: who is connected, and who wrote lately.
+    pub members: u64,
+    /// Members connected with this node for the room.
+    pub connected: u64,
+    /// Received messages not yet read.
+    pub unread: u64,
+    /// Whether it is closed to those without its secret.
+    pub closed: bool,
+    /// When this profile joined it, RFC 3339.
+    pub joined_at: String,
+}
+
+/// Somebody in a room or group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// What it calls itself; empty while that is not known.
+    pub name: String,
+    /// Whether it is connected with this node for the room; this profile is.
+    pub connected: bool,
+}
+
 /// A message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The other side's PeerId.
+    /// The other side's PeerId; `#room` for one of a room.
     pub conversation: String,
     /// The author's PeerId.
     pub from: String,
+    /// What the author calls itself, in a room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// 32 hexadecimal digits, the same on both sides.
     pub id: String,
     /// Place in the author's log, from 1.

@@ -64,6 +64,11 @@ pub const GOSSIP_CELLS: usize = 4096;
 /// Ranges of an archive in one frame.
 pub const GOSSIP_SPANS: usize = 64;
 
+/// Fewest bytes of a room's secret: 128 random bits, when they are random.
+pub const ROOM_SECRET_MIN: usize = 16;
+/// Most bytes of a room's secret: a file that is longer was not meant.
+pub const ROOM_SECRET: usize = 1024;
+
 /// Members of a group, invited ones included.
 pub const GROUP_MEMBERS: usize = 256;
 /// Operations one operation may name as seen: more than there are administrators at odds at once.

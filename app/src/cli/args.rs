@@ -137,7 +137,7 @@ pub(crate) enum Verb {
     },
     /// Send a message
     Send {
-        /// Contact name or PeerId
+        /// Contact name or PeerId, or '#room'
         to: String,
         /// The text, or - to read it from standard input; after -- it may begin with a dash
         #[arg(allow_negative_numbers = true)]
@@ -162,13 +162,13 @@ pub(crate) enum Verb {
         /// Go on with what arrives
         #[arg(long)]
         follow: bool,
-        /// Of this contact only
+        /// Of this contact or '#room' only
         #[arg(long, value_name = "TO")]
         from: Option<String>,
     },
     /// Print the newest messages of a conversation
     History {
-        /// Contact name or PeerId
+        /// Contact name or PeerId, or '#room'
         to: String,
         /// How many at most
         #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
@@ -180,13 +180,19 @@ pub(crate) enum Verb {
         /// The words
         #[arg(required = true)]
         words: Vec<String>,
-        /// In the conversation with this contact only
+        /// In the conversation with this contact, or in this '#room', only
         #[arg(long = "in", value_name = "TO")]
         to: Option<String>,
         /// How many at most
         #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
             value_parser = clap::value_parser!(u32).range(LIMIT))]
         limit: u32,
+    },
+    /// Join and leave rooms, which are open to whoever knows their name
+    Room {
+        /// What to do.
+        #[command(subcommand)]
+        verb: RoomVerb,
     },
     /// List the live connections
     Peers,
@@ -222,6 +228,34 @@ pub(crate) enum Verb {
     Man {
         /// Where to write dchat.1, dchat-send.1 and so on
         dir: Option<PathBuf>,
+    },
+}
+
+/// What to do with rooms.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RoomVerb {
+    /// Join a room, and chat there when this is a terminal and no daemon runs
+    Join {
+        /// Its name, with or without the #
+        name: String,
+        /// Read the secret of a closed room from a file; whoever has the same one is in the same room
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// How the node is run, for the chat.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Leave a room
+    Leave {
+        /// Its name, with or without the #
+        name: String,
+    },
+    /// List the rooms you are in
+    List,
+    /// List who is known in a room: who is connected, and who wrote lately
+    Members {
+        /// Its name, with or without the #
+        name: String,
     },
 }
 

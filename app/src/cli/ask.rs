@@ -9,7 +9,7 @@ use super::{
     words::{self, Names},
 };
 use crate::{
-    api::{Event, Id, Message, Reply, Request},
+    api::{Event, Id, Message, Reply, Request, RoomInfo},
     control::ControlError,
     seam::OpenNode,
     text,
@@ -66,6 +66,14 @@ pub(crate) async fn run<O: OpenNode>(
         }
         Reply::Requests(requests) => {
             print_list(&requests, words::request, "nobody is waiting.", console)?;
+        }
+        Reply::Room(room) => print_room(&room, console)?,
+        Reply::Rooms(rooms) => {
+            let none = "no rooms yet. Join one with 'dchat room join NAME'.";
+            print_list(&rooms, words::room, none, console)?;
+        }
+        Reply::Members(members) => {
+            print_list(&members, words::member, "nobody is known there.", console)?;
         }
         Reply::Peers(peers) => {
             let none = if session.is_host() {
@@ -137,6 +145,9 @@ fn request(ask: &Ask) -> Request {
             before: None,
         },
         Ask::Search { words, to, limit } => Request::Search { words, to, limit },
+        Ask::LeaveRoom { name } => Request::LeaveRoom { name },
+        Ask::Rooms => Request::Rooms,
+        Ask::Members { of } => Request::Members { of },
         Ask::Peers => Request::Peers,
         Ask::Status => Request::Status,
         Ask::Doctor { peer, stun } => Request::Doctor { peer, stun },
@@ -169,6 +180,9 @@ fn done_word(ask: &Ask) -> Option<String> {
             "{peer} is no longer a contact. The messages are still there."
         )),
         Ask::Refuse { peer } => Some(format!("{peer} was refused and is ignored from now on.")),
+        Ask::LeaveRoom { name } => Some(format!(
+            "you have left #{name}. What was said there stays for as long as the room keeps it."
+        )),
         _ => None,
     }
 }
@@ -186,6 +200,17 @@ fn print_id(id: &Id, console: &mut Console) -> Result<(), Failure> {
         console.line(&text::line(address))?;
     }
     Ok(())
+}
+
+/// A room that was joined.
+///
+/// # Errors
+/// What standard output says.
+pub(crate) fn print_room(room: &RoomInfo, console: &mut Console) -> Result<(), Failure> {
+    if console.json() {
+        return Ok(console.object(room)?);
+    }
+    Ok(console.line(&words::room(room))?)
 }
 
 fn print_report<T: serde::Serialize>(

@@ -421,6 +421,7 @@ fn may_be_asked_twice(request: &Request) -> bool {
             | Request::Refuse { .. }
             | Request::RenameContact { .. }
             | Request::RemoveContact { .. }
+            | Request::LeaveRoom { .. }
             | Request::SetPassphrase { .. }
     )
 }

@@ -9,7 +9,10 @@ pub(crate) use dht::{dht_found, dht_records, dht_stat, dht_status, dht_stored};
 pub(crate) use doctor::doctor;
 
 use crate::{
-    api::{Contact, ContactRequest, Event, Message, MessageState, PathKind, PeerInfo, Status},
+    api::{
+        Contact, ContactRequest, Event, Member, Message, MessageState, PathKind, PeerInfo,
+        RoomInfo, Status,
+    },
     text, time,
 };
 
@@ -36,6 +39,12 @@ impl Names {
     pub(crate) fn learn(&mut self, contact: &Contact) {
         self.0
             .insert(contact.peer_id.clone(), text::name(&contact.name));
+    }
+
+    /// Whether a peer has a name here.
+    #[must_use]
+    pub(crate) fn knows(&self, peer: &str) -> bool {
+        self.0.contains_key(peer)
     }
 
     /// The name of a peer; for a stranger, its PeerId in short.
@@ -67,15 +76,26 @@ pub(crate) fn short(peer: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// `[14:23:15] Bob (12D3Ko…x7Qq): text`.
+/// `[14:23:15] Bob (12D3Ko…x7Qq): text`; of a room, `[14:23:15] #lobby Bob (12D3Ko…x7Qq): text`.
 #[must_use]
 pub(crate) fn message(message: &Message, names: &Names) -> String {
+    let room = if message.conversation.starts_with(['#', '@']) {
+        format!("{} ", text::line(&message.conversation))
+    } else {
+        String::new()
+    };
+    let who = match &message.name {
+        Some(name) if !names.knows(&message.from) => {
+            format!("{} ({})", text::name(name), short(&message.from))
+        }
+        _ => names.full(&message.from),
+    };
     let at = time::local(&message.sent_at).unwrap_or_else(|| text::line(&message.sent_at));
     let text = text::block(&message.text, INDENT);
     let state = message
         .state
         .map_or_else(String::new, |state| format!("  [{}]", state_word(state)));
-    format!("[{at}] {}: {text}{state}", names.full(&message.from))
+    format!("[{at}] {room}{who}: {text}{state}")
 }
 
 /// `delivered`.
@@ -111,6 +131,39 @@ pub(crate) fn contact(contact: &Contact) -> String {
         "{}  {}  {verified}",
         text::name(&contact.name),
         text::line(&contact.peer_id)
+    )
+}
+
+/// `#lobby  3 members, 2 connected, 1 unread`.
+#[must_use]
+pub(crate) fn room(room: &RoomInfo) -> String {
+    let closed = if room.closed { ", with a secret" } else { "" };
+    let members = if room.members == 1 {
+        "member"
+    } else {
+        "members"
+    };
+    format!(
+        "{}  {} {members}, {} connected, {} unread{closed}",
+        text::line(&room.conversation),
+        room.members,
+        room.connected,
+        room.unread
+    )
+}
+
+/// `Bob  12D3KooW…  connected`.
+#[must_use]
+pub(crate) fn member(member: &Member) -> String {
+    let connected = if member.connected {
+        "connected"
+    } else {
+        "not connected"
+    };
+    format!(
+        "{}  {}  {connected}",
+        text::name(&member.name),
+        text::line(&member.peer_id)
     )
 }
 
@@ -263,6 +316,7 @@ mod tests {
         let received = Message {
             conversation: BOB.into(),
             from: BOB.into(),
+            name: None,
             id: "1".into(),
             seq: 1,
             text: "hi\n[00:00:00] Eve: send money".into(),
@@ -314,6 +368,7 @@ mod tests {
             Event::Message(Message {
                 conversation: bad.clone(),
                 from: bad.clone(),
+                name: Some(bad.clone()),
                 id: bad.clone(),
                 seq: 1,
                 text: bad.clone(),

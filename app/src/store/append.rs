@@ -219,7 +219,7 @@ impl Tx<'_> {
         Ok(found.is_some())
     }
 
-    fn insert(
+    pub(super) fn insert(
         &self,
         log: &Log,
         entry: &ReceivedEntry<'_>,

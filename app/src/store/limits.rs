@@ -48,3 +48,10 @@ pub const DHT_NODE_LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 pub const MAX_TOKENS: usize = 4_096;
 /// How long a send token is remembered, in milliseconds: a day, far longer than a retry waits.
 pub const TOKEN_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
+/// Rooms and groups a profile is in at once. Each takes a few links and some memory while the node
+/// runs.
+pub const MAX_ROOMS: usize = 64;
+/// Logs of one room or group; as many as a room may have.
+pub const MAX_ROOM_LOGS: usize = dchat_gossip::frontier::MAX_LOGS;
+/// People of one room whose names are remembered; the one heard of longest ago goes.
+pub const MAX_ROOM_PEOPLE: usize = 16_384;

@@ -12,6 +12,7 @@ use dchat_wire::group::{
     Cut, Deed, GroupKeys, GroupOperations, LogCut, Operation, Parents, SealedBody, Seat,
     SignedOperation,
 };
+use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
 use dchat_wire::{Address, Frame, limits};
 
 use super::samples::{NOW, extensions, identity, peer, v4};
@@ -47,6 +48,26 @@ pub fn header() -> ItemHeader {
 pub fn item() -> SignedItem {
     let body = Bytes::new("你好".into()).unwrap();
     SignedItem::sign(&identity(1), &ROOM, header(), body)
+}
+
+pub fn room_key() -> RoomKey {
+    RoomKey::derive(&RoomName::new("lobby").unwrap(), None).unwrap()
+}
+
+pub fn room_body() -> RoomBody {
+    RoomBody::new(
+        &identity(1),
+        &room_key().room(),
+        Text::new("Ann").unwrap(),
+        Bytes::new("你好".into()).unwrap(),
+    )
+}
+
+/// What [`room_body`] is sealed to.
+pub fn sealed_item() -> SignedItem {
+    let key = room_key();
+    let author = author(&identity(1), &key.room());
+    key.seal(&author, header(), &room_body())
 }
 
 pub fn stub() -> SignedItem {
@@ -312,6 +333,7 @@ macro_rules! for_every_gossip_body {
         $check!(gossip::acceptance());
         $check!(gossip::keys());
         $check!(gossip::sealed_body());
+        $check!(gossip::room_body());
     };
 }
 pub(crate) use for_every_gossip_body;

@@ -45,13 +45,22 @@ pub(crate) enum Command {
         name: String,
     },
     Remove(String),
+    Join {
+        name: String,
+        secret_file: Option<String>,
+    },
+    Part(Option<String>),
+    Rooms,
+    Members,
     Dht(Dht),
 }
 
 /// What `/help` prints.
 pub(crate) const HELP: &str = "\
   text                 send to the current conversation (//text for one that starts with /)
-  /to NAME             choose whom you write to
+  /to NAME             choose whom you write to: a contact, or a #room
+  /join ROOM [FILE]    join a room and write there; FILE holds the secret of a closed one
+  /part [ROOM]         leave a room        /rooms             /members
   /add WHAT [NAME]     add a contact by invite, PeerId or address
   /invite              make an invite for one person
   /contacts            list contacts       /rename NAME NEW   /remove NAME
@@ -117,6 +126,14 @@ fn command_of(line: &str) -> Result<Command, String> {
             _ => return Err("/rename needs a contact and its new name.".to_owned()),
         },
         "remove" => Command::Remove(needed("a contact")?),
+        "join" | "j" => {
+            needed("the name of a room")?;
+            let (name, secret_file) = first(rest);
+            Command::Join { name, secret_file }
+        }
+        "part" | "leave" => Command::Part(some()),
+        "rooms" => Command::Rooms,
+        "members" | "who" => Command::Members,
         "dht" => Command::Dht(dht(rest)?),
         _ => return Err(format!("there is no /{word}. Try /help.")),
     })
@@ -204,6 +221,24 @@ mod tests {
             ("/search a b", Command::Search("a b".into())),
             ("/status", Command::Status),
             ("/remove \"Bob\"", Command::Remove("Bob".into())),
+            (
+                "/join lobby",
+                Command::Join {
+                    name: "lobby".into(),
+                    secret_file: None,
+                },
+            ),
+            (
+                "/join #den \"/my secrets/den\"",
+                Command::Join {
+                    name: "#den".into(),
+                    secret_file: Some("/my secrets/den".into()),
+                },
+            ),
+            ("/part", Command::Part(None)),
+            ("/part #den", Command::Part(Some("#den".into()))),
+            ("/rooms", Command::Rooms),
+            ("/members", Command::Members),
             ("/dht stat", Command::Dht(Dht::Stat)),
         ] {
             assert_eq!(done(line), command, "{line}");
@@ -268,6 +303,7 @@ mod tests {
             ("/dance", "/help"),
             ("/add", "invite"),
             ("/search", "words"),
+            ("/join", "room"),
             ("/rename Bob", "new name"),
             ("/history many", "number"),
             ("/", "/help"),

@@ -7,10 +7,16 @@
 //!   changed is put as soon as that allows, what did not at half of its lifetime, and while few nodes
 //!   hold it after waits that double from [`BETWEEN`] to [`SOON`]; and when twice as many nodes are
 //!   known as when it was put, for others are nearest to its key by then.
-//! * Bounds: one record of each [`Item`], of services [`SERVICES`].
+//!   Records of rooms, which may be many, wait for the others.
+//! * Bounds: one record of each [`Item`], of services [`SERVICES`], of rooms two for each topic that
+//!   [`Rendezvous`](super::rendezvous::Rendezvous) takes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use dchat_kademlia::blinded::Epoch;
+
+use super::rendezvous::Topic;
 
 /// Services offered by name at a time.
 pub(super) const SERVICES: usize = 16;
@@ -38,6 +44,8 @@ pub(super) enum Item {
     Relay,
     /// That we offer the service of this name.
     Service(String),
+    /// That we are in a room, in one epoch.
+    Rendezvous(Topic, Epoch),
 }
 
 /// See the [module](self). `C` is what a record says.
@@ -100,6 +108,11 @@ impl<C: Clone + PartialEq> Publish<C> {
         }
     }
 
+    /// Only those items are to say anything any more.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Item) -> bool) {
+        self.records.retain(|item, _| keep(item));
+    }
+
     /// So many nodes are known now.
     pub(super) fn known(&mut self, known: usize, now: Instant) {
         self.known = known;
@@ -146,9 +159,12 @@ impl<C: Clone + PartialEq> Publish<C> {
             return None;
         }
         let waiting = self.records.iter();
-        let (_, item) = waiting
+        let (.., item) = waiting
             .filter(|(_, record)| record.due <= now)
-            .map(|(item, record)| (record.due, item.clone()))
+            .map(|(item, record)| {
+                let is_room = matches!(item, Item::Rendezvous(..));
+                (is_room, record.due, item.clone())
+            })
             .min()?;
         let record = self.records.get_mut(&item)?;
         record.tried = Some(now);
@@ -341,6 +357,30 @@ mod tests {
         publish.set(Item::Relay, None, start);
         publish.done(&Item::Relay, &(), true, 20, HOUR, start);
         assert_eq!(publish.due(), None);
+    }
+
+    #[test]
+    fn rooms_wait_for_what_is_of_the_node_itself() {
+        let start = Instant::now();
+        let mut publish = Publish::default();
+        for topic in 0..9 {
+            let room = Item::Rendezvous([topic; 32], Epoch(1));
+            publish.set(room, Some(topic), start - SETTLE);
+        }
+        publish.next(start);
+        publish.set(Item::Address, Some(9), start - SETTLE);
+        publish.done(
+            &Item::Rendezvous([0; 32], Epoch(1)),
+            &0,
+            true,
+            20,
+            HOUR,
+            start,
+        );
+        assert_eq!(publish.next(start), Some((Item::Address, 9)));
+        publish.done(&Item::Address, &9, true, 20, HOUR, start);
+        publish.retain(|item| *item == Item::Address);
+        assert_eq!(publish.next(start), None);
     }
 
     #[test]

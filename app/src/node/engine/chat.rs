@@ -110,6 +110,7 @@ fn show(output: Output, link: LinkId, peer: &PeerId, out: &mut Effects) {
         Output::Message(message) => out.event(Event::Message(api::Message {
             conversation: peer.to_string(),
             from: peer.to_string(),
+            name: None,
             id: convert::hex(&message.id),
             seq: message.seq,
             text: message.text,
@@ -497,7 +498,16 @@ impl Session {
                 Err(Fault::Refused(error)) => tracing::debug!(%error, "settling"),
             }
         }
-        tx.next_expiry()
+        let rooms = match self.tend_rooms(tx, now, out) {
+            Ok(due) => due,
+            Err(Fault::Store(error)) => return Err(error),
+            Err(Fault::Refused(error)) => {
+                tracing::warn!(%error, "tending rooms");
+                None
+            }
+        };
+        let ends = tx.next_expiry()?;
+        Ok([rooms, ends].into_iter().flatten().min())
     }
 }
 

@@ -61,9 +61,9 @@ impl Session {
     /// The contact called `text`, by name or PeerId.
     pub(super) fn find(&self, tx: &Tx<'_>, text: &str) -> Result<Contact, Fault> {
         if text.starts_with(['#', '@']) {
-            return Err(Fault::usage(
-                "rooms and groups are not in this version of DChat; write to a contact by name or PeerId.",
-            ));
+            return Err(Fault::usage(format!(
+                "{text} is nobody in particular; give a contact's name or PeerId."
+            )));
         }
         let found = match PeerId::from_str(text) {
             Ok(peer) => tx.contact(peer.public_key())?,
