@@ -240,7 +240,7 @@ mod tests {
         let messages: Vec<Vec<u8>> = (0..300_u32)
             .map(|number| writer.encrypt(&number.to_le_bytes()))
             .collect();
-        for number in [299, 0, 150, 3, 150, 298, 0] {
+        for number in [299_u32, 0, 150, 3, 150, 298, 0] {
             let opened = text(&mut reader, &messages[number as usize]).unwrap();
             assert_eq!(opened, (number, number.to_le_bytes().to_vec()));
         }

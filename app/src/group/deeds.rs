@@ -1,5 +1,7 @@
 //! What a person does in a group: one operation each.
 
+use std::collections::BTreeSet;
+
 use dchat_gossip::membership::{Membership, Standing};
 use dchat_wire::PeerId;
 use dchat_wire::codec::{self, List, OverLimit, Text};
@@ -124,7 +126,7 @@ impl Group {
         let hash = self.act(ledger, identity, Deed::Accept, about, now)?;
         ledger.save_seat(seed).map_err(ActError::Ledger)?;
         if let Some(by) = by {
-            self.tell(by, self.signed(&hash));
+            self.tell(by, self.unseen_by(&by, &hash));
         }
         Ok(())
     }
@@ -160,7 +162,7 @@ impl Group {
         told.truncate(TOLD_OF_LEAVING + 1);
         told.dedup();
         for peer in told {
-            self.tell(peer, self.signed(&hash));
+            self.tell(peer, self.unseen_by(&peer, &hash));
         }
         Ok(())
     }
@@ -185,16 +187,7 @@ impl Group {
             ..About::of(peer)
         };
         let hash = self.act(ledger, identity, Deed::Remove, about, now)?;
-        // It knows what it had seen when it last did something.
-        let known = self.membership.operations(0);
-        let known: Vec<[u8; 32]> = known
-            .filter(|(operation, _)| operation.author == peer)
-            .flat_map(|(_, own)| self.membership.upto(&own.hash()))
-            .map(|signed| signed.hash())
-            .collect();
-        let mut news = self.membership.upto(&hash);
-        news.retain(|signed| !known.contains(&signed.hash()));
-        self.tell(peer, news);
+        self.tell(peer, self.unseen_by(&peer, &hash));
         Ok(())
     }
 
@@ -305,11 +298,18 @@ impl Group {
         Ok(hash)
     }
 
-    fn signed(&self, hash: &[u8; 32]) -> Vec<SignedOperation> {
+    /// The operation `hash` and what it rests on, without what `peer` had seen when it last did
+    /// something.
+    fn unseen_by(&self, peer: &PeerId, hash: &[u8; 32]) -> Vec<SignedOperation> {
         let all = self.membership.operations(0);
-        all.filter(|(_, signed)| signed.hash() == *hash)
-            .map(|(_, signed)| signed.clone())
-            .collect()
+        let own = all.filter(|(operation, _)| operation.author == *peer);
+        let seen: BTreeSet<[u8; 32]> = own
+            .flat_map(|(_, signed)| self.membership.upto(&signed.hash()))
+            .map(|signed| signed.hash())
+            .collect();
+        let mut unseen = self.membership.upto(hash);
+        unseen.retain(|signed| !seen.contains(&signed.hash()));
+        unseen
     }
 
     /// Writes operations to somebody, in as many entries as they need.

@@ -52,14 +52,13 @@ impl Group {
         })
     }
 
-    /// What the sender lacks, and whether it should send more. Each question after operations came
-    /// needs that they brought something, so it ends.
+    /// What the sender lacks, or a request for what it has and we do not. A request after operations
+    /// came needs that they brought something, so it ends.
     fn reply(&self, frame: &GroupOperations, added: usize) -> Option<GroupOperations> {
         let lacks = self.membership.after(&frame.heads, &frame.lacking);
-        let has_more =
-            !self.knows_all(&frame.heads) || !self.membership.lacking().as_slice().is_empty();
         let may_ask = frame.operations.is_empty() || added > 0;
-        (!lacks.is_empty() || (has_more && may_ask)).then(|| self.frame(lacks))
+        let asks = may_ask && !self.knows_all(&frame.heads);
+        (asks || !lacks.is_empty()).then(|| self.frame(lacks))
     }
 
     /// Draws the consequences of all operations but the first `before`.
