@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use dchat_transport as transport;
 use dchat_wire::close::Code;
+use dchat_wire::hello::capability;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -256,6 +257,8 @@ impl Network {
         let (frames, queue) = mpsc::channel(FRAMES);
         self.tasks.spawn(write(connection.clone(), queue));
         let path = connection.path();
+        let capabilities = &connection.hello().capabilities;
+        let rooms = capabilities.contains(capability::GOSSIP);
         let streams = Streams::new(link, connection.clone(), self.engine.clone());
         let up = Link {
             connection,
@@ -272,8 +275,12 @@ impl Network {
             path: kind(path.kind),
             addr: path.addr.to_string(),
         });
-        let path = path.addr;
-        self.tell(Input::Up { link, peer, path }).await;
+        let up = Input::Up {
+            link,
+            peer,
+            rooms: rooms.then_some(path.addr),
+        };
+        self.tell(up).await;
     }
 
     async fn disconnected(&mut self, peer: PeerId, reason: &transport::CloseReason) {

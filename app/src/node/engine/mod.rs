@@ -46,11 +46,11 @@ pub(super) const QUEUE: usize = 512;
 pub(super) enum Input {
     /// Somebody of this home asks for something.
     Call(Box<Request>, oneshot::Sender<Result<Reply, ApiError>>),
-    /// A connection is up, and the peer is there.
+    /// A connection is up; with a peer that takes part in rooms, where the peer is.
     Up {
         link: LinkId,
         peer: PeerId,
-        path: Address,
+        rooms: Option<Address>,
     },
     /// A connection is gone.
     Down { link: LinkId },
@@ -290,10 +290,13 @@ impl Session {
                 out.reply(to, reply);
                 return Ok(());
             }
-            Input::Up { link, peer, path } => self
+            Input::Up { link, peer, rooms } => self
                 .link_up(tx, link, peer, now, out)
                 .or_else(told)
-                .and_then(|()| self.room_link_up(tx, link, peer, path, now, out)),
+                .and_then(|()| match rooms {
+                    Some(path) => self.room_link_up(tx, link, peer, path, now, out),
+                    None => Ok(()),
+                }),
             Input::Down { link } => {
                 self.chats.link_down(link);
                 self.room_link_down(tx, link, now, out)
