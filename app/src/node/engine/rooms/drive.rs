@@ -124,6 +124,9 @@ impl Session {
         };
         let frame = message.to_frame(room.kind.tag(&me, to), contact);
         out.room_frame(link, stream, frame);
+        if let Some(greeting) = self.greeting(id).filter(|_| opens) {
+            out.room_frame(link, stream, greeting);
+        }
     }
 
     fn connect(
@@ -267,7 +270,7 @@ impl Session {
 }
 
 /// The item that was stored.
-fn item_of(room: &[u8; 32], stored: StoredItem) -> Option<Arc<Item>> {
+pub(super) fn item_of(room: &[u8; 32], stored: StoredItem) -> Option<Arc<Item>> {
     let body = stored
         .body
         .map(Bytes::<{ limits::ENTRY_BODY }>::new)
