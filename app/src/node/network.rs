@@ -362,6 +362,13 @@ impl Network {
                     link.streams.end(stream);
                 }
             }
+            Effect::Command(Command::TellRoom { link, stream }) => {
+                let link = self.links.get_mut(&link);
+                let news = link.and_then(|link| link.streams.tell_room(stream));
+                if let Some(news) = news {
+                    self.tell(news).await;
+                }
+            }
             Effect::Command(Command::ResetRooms) => {
                 self.links
                     .values_mut()

@@ -96,16 +96,29 @@ impl Streams {
         }
         let outlet = self.open.get(&stream)?;
         let bytes = frame.to_bytes();
-        let waiting = outlet.queue.bytes.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        let waiting = outlet.queue.bytes.fetch_add(bytes.len(), Ordering::SeqCst) + bytes.len();
         if waiting > MOST || outlet.frames.try_send(bytes).is_err() {
             outlet.queue.broken.notify_one();
             self.open.remove(&stream);
             return Some(Input::StreamEnded { stream });
         }
-        let is_news = waiting > HIGH && !outlet.queue.congested.swap(true, Ordering::Relaxed);
+        let is_news = waiting > HIGH && !outlet.queue.congested.swap(true, Ordering::SeqCst);
         is_news.then_some(Input::StreamCongested {
             stream,
             congested: true,
+        })
+    }
+
+    /// Has the engine told when the stream has room: now, when it has.
+    pub(super) fn tell_room(&mut self, stream: StreamId) -> Option<Input> {
+        let queue = &self.open.get(&stream)?.queue;
+        queue.congested.store(true, Ordering::SeqCst);
+        // The writer may have emptied the queue before it was marked; one of both tells.
+        let has_room = queue.bytes.load(Ordering::SeqCst) <= LOW
+            && queue.congested.swap(false, Ordering::SeqCst);
+        has_room.then_some(Input::StreamCongested {
+            stream,
+            congested: false,
         })
     }
 
@@ -253,9 +266,9 @@ impl Writer {
                 bytes.extend_from_slice(&next);
             }
             send.write_all(&bytes).await?;
-            let before = self.queue.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+            let before = self.queue.bytes.fetch_sub(bytes.len(), Ordering::SeqCst);
             if before.saturating_sub(bytes.len()) <= LOW
-                && self.queue.congested.swap(false, Ordering::Relaxed)
+                && self.queue.congested.swap(false, Ordering::SeqCst)
             {
                 let congested = false;
                 let stream = self.stream;

@@ -41,7 +41,10 @@ impl View<'_> {
     ///
     /// # Errors
     /// Only those of the environment.
-    pub fn group_seat(&self, id: &ConversationId) -> Result<Option<Zeroizing<[u8; 32]>>, StoreError> {
+    pub fn group_seat(
+        &self,
+        id: &ConversationId,
+    ) -> Result<Option<Zeroizing<[u8; 32]>>, StoreError> {
         let seat: Option<Option<[u8; 32]>> = self.one(
             "SELECT seat FROM groups WHERE conversation = \
              (SELECT conversation FROM conversations WHERE id = ?1)",

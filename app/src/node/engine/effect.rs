@@ -32,6 +32,8 @@ pub(in crate::node) enum Command {
     },
     /// End a room's stream after what was sent on it.
     EndStream { link: LinkId, stream: StreamId },
+    /// Say when this stream has room for more.
+    TellRoom { link: LinkId, stream: StreamId },
     /// Break off all rooms' streams.
     ResetRooms,
     /// We are in a room with so many neighbours: be found there, and find others. To be given again

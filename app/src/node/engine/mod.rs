@@ -295,7 +295,7 @@ impl Session {
                 .or_else(told)
                 .and_then(|()| match rooms {
                     Some(path) => self.room_link_up(tx, link, peer, path, now, out),
-                    None => Ok(()),
+                    None => self.unreachable(tx, &peer, now, out),
                 }),
             Input::Down { link } => {
                 self.chats.link_down(link);

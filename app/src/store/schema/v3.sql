@@ -48,6 +48,7 @@ CREATE TABLE items (
     UNIQUE (log, seq)
 ) STRICT;
 CREATE INDEX items_by_place ON items (conversation, lamport, log_name, seq);
+CREATE INDEX items_full ON items (conversation, lamport, log_name, seq) WHERE body IS NOT NULL;
 CREATE INDEX items_by_expiry ON items (expires_at)
     WHERE expires_at IS NOT NULL AND body IS NOT NULL;
 

@@ -157,7 +157,8 @@ impl Session {
             let mut near = room.node.neighbours();
             room.kind.group().is_some() && near.any(|near| near == *peer)
         };
-        if let Some(author) = speaker.filter(|peer| *peer != me && (*peer == from || is_near(peer))) {
+        if let Some(author) = speaker.filter(|peer| *peer != me && (*peer == from || is_near(peer)))
+        {
             room.held.insert((author, log));
         }
         let title = room.title();

@@ -58,10 +58,18 @@ impl Session {
         out: &mut Effects,
     ) -> Result<Option<Input<PeerId>>, Fault> {
         match output {
-            Output::Send { to, message } => self.send_message(id, &to, &message, out),
+            Output::Send { to, message } => {
+                if self.send_message(id, &to, &message, out) {
+                    let (peer, congested) = (to, true);
+                    return Ok(Some(Input::Congested { peer, congested }));
+                }
+            }
             Output::Deliver { item, from } => self.delivered(tx, id, &item, from, now, out)?,
             Output::Connect(peer) => return self.connect(tx, id, peer, now, out),
-            Output::Release(peer) => self.release(id, &peer, out),
+            Output::Release(peer) => {
+                self.rooms.reaching.remove(&peer);
+                self.release(id, &peer, out);
+            }
             Output::Load(load) => return Ok(Some(self.load(tx, id, load)?)),
             Output::Clash { log, seq, item } => {
                 let stored = self.load_items(tx, id, &log, (seq.saturating_sub(1), seq), 1)?;
@@ -77,27 +85,28 @@ impl Session {
         Ok(None)
     }
 
+    /// True when the neighbour takes no more for now.
     fn send_message(
         &mut self,
         id: &ConversationId,
         to: &PeerId,
         message: &Message<PeerId>,
         out: &mut Effects,
-    ) {
+    ) -> bool {
         let me = self.rooms.me;
         let Some((link, path)) = self.rooms.links.get(to) else {
-            return;
+            return false;
         };
         let (link, local) = (*link, path.socket().ip().is_loopback());
         let Some(room) = self.rooms.rooms.get_mut(id) else {
-            return;
+            return false;
         };
         let opens = matches!(message, Message::Open { .. });
         let line = room.lines.entry(*to).or_default();
         let stream = match line.out {
             Some(stream) => stream,
             // Nothing else can begin a stream: what it is about was said on one that is over.
-            None if !opens => return,
+            None if !opens => return false,
             None => {
                 let stream = 2 * self.rooms.next_stream + 1;
                 self.rooms.next_stream += 1;
@@ -124,9 +133,17 @@ impl Session {
         };
         let frame = message.to_frame(room.kind.tag(&me, to), contact);
         out.room_frame(link, stream, frame);
+        let enough = room
+            .lines
+            .get_mut(to)
+            .is_some_and(|line| line.sent(message.frame_len()));
         if let Some(greeting) = self.greeting(id).filter(|_| opens) {
             out.room_frame(link, stream, greeting);
         }
+        if enough {
+            out.command(Command::TellRoom { link, stream });
+        }
+        enough
     }
 
     fn connect(

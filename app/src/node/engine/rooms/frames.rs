@@ -145,6 +145,10 @@ impl Session {
         let Some((id, peer)) = self.rooms.streams.get(&stream).copied() else {
             return Ok(());
         };
+        let room = self.rooms.rooms.get_mut(&id);
+        if let Some(line) = room.and_then(|room| room.lines.get_mut(&peer)) {
+            line.congested = congested;
+        }
         let input = Input::Congested { peer, congested };
         self.drive(tx, &id, Turn::Input(input), now, out)
     }

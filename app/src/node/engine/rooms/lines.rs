@@ -12,6 +12,10 @@ pub(in crate::node) fn is_ours(stream: StreamId) -> bool {
     stream % 2 == 1
 }
 
+/// Bytes sent to one neighbour in one batch before it counts as congested: what is asked for in one
+/// frame may be far more than a stream takes at once.
+const BATCH: usize = 256 * 1024;
+
 /// The streams with one neighbour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Line {
@@ -19,6 +23,10 @@ pub(super) struct Line {
     pub(super) out: Option<StreamId>,
     /// The newest on which something came.
     pub(super) heard: Option<StreamId>,
+    /// Bytes sent in this batch.
+    pub(super) batch: usize,
+    /// The node was told that it is congested.
+    pub(super) congested: bool,
 }
 
 impl Line {
@@ -27,6 +35,14 @@ impl Line {
         if !self.out.is_some_and(is_ours) {
             self.out = Some(stream);
         }
+    }
+
+    /// So many bytes more were sent; true when that was enough for now.
+    pub(super) fn sent(&mut self, bytes: usize) -> bool {
+        self.batch += bytes;
+        let enough = self.batch > BATCH && !self.congested;
+        self.congested |= enough;
+        enough
     }
 
     /// Something came on `stream`; false when it comes too late to count.
@@ -58,6 +74,16 @@ mod tests {
         line.out = Some(1);
         line.opened(6);
         assert_eq!(line.out, Some(1));
+    }
+
+    #[test]
+    fn a_neighbour_is_congested_once_until_it_has_room_again() {
+        let mut line = Line::default();
+        assert!(!line.sent(BATCH));
+        assert!(line.sent(1));
+        assert!(!line.sent(BATCH));
+        (line.batch, line.congested) = (0, false);
+        assert!(line.sent(BATCH + 1));
     }
 
     #[test]

@@ -37,8 +37,8 @@ use dchat_wire::{Address, PeerId};
 
 use self::book::Book;
 use self::clock::Clock;
-pub(in crate::node) use self::lines::{StreamId, is_ours};
 pub(super) use self::groups::MemberChange;
+pub(in crate::node) use self::lines::{StreamId, is_ours};
 pub(super) use self::room::{Room, title};
 use super::LinkId;
 use super::effect::{Command, Effects};

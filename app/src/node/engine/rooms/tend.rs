@@ -11,6 +11,8 @@ use crate::store::{ConversationId, Tx, UnixMillis};
 
 /// Logs are forgotten that have been beyond the window for so many hours, as nodes do.
 const FORGET: u32 = 2;
+/// Items there may be more than are kept before the oldest go, so that not each new one counts all.
+const OVER: u64 = 64;
 
 impl Session {
     /// Gives nodes their time, tells authors what is held of theirs, and lets go of what is beyond
@@ -32,6 +34,9 @@ impl Session {
         tx.expire_items(now)?;
         for id in core::mem::take(&mut self.rooms.touched) {
             self.acknowledge_authors(&id, out);
+            if let Some(room) = self.rooms.rooms.get_mut(&id) {
+                room.lines.values_mut().for_each(|line| line.batch = 0);
+            }
             self.keep_to_window(tx, &id, time, now)?;
         }
         let rooms = self.rooms.rooms.values();
@@ -58,7 +63,7 @@ impl Session {
         };
         let keep = room.kind.keep();
         if let Some(most) = keep.items
-            && room.full > most
+            && room.full > most + OVER
         {
             // Bodies also end by themselves, which was not counted.
             room.full = tx.full_items(id)?;

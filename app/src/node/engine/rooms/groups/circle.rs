@@ -57,8 +57,7 @@ impl Circle {
     /// Members and who was offered a place, once we are a member ourselves.
     pub(in crate::node::engine::rooms) fn may_link(&self, peer: &PeerId) -> bool {
         let roster = self.group().map(Group::roster);
-        roster
-            .is_some_and(|roster| roster.is_member(&self.me) && roster.members.contains_key(peer))
+        roster.is_some_and(|roster| roster.is_member(&self.me) && roster.members.contains_key(peer))
     }
 
     /// Who may be neighbours.

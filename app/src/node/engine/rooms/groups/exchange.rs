@@ -92,7 +92,10 @@ impl Session {
                     return Ok(());
                 };
                 let id = keys.group;
-                if tx.room(&id)?.is_some_and(|room| room.kind == RoomKind::Group) {
+                if tx
+                    .room(&id)?
+                    .is_some_and(|room| room.kind == RoomKind::Group)
+                {
                     self.in_group(tx, &id, Some(from), now, out, |group, ledger| {
                         Ok(group.receive_keys(ledger, from, &keys)?)
                     })?;
@@ -119,7 +122,11 @@ impl Session {
         let Some(made) = made.and_then(|made| made.open().ok()) else {
             return Ok(false);
         };
-        let groups = self.rooms.rooms.values().filter_map(|room| room.kind.group());
+        let groups = self
+            .rooms
+            .rooms
+            .values()
+            .filter_map(|room| room.kind.group());
         let waiting = groups.filter(|group| !group.roster().is_member(&self.rooms.me));
         if waiting.count() >= MAX_INVITATIONS {
             return Ok(false);
@@ -167,7 +174,11 @@ impl Session {
 
     /// Whether somebody that is no contact may have a chat with us: it is in a group we are in.
     pub(in crate::node::engine) fn shares_a_group(&self, peer: &PeerId) -> bool {
-        let groups = self.rooms.rooms.values().filter_map(|room| room.kind.group());
+        let groups = self
+            .rooms
+            .rooms
+            .values()
+            .filter_map(|room| room.kind.group());
         groups.map(Group::roster).any(|roster| {
             roster.members.contains_key(peer) && roster.members.contains_key(&self.rooms.me)
         })
@@ -181,8 +192,6 @@ impl Session {
     ) -> Result<bool, Fault> {
         let conversation = pair_conversation(&self.rooms.me, peer);
         let logs = tx.frontiers(&conversation)?;
-        Ok(logs
-            .iter()
-            .any(|log| log.own && log.acked < log.last_seq()))
+        Ok(logs.iter().any(|log| log.own && log.acked < log.last_seq()))
     }
 }

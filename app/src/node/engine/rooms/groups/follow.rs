@@ -16,7 +16,7 @@ use crate::node::convert;
 use crate::node::engine::Session;
 use crate::node::engine::effect::Effects;
 use crate::node::engine::fault::Fault;
-use crate::store::{ConversationId, ContactName, LogName, Room, RoomKind, Tx, UnixMillis};
+use crate::store::{ContactName, ConversationId, LogName, Room, RoomKind, Tx, UnixMillis};
 
 /// What is to be done once the group is in its place again.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct After {
 
 impl Session {
     /// Works on a group, also one that was left, and does what follows. `from` is who caused it.
-    pub(super) fn in_group<T>(
+    pub(in crate::node::engine::rooms) fn in_group<T>(
         &mut self,
         tx: &Tx<'_>,
         id: &ConversationId,

@@ -9,7 +9,7 @@ use crate::group::{GroupLedger, MAX_SESSIONS, StoredOutbound};
 use crate::store::{ConversationId, GroupOutbound, StoreError, Tx, UnixMillis};
 
 /// One group inside one transaction.
-pub(super) struct GroupTx<'t, 'c> {
+pub(in crate::node::engine::rooms) struct GroupTx<'t, 'c> {
     tx: &'t Tx<'c>,
     id: ConversationId,
 }

@@ -27,7 +27,11 @@ impl Session {
         if self.rooms.reaching.insert(*peer) {
             let mut addresses = self.rooms.book.addresses(peer).to_vec();
             let stored = tx.addresses(peer.public_key())?;
-            addresses.extend(stored.iter().filter_map(|text| text.parse::<Address>().ok()));
+            addresses.extend(
+                stored
+                    .iter()
+                    .filter_map(|text| text.parse::<Address>().ok()),
+            );
             out.command(Command::Reach {
                 peer: *peer,
                 addresses,
@@ -43,7 +47,11 @@ impl Session {
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<Option<UnixMillis>, Fault> {
-        let groups = self.rooms.rooms.values().filter_map(|room| room.kind.group());
+        let groups = self
+            .rooms
+            .rooms
+            .values()
+            .filter_map(|room| room.kind.group());
         let members: BTreeSet<PeerId> = groups
             .flat_map(|group| group.roster().members.keys().copied())
             .collect();
