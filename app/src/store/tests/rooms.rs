@@ -21,7 +21,7 @@ fn room(id: u8, name: &str) -> Room {
 }
 
 fn join(store: &mut Store, room: &Room) -> Result<(), RoomError> {
-    commit(store, |tx| tx.join_room(room, &room.name))
+    store.transaction("test", |tx| tx.join_room(room, &room.name))
 }
 
 /// Item `seq` of the log called `log`, `author`'s, at lamport time `lamport`.
@@ -241,8 +241,7 @@ fn a_log_has_no_author_until_one_is_known() {
     assert!(sealed.put(&mut store));
     let tip = tip(&mut store, 2);
     assert_eq!((tip.author, tip.seq), (Some([2; 32]), 3));
-    let revealed = commit(&mut store, |tx| tx.reveal(&name(2), 3, "at last"));
-    assert!(revealed.unwrap_or_else(|error: StoreError| panic!("{error}")));
+    assert!(commit(&mut store, |tx| tx.reveal(&name(2), 3, "at last")).unwrap());
     assert_eq!(said(&mut store), ["2", "at last"]);
     let found = read(&mut store, |view| view.search(Some(&ROOM), "last", 9));
     assert_eq!(texts(&found.entries), ["at last"]);
