@@ -3,12 +3,15 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
+use crate::store::ContactName;
 use clap_complete::Shell;
-use dchat_wire::{limits, room::RoomName};
+use dchat_wire::{group::Setting, limits, room::RoomName};
 
 use super::{
     Failure,
-    args::{DhtVerb, Kind, NodeArgs, PassphraseVerb, PutKind, RoomVerb, Typed, Verb, WaitFor},
+    args::{
+        DhtVerb, GroupVerb, Kind, NodeArgs, PassphraseVerb, PutKind, RoomVerb, Typed, Verb, WaitFor,
+    },
 };
 use crate::{
     api::{MessageState, RecordKind},
@@ -106,6 +109,7 @@ pub(crate) enum Ask {
     Members {
         of: String,
     },
+    Group(Group),
     Peers,
     Status,
     Doctor {
@@ -113,6 +117,21 @@ pub(crate) enum Ask {
         stun: Vec<String>,
     },
     Dht(Dht),
+}
+
+/// What to do with a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Create { name: String },
+    Invite { name: String, to: String },
+    Remove { name: String, to: String },
+    Promote { name: String, to: String },
+    Accept { name: String },
+    Leave { name: String },
+    Members { name: String },
+    Rename { name: String, new: String },
+    Policy { name: String, setting: String },
+    List,
 }
 
 /// A room to join.
@@ -303,6 +322,7 @@ fn task(verb: Verb) -> Result<Task, Failure> {
                 of: format!("#{}", room(&name)?),
             }),
         },
+        Verb::Group { verb } => Task::Ask(Ask::Group(group(verb)?)),
         Verb::Peers => Task::Ask(Ask::Peers),
         Verb::Status => Task::Ask(Ask::Status),
         Verb::Dht { verb } => Task::Ask(Ask::Dht(dht(verb)?)),
@@ -381,10 +401,58 @@ fn own_name(name: String) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Somebody, or a room.
+/// What a verb asks about a group.
+///
+/// # Errors
+/// A usage error when a name or a setting is none.
+pub(crate) fn group(verb: GroupVerb) -> Result<Group, Failure> {
+    let named = |name: String| group_name(&name);
+    Ok(match verb {
+        GroupVerb::Create { name } => Group::Create { name: named(name)? },
+        GroupVerb::Invite { name, to } => Group::Invite {
+            name: named(name)?,
+            to: person(to)?,
+        },
+        GroupVerb::Remove { name, to } => Group::Remove {
+            name: named(name)?,
+            to: person(to)?,
+        },
+        GroupVerb::Promote { name, to } => Group::Promote {
+            name: named(name)?,
+            to: person(to)?,
+        },
+        GroupVerb::Accept { name } => Group::Accept { name: named(name)? },
+        GroupVerb::Leave { name } => Group::Leave { name: named(name)? },
+        GroupVerb::Members { name } => Group::Members { name: named(name)? },
+        GroupVerb::Rename { name, new } => Group::Rename {
+            name: named(name)?,
+            new: named(new)?,
+        },
+        GroupVerb::Policy { name, setting } => {
+            let setting: Setting = setting
+                .parse()
+                .map_err(|error| Failure::usage(format!("'{setting}' is {error}.")))?;
+            Group::Policy {
+                name: named(name)?,
+                setting: setting.to_string(),
+            }
+        }
+        GroupVerb::List => Group::List,
+    })
+}
+
+/// The name of a group, without its sign.
+fn group_name(name: &str) -> Result<String, Failure> {
+    let name = name.strip_prefix('@').unwrap_or(name);
+    let name = ContactName::new(name).map_err(|error| Failure::usage(format!("{error}.")))?;
+    Ok(name.as_str().to_owned())
+}
+
+/// Somebody, a room or a group.
 fn whom(to: String) -> Result<String, Failure> {
     match to.chars().next() {
         Some('#') => Ok(format!("#{}", room(&to)?)),
+        Some('@') => Ok(format!("@{}", group_name(&to)?)),
         _ => person(to),
     }
 }
@@ -404,7 +472,7 @@ fn person(to: String) -> Result<String, Failure> {
             "a room is nobody in particular. Give a contact's name or PeerId.",
         )),
         Some('@') => Err(Failure::usage(
-            "this version has no groups yet. Give a contact's name or PeerId.",
+            "a group is nobody in particular. Give a contact's name or PeerId.",
         )),
         Some(_) => Ok(to),
         None => Err(Failure::usage("the contact's name is empty. Give one.")),

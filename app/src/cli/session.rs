@@ -422,6 +422,13 @@ fn may_be_asked_twice(request: &Request) -> bool {
             | Request::RenameContact { .. }
             | Request::RemoveContact { .. }
             | Request::LeaveRoom { .. }
+            | Request::CreateGroup { .. }
+            | Request::InviteMember { .. }
+            | Request::RemoveMember { .. }
+            | Request::PromoteMember { .. }
+            | Request::AcceptGroup { .. }
+            | Request::LeaveGroup { .. }
+            | Request::RenameGroup { .. }
             | Request::SetPassphrase { .. }
     )
 }

@@ -10,8 +10,9 @@ pub(crate) use doctor::doctor;
 
 use crate::{
     api::{
-        Contact, ContactRequest, Event, Member, Message, MessageState, PathKind, PeerInfo,
-        RoomInfo, Status,
+        Contact, ContactRequest, Event, GroupChange, GroupInfo, GroupMember, GroupNews,
+        GroupPolicy, GroupStanding, Member, Message, MessageState, PathKind, PeerInfo, RoomInfo,
+        Status,
     },
     text, time,
 };
@@ -167,6 +168,104 @@ pub(crate) fn member(member: &Member) -> String {
     )
 }
 
+/// `@friends  admin, 3 members, 2 connected, 1 unread; newcomers read: none; kept: forever`.
+#[must_use]
+pub(crate) fn group(group: &GroupInfo) -> String {
+    let members = if group.members == 1 {
+        "member"
+    } else {
+        "members"
+    };
+    let invited = group.invited_by.as_ref().map_or_else(String::new, |by| {
+        format!(
+            " by {}; to accept: dchat group accept {}",
+            short(by),
+            text::line(&group.name)
+        )
+    });
+    format!(
+        "{}  {}{invited}, {} {members}, {} connected, {} unread; {}",
+        text::line(&group.conversation),
+        standing(group.standing),
+        group.members,
+        group.connected,
+        group.unread,
+        policy(&group.policy)
+    )
+}
+
+/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`.
+#[must_use]
+pub(crate) fn group_member(member: &GroupMember) -> String {
+    let connected = if member.connected {
+        "connected"
+    } else {
+        "not connected"
+    };
+    let has = match (member.delivered, member.lag) {
+        (Some(delivered), Some(lag)) => format!(", has {delivered} of yours and lacks {lag}"),
+        _ => String::new(),
+    };
+    format!(
+        "{}  {}  {}, {connected}{has}",
+        text::name(&member.name),
+        text::line(&member.peer_id),
+        standing(member.standing)
+    )
+}
+
+fn standing(standing: GroupStanding) -> &'static str {
+    match standing {
+        GroupStanding::Invited => "invited",
+        GroupStanding::Member => "member",
+        GroupStanding::Admin => "administrator",
+    }
+}
+
+fn policy(policy: &GroupPolicy) -> String {
+    let late = match policy.late.as_str() {
+        "none" => "nothing from before".to_owned(),
+        "all" => "everything".to_owned(),
+        count => format!("the last {} messages", text::line(count)),
+    };
+    format!(
+        "newcomers read {late}, messages are kept {}",
+        text::line(&policy.keep)
+    )
+}
+
+/// What changed in a group, in one line.
+#[must_use]
+pub(crate) fn group_news(news: &GroupNews, names: &Names) -> String {
+    let who = |peer: &Option<String>| {
+        let peer = peer.as_deref().unwrap_or_default();
+        match &news.name {
+            Some(name) if news.peer_id.as_deref() == Some(peer) => {
+                format!("{} ({})", text::name(name), short(peer))
+            }
+            _ => names.full(peer),
+        }
+    };
+    let by = news
+        .by
+        .as_ref()
+        .map_or_else(String::new, |by| format!(" by {}", names.full(by)));
+    let about = who(&news.peer_id);
+    let what = match news.change {
+        GroupChange::Invited => {
+            let policy = news.policy.as_ref().map(policy).unwrap_or_default();
+            format!("{about} is invited{by}: {policy}")
+        }
+        GroupChange::Joined => format!("{about} has joined"),
+        GroupChange::Promoted => format!("{about} is an administrator now"),
+        GroupChange::Left => format!("{about} has left"),
+        GroupChange::Removed => format!("{about} was removed{by}"),
+        GroupChange::Renamed => "this is the group's name now".to_owned(),
+        GroupChange::Policy => news.policy.as_ref().map(policy).unwrap_or_default(),
+    };
+    format!("{}: {what}", text::line(&news.conversation))
+}
+
 /// `14:23:15  calls itself Bob  12D3KooW…`.
 #[must_use]
 pub(crate) fn request(request: &ContactRequest) -> String {
@@ -267,6 +366,7 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
             format!("{} is gone: {}", names.full(peer_id), text::line(reason))
         }
         Event::Message(received) => message(received, names),
+        Event::Group(news) => group_news(news, names),
         Event::MessageState { id, state } => {
             format!("message {} is {}", short(id), state_word(*state))
         }

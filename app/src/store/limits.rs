@@ -2,6 +2,12 @@
 
 /// Text of one message, in bytes of UTF-8 (64 KiB; the messaging specification's limit).
 pub const MAX_TEXT: usize = 64 * 1024;
+/// Kinds of entries up to this one are messages for people: 0 is a stub that does not say, 1 a text.
+pub(super) const TEXT: u16 = 1;
+/// Bytes of one operation on a group's membership, with its signature.
+pub const MAX_OPERATION: usize = 4 * 1024;
+/// Items of a group that are looked at for what a newcomer may read.
+pub const MAX_LATE: u32 = 10_000;
 /// Own entries of one log that the other side has not committed yet. Two days of a message every
 /// three seconds to somebody who is away; what an acknowledgement can change at once.
 pub const MAX_UNACKNOWLEDGED: u64 = 65_536;

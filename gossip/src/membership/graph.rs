@@ -254,12 +254,19 @@ impl Membership {
         state::roster(&self.nodes, &labels(&self.nodes))
     }
 
-    /// The operation with this hash.
+    /// The operations, none before one it names, in order of arrival, without the first `skip`.
+    pub fn operations(
+        &self,
+        skip: usize,
+    ) -> impl Iterator<Item = (&Operation, &SignedOperation)> {
+        let nodes = self.nodes.iter().skip(skip);
+        nodes.map(|node| (&node.operation, &node.signed))
+    }
+
+    /// Whether the operation with this hash is part of the graph.
     #[must_use]
-    pub fn find(&self, hash: &[u8; 32]) -> Option<&Operation> {
-        let number = self.numbers.get(hash).copied();
-        let node = number.and_then(|number| self.nodes.get(number));
-        node.map(|node| &node.operation)
+    pub fn has(&self, hash: &[u8; 32]) -> bool {
+        self.numbers.contains_key(hash)
     }
 
     /// How many operations are part of the graph.

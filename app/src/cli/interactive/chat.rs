@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    api::{Contact, Event, Id, Message, MessageState, PeerInfo, Sent},
+    api::{Contact, Event, GroupChange, Id, Message, MessageState, PeerInfo, Sent},
     cli::{
         plan,
         words::{self, Names},
@@ -222,6 +222,15 @@ impl Chat {
             self.chosen = Some(room.clone());
             return Ok(room);
         }
+        if who.starts_with('@') {
+            if !self.rooms.contains(who) {
+                return Err(format!(
+                    "you are not in {who}. /group list shows your groups."
+                ));
+            }
+            self.chosen = Some(who.to_owned());
+            return Ok(who.to_owned());
+        }
         let is = |contact: &&Contact| contact.peer_id == who || contact.name == who;
         let begins =
             |contact: &&Contact| contact.name.to_lowercase().starts_with(&who.to_lowercase());
@@ -367,6 +376,20 @@ impl Chat {
                     self.pending.insert(to.clone(), pending);
                 }
                 return None;
+            }
+            Event::Group(news) => {
+                match news.change {
+                    GroupChange::Joined if news.peer_id.as_ref() == Some(&self.me.peer_id) => {
+                        self.rooms.insert(news.conversation.clone());
+                    }
+                    GroupChange::Left | GroupChange::Removed
+                        if news.peer_id.as_ref() == Some(&self.me.peer_id) =>
+                    {
+                        self.leave(&news.conversation);
+                    }
+                    _ => {}
+                }
+                words::event(event, &self.names)
             }
             Event::PathChanged { .. } | Event::Error { .. } | Event::Missed { .. } => {
                 words::event(event, &self.names)

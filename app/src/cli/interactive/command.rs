@@ -2,8 +2,8 @@
 
 use clap::Parser as _;
 
-use super::super::args::DhtLine;
-use super::super::plan::{self, Dht};
+use super::super::args::{DhtLine, GroupLine};
+use super::super::plan::{self, Dht, Group};
 
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,15 +52,17 @@ pub(crate) enum Command {
     Part(Option<String>),
     Rooms,
     Members,
+    Group(Group),
     Dht(Dht),
 }
 
 /// What `/help` prints.
 pub(crate) const HELP: &str = "\
   text                 send to the current conversation (//text for one that starts with /)
-  /to NAME             choose whom you write to: a contact, or a #room
+  /to NAME             choose whom you write to: a contact, a #room or a @group
   /join ROOM [FILE]    join a room and write there; FILE holds the secret of a closed one
   /part [ROOM]         leave a room        /rooms             /members
+  /group create|invite|accept|remove|promote|leave|members|rename|policy|list …
   /add WHAT [NAME]     add a contact by invite, PeerId or address
   /invite              make an invite for one person
   /contacts            list contacts       /rename NAME NEW   /remove NAME
@@ -134,6 +136,7 @@ fn command_of(line: &str) -> Result<Command, String> {
         "part" | "leave" => Command::Part(some()),
         "rooms" => Command::Rooms,
         "members" | "who" => Command::Members,
+        "group" | "g" => Command::Group(group(rest)?),
         "dht" => Command::Dht(dht(rest)?),
         _ => return Err(format!("there is no /{word}. Try /help.")),
     })
@@ -141,6 +144,24 @@ fn command_of(line: &str) -> Result<Command, String> {
 
 /// What follows `/dht`, as the command line has it.
 fn dht(rest: &str) -> Result<Dht, String> {
+    let usage = || "/dht needs one of: find KEY|PEERID, get PEERID, put, stat.".to_owned();
+    let line = DhtLine::try_parse_from(words(rest)).map_err(|_| usage())?;
+    plan::dht(line.verb).map_err(|failure| failure.message)
+}
+
+/// What follows `/group`, as the command line has it.
+fn group(rest: &str) -> Result<Group, String> {
+    let usage = || {
+        "/group needs one of: create NAME, invite NAME TO, accept NAME, leave NAME, remove NAME TO, \
+         promote NAME TO, members NAME, rename NAME NEW, policy NAME KEY=VALUE, list."
+            .to_owned()
+    };
+    let line = GroupLine::try_parse_from(words(rest)).map_err(|_| usage())?;
+    plan::group(line.verb).map_err(|failure| failure.message)
+}
+
+/// Words, of which some may be quoted.
+fn words(rest: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = rest.trim_start();
     while !rest.is_empty() {
@@ -151,9 +172,7 @@ fn dht(rest: &str) -> Result<Dht, String> {
         words.push(word);
         rest = more.trim_start();
     }
-    let usage = || "/dht needs one of: find KEY|PEERID, get PEERID, put, stat.".to_owned();
-    let line = DhtLine::try_parse_from(words).map_err(|_| usage())?;
-    plan::dht(line.verb).map_err(|failure| failure.message)
+    words
 }
 
 /// The first word, which may be quoted, and the rest.

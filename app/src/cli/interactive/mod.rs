@@ -27,7 +27,7 @@ use super::{
     words,
 };
 use crate::{
-    api::{Event, Message, MessageState, Nearby, Reply, Request, Sent},
+    api::{Event, GroupStanding, Message, MessageState, Nearby, Reply, Request, Sent},
     control::ControlError,
     seam::OpenNode,
     text,
@@ -364,8 +364,9 @@ impl<O: OpenNode> Interactive<O> {
             Command::Part(name) => self.part(name).await?,
             Command::Members => {
                 let of = self.chat.target().filter(|to| to.starts_with(['#', '@']));
-                let of =
-                    of.ok_or_else(|| Failure::usage("of which room? Choose with /to #ROOM."))?;
+                let of = of.ok_or_else(|| {
+                    Failure::usage("of which room? Choose with /to #ROOM or /to @GROUP.")
+                })?;
                 self.list(Request::Members { of }).await?;
             }
             Command::Rooms => self.list(Request::Rooms).await?,
@@ -376,6 +377,7 @@ impl<O: OpenNode> Interactive<O> {
                 let stun = Vec::new();
                 self.list(Request::Doctor { peer, stun }).await?;
             }
+            Command::Group(group) => self.group(group).await?,
             Command::Dht(dht) => self.list(ask::dht_request(dht)).await?,
             Command::Contacts => self.list(Request::Contacts).await?,
             Command::Requests => self.list(Request::Requests).await?,
@@ -402,11 +404,45 @@ impl<O: OpenNode> Interactive<O> {
         Ok(())
     }
 
+    async fn group(&mut self, group: plan::Group) -> Result<(), Failure> {
+        let enters = matches!(
+            group,
+            plan::Group::Create { .. } | plan::Group::Accept { .. }
+        );
+        let lines = match self.session.call(ask::group_request(group)).await? {
+            Reply::Group(group) => {
+                if enters {
+                    self.chat.enter(group.conversation.clone());
+                }
+                vec![words::group(&group)]
+            }
+            Reply::Groups(groups) if groups.is_empty() => vec!["None.".to_owned()],
+            Reply::Groups(groups) => groups.iter().map(words::group).collect(),
+            Reply::GroupMembers(members) => members.iter().map(words::group_member).collect(),
+            Reply::Done => vec!["Done.".to_owned()],
+            _ => return Err(ControlError::Foreign.into()),
+        };
+        for line in lines {
+            self.screen.print(&line);
+        }
+        Ok(())
+    }
+
     async fn part(&mut self, name: Option<String>) -> Result<(), Failure> {
-        let current = || self.chat.target().filter(|to| to.starts_with('#'));
+        let current = || self.chat.target().filter(|to| to.starts_with(['#', '@']));
         let name = name
             .or_else(current)
             .ok_or_else(|| Failure::usage("which room? Name one of /rooms."))?;
+        if name.starts_with('@') {
+            let request = Request::LeaveGroup {
+                group: name.clone(),
+            };
+            self.session.call(request).await?;
+            self.chat.leave(&name);
+            self.screen
+                .print(&format!("You have left {}.", text::line(&name)));
+            return Ok(());
+        }
         let name = plan::room(&name)?;
         let request = Request::LeaveRoom { name: name.clone() };
         self.session.call(request).await?;
@@ -514,12 +550,25 @@ async fn whom<O: OpenNode>(session: &mut Session<O>) -> Result<Whom, Failure> {
     let contacts = session.call(Request::Contacts).await?;
     let peers = session.call(Request::Peers).await?;
     let rooms = session.call(Request::Rooms).await?;
-    match (contacts, peers, rooms) {
-        (Reply::Contacts(contacts), Reply::Peers(peers), Reply::Rooms(rooms)) => Ok(Whom {
-            contacts,
-            peers,
-            rooms: rooms.into_iter().map(|room| room.conversation).collect(),
-        }),
+    let groups = session.call(Request::Groups).await?;
+    match (contacts, peers, rooms, groups) {
+        (
+            Reply::Contacts(contacts),
+            Reply::Peers(peers),
+            Reply::Rooms(rooms),
+            Reply::Groups(groups),
+        ) => {
+            let groups = groups.into_iter();
+            let groups = groups.filter(|group| group.standing > GroupStanding::Invited);
+            let rooms = rooms.into_iter().map(|room| room.conversation);
+            Ok(Whom {
+                contacts,
+                peers,
+                rooms: rooms
+                    .chain(groups.map(|group| group.conversation))
+                    .collect(),
+            })
+        }
         _ => Err(ControlError::Foreign.into()),
     }
 }

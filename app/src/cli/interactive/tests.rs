@@ -356,6 +356,7 @@ fn node(state: MessageState) -> FakeNode {
             Request::Contacts => Ok(Reply::Contacts(vec![contact(BOB, "Bob")])),
             Request::Peers => Ok(Reply::Peers(vec![connected(BOB)])),
             Request::Rooms => Ok(Reply::Rooms(vec![])),
+            Request::Groups => Ok(Reply::Groups(vec![])),
             Request::Unread { .. } => Ok(Reply::Messages(vec![])),
             Request::Nearby => Ok(Reply::Nearby(vec![Nearby {
                 peer_id: EVE.into(),

@@ -156,6 +156,10 @@ impl Session {
                 tx.contact_seen(peer.public_key(), now)?;
                 self.start_chat(tx, &peer, now, out)
             }
+            // A member of a group of ours, for whom something waits.
+            None if self.shares_a_group(&peer) && self.has_word_for(tx, &peer)? => {
+                self.start_chat(tx, &peer, now, out)
+            }
             _ => Ok(()),
         }
     }
@@ -262,6 +266,7 @@ impl Session {
                 self.befriend(tx, &peer, &name, None, Standing::REDEEMED, now, out)?;
                 self.befriended(tx, &peer, out)?;
             }
+            None if self.shares_a_group(&peer) => self.start_chat(tx, &peer, now, out)?,
             None => return self.ask(tx, id, &peer, open, now, out),
         }
         self.feed(tx, id, Input::Frame(Frame::ChatOpen(open)), now, out)
@@ -375,6 +380,18 @@ impl Session {
             })
     }
 
+    /// Whether `peer` is connected.
+    pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
+        self.chats.link_of(peer).is_some()
+    }
+
+    /// Strangers who are connected and wait to be accepted.
+    pub(super) fn strangers_asking(&self) -> Vec<PeerId> {
+        let links = self.chats.links.values();
+        let asking = links.filter(|link| matches!(link.chat, Chat::Asked(_)));
+        asking.map(|link| link.peer).collect()
+    }
+
     /// Has the chat with `peer` send what was queued, when it is open.
     pub(super) fn push(&mut self, peer: &PeerId) {
         if let Some(id) = self.chats.link_of(peer) {
@@ -436,7 +453,19 @@ impl Session {
     ) -> Result<(), Fault> {
         self.step(tx, id, out, |conversation, ledger| {
             conversation.handle_input(ledger, input, now.unsigned_abs())
-        })
+        })?;
+        let Some(Link {
+            peer,
+            chat: Chat::Open(conversation),
+        }) = self.chats.links.get_mut(&id)
+        else {
+            return Ok(());
+        };
+        let (peer, notices) = (*peer, conversation.take_notices());
+        for notice in notices {
+            self.noticed(tx, &peer, &notice, now, out)?;
+        }
+        Ok(())
     }
 
     fn step(

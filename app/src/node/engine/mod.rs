@@ -25,7 +25,7 @@ use self::chat::Chats;
 use self::effect::Effects;
 pub(super) use self::effect::{Command, Effect, LinkId};
 use self::fault::Fault;
-use self::rooms::Rooms;
+use self::rooms::{MemberChange, Rooms};
 pub(super) use self::rooms::{StreamId, is_ours};
 use super::dht::{Member, Topic};
 use super::hub::Hub;
@@ -381,6 +381,26 @@ impl Session {
             Request::LeaveRoom { name } => self.leave_room(tx, &name, now, out),
             Request::Rooms => self.list_rooms(tx),
             Request::Members { of } => self.members(tx, &of),
+            Request::CreateGroup { name } => self.create_group(tx, &name, now, out),
+            Request::InviteMember { group, peer } => {
+                self.change_member(tx, (&group, &peer), MemberChange::Invite, now, out)
+            }
+            Request::RemoveMember { group, peer } => {
+                self.change_member(tx, (&group, &peer), MemberChange::Remove, now, out)
+            }
+            Request::PromoteMember { group, peer } => {
+                self.change_member(tx, (&group, &peer), MemberChange::Promote, now, out)
+            }
+            Request::AcceptGroup { group } => self.accept_group(tx, &group, now, out),
+            Request::LeaveGroup { group } => self.leave_group(tx, &group, now, out),
+            Request::RenameGroup { group, name } => {
+                self.rename_group(tx, (&group, &name), now, out)
+            }
+            Request::SetGroupPolicy { group, setting } => {
+                self.set_group_policy(tx, (&group, &setting), now, out)
+            }
+            Request::Groups => self.list_groups(tx),
+            Request::GroupMembers { group } => self.group_members(tx, &group),
             Request::SetPassphrase { current, new } => vault
                 .exchange(current.as_ref(), new.as_ref())
                 .map_err(Fault::Refused),

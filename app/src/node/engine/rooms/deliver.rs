@@ -97,7 +97,7 @@ impl Row {
 
 /// The name of an item to people and programs: the same for everybody, and known to its author before
 /// it is sent.
-fn id_of(room: &[u8; 32], item: &Item) -> EntryId {
+pub(super) fn id_of(room: &[u8; 32], item: &Item) -> EntryId {
     let header = &item.signed().header;
     // Its signature was verified by this key, so it is one.
     PeerId::from_public_key(header.author).map_or([0; 16], |author| {
@@ -152,8 +152,14 @@ impl Session {
         if let (Some(speaker), Some(name)) = (&speaker, &said.name) {
             tx.meet(id, speaker.public_key(), name, now)?;
         }
-        if speaker == Some(from) && from != me {
-            room.held.insert((from, log));
+        // Members of a group are told whoever brought it: they are shown who has what.
+        let is_near = |peer: &PeerId| {
+            let mut near = room.node.neighbours();
+            room.kind.group().is_some() && near.any(|near| near == *peer)
+        };
+        if let Some(author) = speaker.filter(|peer| *peer != me && (*peer == from || is_near(peer)))
+        {
+            room.held.insert((author, log));
         }
         let title = room.title();
         let astray = own && from != me && log == room.log;

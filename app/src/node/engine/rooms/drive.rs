@@ -137,6 +137,9 @@ impl Session {
             .lines
             .get_mut(to)
             .is_some_and(|line| line.sent(message.frame_len()));
+        if let Some(greeting) = self.greeting(id).filter(|_| opens) {
+            out.room_frame(link, stream, greeting);
+        }
         if enough {
             out.command(Command::TellRoom { link, stream });
         }
@@ -284,7 +287,7 @@ impl Session {
 }
 
 /// The item that was stored.
-fn item_of(room: &[u8; 32], stored: StoredItem) -> Option<Arc<Item>> {
+pub(super) fn item_of(room: &[u8; 32], stored: StoredItem) -> Option<Arc<Item>> {
     let body = stored
         .body
         .map(Bytes::<{ limits::ENTRY_BODY }>::new)

@@ -222,6 +222,7 @@ impl Session {
             Frame::GossipAnnounce(body) => {
                 let held = body.marks.iter().map(|Mark { log, seq, .. }| (*log, *seq));
                 let held: Vec<(u64, u32)> = held.collect();
+                room.note_held(peer, &held);
                 self.held_by_others(tx, id, &held, out)?;
             }
             Frame::GossipPull(body) => {
@@ -230,14 +231,17 @@ impl Session {
                     .iter()
                     .map(|Want { log, after, .. }| (*log, *after));
                 let held: Vec<(u64, u32)> = held.collect();
+                room.note_held(peer, &held);
                 self.held_by_others(tx, id, &held, out)?;
             }
             Frame::GossipLeave(body) if body.reason == Parting::UnknownRoom => {
                 room.is_stranger(peer, time + STRANGER);
             }
-            frame if !is_gossip(frame) => {
-                return room.kind.frame(tx, &peer, frame.clone(), now, out);
+            Frame::GroupOperations(body) if room.kind.group().is_some() => {
+                return self.group_frame(tx, id, peer, body, now, out);
             }
+            // Of a later version.
+            frame if !is_gossip(frame) => return Ok(()),
             _ => {}
         }
         let (book, rooms) = (&mut self.rooms.book, &mut self.rooms.rooms);

@@ -64,6 +64,7 @@ impl Session {
         tx.begin_room_log(id, &incarnation)?;
         let author = room.kind.own_key();
         room.row.incarnation = incarnation;
+        room.held_by.clear();
         room.log = LogId::of(&room.kind.id(), author.public_key(), &incarnation);
         room.own.insert(room.log);
         Ok(())

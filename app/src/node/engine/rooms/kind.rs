@@ -8,17 +8,19 @@
 use core::time::Duration;
 use std::sync::Arc;
 
+use dchat_gossip::frontier::Tip;
 use dchat_gossip::log::{Item, Window};
 use dchat_gossip::{Config, Verdict};
 use dchat_wire::gossip::{ItemHeader, SignedItem};
-use dchat_wire::room::{RoomBody, RoomKey, RoomName, Unopened, author};
+use dchat_wire::room::{RoomBody, RoomKey, RoomName, Unopened, author, open_tag};
 use dchat_wire::sign::Identity;
-use dchat_wire::{Bytes, Frame, PeerId, Text};
+use dchat_wire::{Bytes, PeerId, Text};
 use zeroize::Zeroizing;
 
 use super::super::Fault;
-use super::super::effect::Effects;
-use crate::store::{self, PeerKey, StoreError, Tx, UnixMillis};
+use super::groups::Circle;
+use crate::group::Group;
+use crate::store::{self, PeerKey, StoreError, Tx};
 
 /// How long rooms keep items: the network's default.
 const ROOM_WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -29,6 +31,8 @@ const ROOM_ITEMS: u64 = 10_000;
 pub(super) enum Kind {
     /// Whoever has its key is in.
     Room(Box<OpenRoom>),
+    /// Who is in is what its members say.
+    Group(Box<Circle>),
 }
 
 /// What an item says.
@@ -53,15 +57,55 @@ pub(super) struct Keep {
 
 impl Kind {
     /// The kind of `row`, as `me` is in it; `None` when the row is not usable.
-    pub(super) fn of(row: &store::Room, me: &Identity) -> Option<Self> {
-        match row.kind {
-            store::RoomKind::Room => {
-                let key = RoomName::new(&row.name).ok()?;
-                let secret = row.secret.as_ref().map(|secret| secret.as_slice());
-                let key = RoomKey::derive(&key, secret).ok()?;
-                Some(Self::Room(Box::new(OpenRoom::new(key, me))))
-            }
-            store::RoomKind::Group => None,
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) fn of(
+        tx: &Tx<'_>,
+        row: &store::Room,
+        me: &Identity,
+    ) -> Result<Option<Self>, StoreError> {
+        if row.kind == store::RoomKind::Group {
+            let circle = Circle::load(tx, row.id, me.peer_id())?;
+            return Ok(Some(Self::Group(Box::new(circle))));
+        }
+        let secret = row.secret.as_ref().map(|secret| secret.as_slice());
+        let name = RoomName::new(&row.name).ok();
+        let key = name.and_then(|name| RoomKey::derive(&name, secret).ok());
+        Ok(key.map(|key| Self::Room(Box::new(OpenRoom::new(key, me)))))
+    }
+
+    /// The group, where it is one.
+    pub(super) fn group(&self) -> Option<&Group> {
+        match self {
+            Self::Room(_) => None,
+            Self::Group(circle) => circle.group(),
+        }
+    }
+
+    pub(super) fn circle_mut(&mut self) -> Option<&mut Circle> {
+        match self {
+            Self::Room(_) => None,
+            Self::Group(circle) => Some(circle),
+        }
+    }
+
+    /// Who is known to be in without having been met.
+    pub(super) fn members(&self) -> Vec<PeerId> {
+        match self {
+            Self::Room(_) => Vec::new(),
+            Self::Group(circle) => circle.members(),
+        }
+    }
+
+    /// How far a stored log counts; `None` when it does not.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) fn counted(&self, tx: &Tx<'_>, tip: Tip) -> Result<Option<Tip>, StoreError> {
+        match self {
+            Self::Room(_) => Ok(Some(tip)),
+            Self::Group(circle) => circle.counted(tx, tip),
         }
     }
 
@@ -69,6 +113,7 @@ impl Kind {
     pub(super) fn id(&self) -> [u8; 32] {
         match self {
             Self::Room(room) => room.id,
+            Self::Group(circle) => circle.id(),
         }
     }
 
@@ -76,6 +121,7 @@ impl Kind {
     pub(super) fn tag(&self, from: &PeerId, to: &PeerId) -> [u8; 32] {
         match self {
             Self::Room(room) => room.key.open_tag(from, to),
+            Self::Group(circle) => open_tag(&circle.id(), from, to),
         }
     }
 
@@ -83,6 +129,7 @@ impl Kind {
     pub(super) fn own_key(&self) -> PeerId {
         match self {
             Self::Room(room) => room.author.peer_id(),
+            Self::Group(circle) => circle.own_key(),
         }
     }
 
@@ -90,13 +137,16 @@ impl Kind {
     pub(super) fn rendezvous(&self) -> Option<Zeroizing<[u8; 32]>> {
         match self {
             Self::Room(room) => Some(room.key.rendezvous()),
+            // Who went knows its name for ever, and is not to find those who stayed.
+            Self::Group(_) => None,
         }
     }
 
     /// Whether `peer` may be a neighbour.
-    pub(super) fn may_link(&self, _peer: &PeerId) -> bool {
+    pub(super) fn may_link(&self, peer: &PeerId) -> bool {
         match self {
             Self::Room(_) => true,
+            Self::Group(circle) => circle.may_link(peer),
         }
     }
 
@@ -106,6 +156,7 @@ impl Kind {
                 time: Some(ROOM_WINDOW),
                 items: Some(ROOM_ITEMS),
             },
+            Self::Group(circle) => circle.keep(),
         }
     }
 
@@ -128,6 +179,7 @@ impl Kind {
                 Err(Unopened::NotSealed) => Verdict::Reject,
                 Ok(_) | Err(Unopened::Stub | Unopened::Malformed(_)) => Verdict::Accept,
             }),
+            Self::Group(circle) => Ok(circle.judge(item)),
         }
     }
 
@@ -137,12 +189,13 @@ impl Kind {
     /// Those of the database.
     pub(super) fn read(
         &mut self,
-        _tx: &Tx<'_>,
+        tx: &Tx<'_>,
         item: &Item,
         known: Option<&Known>,
     ) -> Result<(Said, Option<Known>), StoreError> {
         match self {
             Self::Room(room) => Ok(room.read(item, known)),
+            Self::Group(circle) => circle.read(tx, item),
         }
     }
 
@@ -152,31 +205,14 @@ impl Kind {
     /// [`Fault`]: the text is too long, or the database fails.
     pub(super) fn seal(
         &mut self,
-        _tx: &Tx<'_>,
+        tx: &Tx<'_>,
         header: ItemHeader,
         name: &str,
         text: &str,
     ) -> Result<SignedItem, Fault> {
         match self {
             Self::Room(room) => room.seal(header, name, text),
-        }
-    }
-
-    /// A frame that is not the gossip node's came from a neighbour.
-    ///
-    /// # Errors
-    /// [`Fault`].
-    pub(super) fn frame(
-        &mut self,
-        _tx: &Tx<'_>,
-        _from: &PeerId,
-        _frame: Frame,
-        _now: UnixMillis,
-        _out: &mut Effects,
-    ) -> Result<(), Fault> {
-        match self {
-            // Of a later version.
-            Self::Room(_) => Ok(()),
+            Self::Group(circle) => circle.seal(tx, header, text),
         }
     }
 }
@@ -185,6 +221,7 @@ impl core::fmt::Debug for Kind {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Room(_) => f.write_str("Room"),
+            Self::Group(_) => f.write_str("Group"),
         }
     }
 }

@@ -21,6 +21,7 @@ mod clock;
 mod deliver;
 mod drive;
 mod frames;
+mod groups;
 mod held;
 mod kind;
 mod lines;
@@ -36,11 +37,12 @@ use dchat_wire::{Address, PeerId};
 
 use self::book::Book;
 use self::clock::Clock;
+pub(super) use self::groups::MemberChange;
 pub(in crate::node) use self::lines::{StreamId, is_ours};
 pub(super) use self::room::{Room, title};
 use super::LinkId;
 use super::effect::{Command, Effects};
-use crate::store::ConversationId;
+use crate::store::{ConversationId, UnixMillis};
 
 /// All rooms and groups; see the [module](self).
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub(super) struct Rooms {
     next_stream: u64,
     /// Rooms whose node took an input in this batch.
     touched: BTreeSet<ConversationId>,
+    /// When to look again for members for whom something waits.
+    look_at: UnixMillis,
 }
 
 impl Rooms {
@@ -76,6 +80,7 @@ impl Rooms {
             streams: BTreeMap::new(),
             next_stream: 0,
             touched: BTreeSet::new(),
+            look_at: 0,
         }
     }
 

@@ -45,7 +45,7 @@ impl Session {
         out: &mut Effects,
     ) -> Result<(), Fault> {
         let time = self.rooms.clock.now(now);
-        let Some(kind) = Kind::of(&row, &self.identity) else {
+        let Some(kind) = Kind::of(tx, &row, &self.identity)? else {
             tracing::warn!(name = row.name, "a room cannot be entered");
             return Ok(());
         };
@@ -54,7 +54,8 @@ impl Session {
         self.rooms.rooms.insert(id, room);
         self.found_by_rendezvous(&id, out);
         let connected: Vec<PeerId> = self.rooms.links.keys().copied().collect();
-        self.offer(tx, &id, connected, now, out)
+        self.offer(tx, &id, connected, now, out)?;
+        self.offer_members(tx, &id, now, out)
     }
 
     /// Tells a room's node of peers that may be in it.
@@ -81,7 +82,11 @@ fn room(tx: &Tx<'_>, row: store::Room, kind: Kind, me: PeerId, now: Time) -> Res
     let [one, other] = [random::<8>()?, random::<8>()?].map(u64::from_le_bytes);
     let mut node = Node::new(kind.config(), me, (one, other), now);
     let tips = tx.room_tips(&row.id)?;
-    if node.restore(tips.iter().map(tip)).is_err() {
+    let mut counted = Vec::with_capacity(tips.len());
+    for stored in &tips {
+        counted.extend(kind.counted(tx, tip(stored))?);
+    }
+    if node.restore(counted).is_err() {
         tracing::warn!(name = row.name, "a room has more logs than there may be");
     }
     let known = tips.iter().filter_map(|tip| {
@@ -103,6 +108,7 @@ fn room(tx: &Tx<'_>, row: store::Room, kind: Kind, me: PeerId, now: Time) -> Res
         strangers: BTreeMap::new(),
         lines: BTreeMap::new(),
         held: BTreeSet::new(),
+        held_by: BTreeMap::new(),
     })
 }
 

@@ -39,6 +39,8 @@ pub(in crate::node::engine) struct Room {
     pub(super) lines: BTreeMap<PeerId, Line>,
     /// What to tell authors of their own logs at the end of the batch.
     pub(super) held: BTreeSet<(PeerId, LogId)>,
+    /// Of a group, how far members hold the log we write now, by what they last said.
+    pub(super) held_by: BTreeMap<PeerId, u32>,
 }
 
 /// What a node's turn is about.
@@ -81,6 +83,17 @@ impl Room {
             if let Some(first) = first.map(|(peer, _)| *peer) {
                 self.strangers.remove(&first);
             }
+        }
+    }
+
+    /// Notes how far a member of a group says it holds the log we write now; `held` is logs by the
+    /// beginnings of their names.
+    pub(super) fn note_held(&mut self, peer: PeerId, held: &[(u64, u32)]) {
+        let prefix = self.log.prefix();
+        let own = held.iter().find(|(log, _)| *log == prefix);
+        if let (Some((_, seq)), Some(_)) = (own, self.kind.group()) {
+            let known = self.held_by.entry(peer).or_default();
+            *known = (*known).max(*seq);
         }
     }
 

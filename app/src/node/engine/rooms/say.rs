@@ -42,12 +42,17 @@ impl Session {
         let draft = room.node.draft(log, time);
         let header = header(&draft, &room.row.incarnation, ttl_s);
         let signed = room.kind.seal(tx, header, &self.name, text)?;
+        let is_group = room.kind.group().is_some();
         let incarnation = signed.header.incarnation;
         let item = Item::new(&room.kind.id(), signed).map_err(|error| {
             tracing::error!(%error, "an item of our own");
             Fault::denied("the message cannot be sent as it is.")
         })?;
         let author = room.kind.own_key();
+        if is_group {
+            // Members are told the key first.
+            self.in_group(tx, id, None, now, out, |_, _| Ok(()))?;
+        }
         self.drive(tx, id, Turn::Input(Input::Publish(item)), now, out)?;
         let frontier = self.rooms.rooms.get(id).map(|room| room.node.frontier());
         let taken = frontier

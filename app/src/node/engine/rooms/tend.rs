@@ -46,8 +46,9 @@ impl Session {
             // Never at once again: what is due now was done.
             now.saturating_add(left.max(1))
         });
+        let look = self.tend_groups(tx, now, out)?;
         let ends = tx.next_item_expiry()?;
-        Ok([due, ends].into_iter().flatten().min())
+        Ok([due, ends, look].into_iter().flatten().min())
     }
 
     fn keep_to_window(

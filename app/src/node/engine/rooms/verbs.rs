@@ -98,6 +98,10 @@ impl Session {
     /// Who is known in a room: who is connected, and who wrote within its window.
     pub(in crate::node::engine) fn members(&self, tx: &Tx<'_>, of: &str) -> Result<Reply, Fault> {
         let room = self.conversation_room(tx, of)?;
+        let group = self.rooms.rooms.get(&room.id);
+        if let Some(group) = group.and_then(|room| room.kind.group()) {
+            return Ok(Reply::Members(self.group_people(&room, group)));
+        }
         let neighbours = self.neighbours(&room.id);
         let members = self.people(tx, &room.id)?.into_iter().map(|peer| {
             let known = tx.room_person(&room.id, peer.public_key())?;
@@ -161,9 +165,7 @@ impl Session {
         text: &str,
     ) -> Result<Room, Fault> {
         if text.starts_with('@') {
-            return Err(Fault::usage(
-                "groups are not in this version of DChat; write to a room or a contact.",
-            ));
+            return self.group_named(tx, text);
         }
         let name = room_name(text)?;
         let room = tx.room_named(RoomKind::Room, name.as_str())?;
@@ -204,6 +206,9 @@ fn room_name(text: &str) -> Result<RoomName, Fault> {
 }
 
 fn not_in(room: &Room) -> Fault {
+    if room.kind == RoomKind::Group {
+        return super::groups::not_in(room);
+    }
     Fault::denied(format!(
         "you have left {}. Join it again with `dchat room join {}`.",
         title(room),
