@@ -1,20 +1,22 @@
 //! Items that came before those they follow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::item::Item;
 use crate::frontier::Log;
 
-/// Items kept until what is missing before them comes: at most 128, and half a mebibyte. When there
-/// is no room the oldest goes; it will be pulled like any other.
+/// Items kept until what is missing before them comes: at most 2,048, and a mebibyte. When there is
+/// no room one goes, and will be pulled like any other: of a log that takes half of the room the
+/// farthest ahead, else the farthest ahead of the log that became known last.
 #[derive(Clone, Debug, Default)]
 pub struct Parked {
-    items: Vec<(Log, Arc<Item>)>,
+    items: BTreeMap<(Log, u32), Arc<Item>>,
     bytes: usize,
 }
 
-const MOST: usize = 128;
-const MOST_BYTES: usize = 512 * 1024;
+const MOST: usize = 2048;
+const MOST_BYTES: usize = 1024 * 1024;
 
 impl Parked {
     /// Keeps `item`, unless it is kept already.
@@ -23,9 +25,16 @@ impl Parked {
             return;
         }
         self.bytes += item.encoded_len();
-        self.items.push((log, item));
+        self.items.insert((log, item.seq()), item);
         while self.items.len() > MOST || self.bytes > MOST_BYTES {
-            let (_, gone) = self.items.remove(0);
+            let of_log = self.of_log(log).rev();
+            let farthest = of_log.clone().next();
+            let crowds = of_log.count() > MOST / 2;
+            let last = self.items.keys().next_back().copied();
+            let gone = farthest.map(|seq| (log, seq)).filter(|_| crowds).or(last);
+            let Some(gone) = gone.and_then(|gone| self.items.remove(&gone)) else {
+                break;
+            };
             self.bytes -= gone.encoded_len();
         }
     }
@@ -33,27 +42,29 @@ impl Parked {
     /// Whether item `seq` of `log` is kept.
     #[must_use]
     pub fn has(&self, log: Log, seq: u32) -> bool {
-        self.items
-            .iter()
-            .any(|(other, item)| *other == log && item.seq() == seq)
+        self.items.contains_key(&(log, seq))
+    }
+
+    /// Sequences of the items of `log` that are kept, in order.
+    pub fn of_log(&self, log: Log) -> impl DoubleEndedIterator<Item = u32> + Clone + '_ {
+        let all = self.items.range((log, 0)..=(log, u32::MAX));
+        all.map(|((_, seq), _)| *seq)
     }
 
     /// Takes item `seq` of `log`.
     pub fn take(&mut self, log: Log, seq: u32) -> Option<Arc<Item>> {
-        let at = self
-            .items
-            .iter()
-            .position(|(other, item)| *other == log && item.seq() == seq)?;
-        let (_, item) = self.items.swap_remove(at);
+        let item = self.items.remove(&(log, seq))?;
         self.bytes -= item.encoded_len();
         Some(item)
     }
 
     /// Drops all of `log`, and all up to `seq` of it when that is given.
     pub fn drop_log(&mut self, log: Log, upto: Option<u32>) {
-        self.items
-            .retain(|(other, item)| *other != log || upto.is_some_and(|upto| item.seq() > upto));
-        self.bytes = self.items.iter().map(|(_, item)| item.encoded_len()).sum();
+        let upto = upto.unwrap_or(u32::MAX);
+        let gone: Vec<u32> = self.of_log(log).take_while(|seq| *seq <= upto).collect();
+        for seq in gone {
+            self.take(log, seq);
+        }
     }
 
     /// How many are kept.

@@ -52,8 +52,16 @@ impl<H: Copy + Eq> Node<H> {
             .map(|(log, _)| log)
             .collect();
         for log in logs {
-            self.announce_later(slot, log);
+            self.announce_anew(slot, log);
         }
+    }
+
+    /// Has `log` announced to a neighbour that turned out to lack it, whatever it is taken to have.
+    pub(super) fn announce_anew(&mut self, slot: usize, log: Log) {
+        if let Some(branch) = self.branch_mut(log) {
+            branch.told &= !(1 << slot);
+        }
+        self.announce_later(slot, log);
     }
 
     /// Has `log` announced to a neighbour that is not known to have it.
@@ -118,7 +126,12 @@ impl<H: Copy + Eq> Node<H> {
         for mark in marks {
             let log = self.frontier.find_prefix(mark.log);
             let held = log.and_then(|log| self.frontier.tip(log));
-            let held = held.map_or(0, |tip| if tip.closed { u32::MAX } else { tip.seq });
+            if let Some(log) = log.filter(|_| held.is_some_and(|tip| tip.closed)) {
+                // It does not know yet that nothing of the log counts.
+                self.prove(slot, log);
+                continue;
+            }
+            let held = held.map_or(0, |tip| tip.seq);
             if mark.seq > held {
                 self.lack(slot, log, mark);
             } else if let Some(log) = log
@@ -180,7 +193,12 @@ impl<H: Copy + Eq> Node<H> {
     /// than itself; so no circle comes of it.
     fn may_be_faster(&mut self, slot: usize, log: Log, mark: &Mark) {
         let (live, now) = (self.live, self.now);
-        let better_by = self.config.better_by.as_millis() as u64;
+        let parent = self.branches.get(log.index()).map(|branch| branch.parent);
+        // By what comes late now and then no path can be judged that closely.
+        let deviation = parent
+            .and_then(|parent| self.link(usize::from(parent)))
+            .map_or(0, |parent| parent.deviation);
+        let better_by = self.config.better_by.as_millis() as u64 + u64::from(deviation);
         let Some(branch) = self.branches.get_mut(log.index()) else {
             return;
         };

@@ -175,8 +175,7 @@ impl<H: Copy + Eq> Node<H> {
                     self.answer(slot);
                 }
                 if let Some(link) = self.link_mut(slot).filter(|_| answer) {
-                    let rtt = now.since(link.asked_at).as_millis();
-                    link.measured(u32::try_from(rtt).unwrap_or(u32::MAX).min(10_000));
+                    link.measured(now.since(link.asked_at));
                 }
                 self.begin(slot, nonce, !connecting);
             }

@@ -284,9 +284,13 @@ impl<H: Copy + Eq> Node<H> {
         {
             return self.opened(from, nonce, answer, alone);
         }
+        let now = self.now;
         let Some(slot) = self.slot_of(from) else {
             return self.stranger(from, &message);
         };
+        if let Some(link) = self.link_mut(slot) {
+            link.heard = now;
+        }
         if let Message::Leave { reason, peers } = message {
             return self.parted(slot, reason, peers);
         }

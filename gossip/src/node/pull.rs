@@ -6,6 +6,7 @@ use dchat_wire::gossip::Want;
 use dchat_wire::limits;
 
 use super::Node;
+use crate::config::SLOTS;
 use crate::frontier::Log;
 use crate::message::Message;
 use crate::score::Fault;
@@ -13,6 +14,14 @@ use crate::spread::NOBODY;
 
 /// Items of one log asked for at once: about as much as fits a link's window.
 const BATCH: u32 = 256;
+/// While much is lost, since what comes after a gap has to wait for it here.
+const FEW: u32 = 64;
+/// Parts of a log asked for at once when some of it is parked.
+const GAPS: usize = 32;
+/// How long each of several items may take: half a kilobyte at a megabit a second.
+const ITEM: Duration = Duration::from_millis(4);
+/// How many deviations an answer may be late (RFC 6298).
+const DEVIATIONS: u32 = 4;
 /// How often everybody who announced an item is asked before it is left to the next comparison of
 /// digests.
 const ROUNDS: u8 = 8;
@@ -28,6 +37,7 @@ impl<H: Copy + Eq> Node<H> {
     pub(super) fn ask(&mut self, log: u64) {
         let held = self.held(log);
         let (live, congested, now) = (self.live, self.congested_slots(), self.now);
+        let hasty = self.is_hasty();
         let Some(wanted) = self.wants.get_mut(log) else {
             return;
         };
@@ -60,19 +70,48 @@ impl<H: Copy + Eq> Node<H> {
         let which = self.rng.below(from.count_ones() as usize);
         let slot = (0..16).filter(|slot| from & (1 << slot) != 0).nth(which);
         let slot = slot.unwrap_or(0);
-        let wait = self.pull_timeout(slot);
+        let most = if hasty { FEW } else { BATCH };
+        let upto = wanted.upto.min(held.saturating_add(most));
+        let missing = self.missing(log, held, upto);
+        let wait = self.pull_timeout(slot, count(&missing));
+        if let Some(link) = self.link_mut(slot) {
+            // Whichever answer comes now, it is not known to which question.
+            link.given_up.take_if(|given_up| given_up.0 == log);
+        }
         let Some(wanted) = self.wants.get_mut(log) else {
             return;
         };
         wanted.asked = Some((slot as u8, now));
         wanted.tried |= 1 << slot;
         wanted.at = now + wait;
-        let upto = wanted.upto.min(held.saturating_add(BATCH));
         self.wants.wake(now + wait);
         let graft = self.needs_parent(slot, log);
         self.stat.pulls += 1;
-        let after = held;
-        self.asks.push((slot, graft, Want { log, after, upto }));
+        let wants = missing.into_iter();
+        self.asks.extend(wants.map(|want| (slot, graft, want)));
+    }
+
+    /// What is missing of `log` after `held` up to `upto`: all but what is parked, in at most
+    /// [`GAPS`] parts.
+    fn missing(&self, log: u64, held: u32, upto: u32) -> Vec<Want> {
+        let parked = self.frontier.find_prefix(log);
+        let parked = parked.into_iter().flat_map(|log| self.parked.of_log(log));
+        let mut missing = Vec::new();
+        let mut after = held;
+        for seq in parked.filter(|seq| (held + 1..=upto).contains(seq)) {
+            if seq > after + 1 {
+                let upto = seq - 1;
+                missing.push(Want { log, after, upto });
+            }
+            after = seq;
+            if missing.len() == GAPS - 1 {
+                break;
+            }
+        }
+        if after < upto {
+            missing.push(Want { log, after, upto });
+        }
+        missing
     }
 
     fn held(&self, log: u64) -> u32 {
@@ -118,18 +157,26 @@ impl<H: Copy + Eq> Node<H> {
         branch.misses = branch.misses.saturating_add(1);
         let parent = usize::from(branch.parent);
         self.fault(parent, Fault::Lost);
-        self.fared(true);
+        if self.link(parent).is_none_or(|link| !link.is_tardy()) {
+            self.fared(true);
+        }
         if self.is_hasty() {
             self.rounds.inconsistent(self.now, &mut self.rng);
         }
     }
 
-    fn pull_timeout(&self, slot: usize) -> Duration {
-        let rtt = self.link(slot).and_then(|link| link.rtt);
-        let rtt = rtt.map_or(self.config.first_rtt, |rtt| {
-            Duration::from_millis(rtt.into())
-        });
-        rtt * 5 / 4 + self.config.pull_margin
+    /// How long to wait for so many items from a neighbour.
+    fn pull_timeout(&self, slot: usize, items: u32) -> Duration {
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        let link = self.link(slot);
+        let rtt = link
+            .and_then(|link| link.rtt)
+            .map_or(self.config.first_rtt, ms);
+        let deviation = link.map_or(Duration::ZERO, |link| ms(link.deviation));
+        let slack = (rtt / 4).max(deviation * DEVIATIONS);
+        // Where much is lost it is not the link that takes its time.
+        let items = if self.is_hasty() { 0 } else { items };
+        rtt + slack + self.config.pull_margin + ITEM * items.saturating_sub(1)
     }
 
     /// Items of `log` up to `seq` are here, the last from `slot`.
@@ -137,7 +184,11 @@ impl<H: Copy + Eq> Node<H> {
         let Some(prefix) = self.frontier.tip(log).map(|tip| tip.id.prefix()) else {
             return;
         };
-        let (now, wait) = (self.now, self.pull_timeout(slot));
+        let Some(wanted) = self.wants.get(prefix) else {
+            return;
+        };
+        let left = wanted.upto.saturating_sub(seq).min(BATCH);
+        let (now, wait) = (self.now, self.pull_timeout(slot, left));
         let Some(wanted) = self.wants.get_mut(prefix) else {
             return;
         };
@@ -149,17 +200,14 @@ impl<H: Copy + Eq> Node<H> {
             wanted.asked = Some((asked, now));
             wanted.at = now + wait;
         }
+        wanted.rounds = 0;
         let done = wanted.upto <= seq;
         let upto = wanted.upto;
         if done {
             self.wants.remove(prefix);
         }
         if let (Some(rtt), Some(link)) = (rtt, self.link_mut(slot)) {
-            link.measured(
-                u32::try_from(rtt.as_millis())
-                    .unwrap_or(u32::MAX)
-                    .min(10_000),
-            );
+            link.measured(rtt);
         }
         // The next batch is asked for while the last quarter of this one is on its way.
         if rtt.is_some() && !done && seq.is_multiple_of(BATCH / 4) && seq + BATCH / 4 < upto {
@@ -178,15 +226,28 @@ impl<H: Copy + Eq> Node<H> {
 
     /// Repeats what was not answered, elsewhere if it can be, and asks for what has waited.
     pub(super) fn pull_due(&mut self) {
+        let mut slow = 0_u16;
         for log in self.wants.due(self.now) {
             let failed = self
                 .wants
                 .get_mut(log)
                 .and_then(|wanted| wanted.asked.take());
-            if let Some((slot, _)) = failed {
-                self.fault(usize::from(slot), Fault::Missing);
+            if let Some((slot, since)) = failed {
+                let slot = usize::from(slot);
+                let lacking = self.held(log).saturating_add(1);
+                if let Some(link) = self.link_mut(slot) {
+                    link.given_up = Some((log, lacking, since));
+                }
+                // Who is silent altogether is gone rather than false.
+                if self.link(slot).is_some_and(|link| link.heard > since) {
+                    slow |= 1 << slot;
+                }
             }
             self.ask(log);
+        }
+        // One stall is one fault, however much waited behind it.
+        for slot in (0..SLOTS).filter(|slot| slow & (1 << slot) != 0) {
+            self.fault(slot, Fault::Missing);
         }
     }
 
@@ -208,4 +269,10 @@ impl<H: Copy + Eq> Node<H> {
             }
         }
     }
+}
+
+/// Items in all of `wants`.
+fn count(wants: &[Want]) -> u32 {
+    let items = wants.iter().map(|want| want.upto - want.after);
+    items.fold(0, u32::saturating_add)
 }

@@ -25,6 +25,13 @@ impl<H: Copy + Eq> Node<H> {
         item: Arc<Item>,
         judge: &mut impl Judge,
     ) {
+        let (now, prefix) = (self.now, item.log().prefix());
+        if hops == SERVED
+            && let Some(link) = self.link_mut(slot)
+            && link.answered_late(prefix, item.seq(), now)
+        {
+            link.score.was_late();
+        }
         let log = self.frontier.find(&item.log());
         let empty = Tip::empty(item.log());
         let tip = log.and_then(|log| self.frontier.tip(log)).unwrap_or(&empty);

@@ -1,5 +1,6 @@
 //! One link.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use crate::frontier::{LinkSalt, Log};
@@ -27,10 +28,16 @@ pub(crate) struct Link<H> {
     /// Since when it is in its state.
     pub(crate) since: Time,
     pub(crate) nonce: u64,
+    /// When anything last came from it.
+    pub(crate) heard: Time,
     /// When we last asked to be neighbours.
     pub(crate) asked_at: Time,
     /// Smoothed round trip of pulls, in milliseconds.
     pub(crate) rtt: Option<u32>,
+    /// Its mean deviation: nothing where answers are lost, much where they are late.
+    pub(crate) deviation: u32,
+    /// The last pull that was given up: of which log and item, and since when it was under way.
+    pub(crate) given_up: Option<(u64, u32, Time)>,
     /// The driver's queue to it is full.
     pub(crate) congested: bool,
     /// When digests were last compared.
@@ -53,8 +60,11 @@ impl<H> Link<H> {
             outbound,
             since: now,
             nonce,
+            heard: now,
             asked_at: Time(0),
             rtt: None,
+            deviation: 0,
+            given_up: None,
             congested: false,
             compared: Time(0),
             pending: Vec::new(),
@@ -71,8 +81,28 @@ impl<H> Link<H> {
     }
 
     /// Takes a new measurement of the round trip, as TCP does (RFC 6298).
-    pub(crate) fn measured(&mut self, rtt: u32) {
-        self.rtt = Some(self.rtt.map_or(rtt, |old| (7 * old + rtt) / 8));
+    pub(crate) fn measured(&mut self, rtt: Duration) {
+        let rtt = u32::try_from(rtt.as_millis())
+            .unwrap_or(u32::MAX)
+            .min(10_000);
+        let old = self.rtt.unwrap_or(rtt);
+        self.deviation = (3 * self.deviation + old.abs_diff(rtt)) / 4;
+        self.rtt = Some((7 * old + rtt) / 8);
+    }
+
+    /// Whether what does not come in time comes later, as on a stream that sends again what is lost.
+    pub(crate) fn is_tardy(&self) -> bool {
+        self.rtt.is_some_and(|rtt| self.deviation > rtt / 8)
+    }
+
+    /// An item came that was asked for; true when that had been given up.
+    pub(crate) fn answered_late(&mut self, log: u64, seq: u32, now: Time) -> bool {
+        let is_it = |given_up: &mut (u64, u32, Time)| (given_up.0, given_up.1) == (log, seq);
+        let Some((_, _, since)) = self.given_up.take_if(is_it) else {
+            return false;
+        };
+        self.measured(now.since(since));
+        true
     }
 }
 

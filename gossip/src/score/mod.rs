@@ -80,6 +80,11 @@ impl Score {
         self.faults = self.faults.saturating_sub(makes_up);
     }
 
+    /// What it was blamed for not sending came after all.
+    pub(crate) fn was_late(&mut self) {
+        self.faults = self.faults.saturating_sub(Fault::Missing.points());
+    }
+
     /// Half of what was, so that the past does not decide for ever.
     pub(crate) fn fade(&mut self) {
         self.useful /= 2;

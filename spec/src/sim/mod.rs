@@ -6,8 +6,10 @@
 //!
 //! From below: [`Time`] and the event [`Queue`]; the [`net`]work with its links, realms and hosts;
 //! [`nat`], the boxes between realms; [`quic`], a model of the one thing that is not real. Apart from
-//! these stands [`kademlia`], where links are distributions, so that a hundred thousand nodes fit.
+//! these stand [`kademlia`] and [`gossip`], where links are distributions, so that a hundred thousand
+//! nodes fit.
 
+pub mod gossip;
 pub mod kademlia;
 pub mod nat;
 pub mod net;

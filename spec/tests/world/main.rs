@@ -8,6 +8,7 @@
 )]
 
 mod determinism;
+mod gossip;
 mod kademlia;
 mod matrix;
 mod network;

@@ -4,9 +4,10 @@
 //! * Inputs: what the records are to say now; what came of putting one. Output: [`Publish::next`],
 //!   which to put.
 //! * Invariants: one is put at a time; of one record, two are put no closer than [`BETWEEN`]; what
-//!   changed is put as soon as that allows, what did not at half of its lifetime, and while few nodes
-//!   hold it after waits that double from [`BETWEEN`] to [`SOON`]; and when twice as many nodes are
-//!   known as when it was put, for others are nearest to its key by then.
+//!   changed is put as soon as that allows, what did not at half of its lifetime, the first times
+//!   after [`AGAIN`], and while few nodes hold it after waits that double from [`BETWEEN`] to [`SOON`];
+//!   and when twice as many nodes are known as when it was put, for others are nearest to its key by
+//!   then.
 //!   Records of rooms, which may be many, wait for the others.
 //! * Bounds: one record of each [`Item`], of services [`SERVICES`], of rooms two for each topic that
 //!   [`Rendezvous`](super::rendezvous::Rendezvous) takes.
@@ -32,6 +33,11 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 const ENOUGH: u16 = 10;
 /// See [`ENOUGH`].
 const SOON: Duration = Duration::from_secs(10 * 60);
+
+/// From the first two times that enough nodes took a record to the next: whoever has just started
+/// may have stored it a little beside its place. After the first wait the connections are still
+/// there, and after the second those who started with us have found theirs.
+const AGAIN: [Duration; 2] = [Duration::from_secs(45), Duration::from_secs(6 * 60)];
 
 /// A record of ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +74,8 @@ struct Record<C> {
     few: u32,
     /// Nodes that were known when it was put last.
     known: usize,
+    /// How often enough nodes took it.
+    taken: usize,
 }
 
 impl<C> Default for Publish<C> {
@@ -102,6 +110,7 @@ impl<C: Clone + PartialEq> Publish<C> {
                     failures: 0,
                     few: 0,
                     known: 0,
+                    taken: 0,
                 };
                 self.records.insert(item, record);
             }
@@ -205,7 +214,9 @@ impl<C: Clone + PartialEq> Publish<C> {
             record.due = now + doubled((BETWEEN, half.min(SOON)), record.few);
             record.few = record.few.saturating_add(1);
         } else {
-            record.due = now + half;
+            let again = AGAIN.get(record.taken).copied().unwrap_or(half);
+            record.due = now + again.min(half);
+            record.taken += 1;
             record.few = 0;
         }
     }
@@ -243,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_put_at_once_and_again_at_half_its_lifetime() {
+    fn what_is_new_is_put_at_once_and_soon_again_and_then_at_half_its_lifetime() {
         let began = Instant::now();
         let mut publish = Publish::default();
         publish.set(Item::Address, Some("her"), began);
@@ -253,9 +264,17 @@ mod tests {
         assert_eq!(publish.next(start), None, "one at a time");
         publish.done(&Item::Address, &"here", true, 20, HOUR, start);
         publish.set(Item::Address, Some("here"), start);
-        assert_eq!(publish.due(), Some(start + HOUR / 2));
-        assert_eq!(publish.next(second(start, 1799)), None);
-        assert!(publish.next(second(start, 1800)).is_some());
+        let put: Vec<u64> = (0..6000)
+            .filter(|at| {
+                let now = second(start, *at);
+                let next = publish.next(now);
+                if let Some((item, content)) = &next {
+                    publish.done(item, content, true, 20, HOUR, now);
+                }
+                next.is_some()
+            })
+            .collect();
+        assert_eq!(put, [45, 405, 2205, 4005, 5805]);
     }
 
     #[test]
@@ -328,7 +347,7 @@ mod tests {
         let now = second(start, 3930);
         publish.next(now);
         publish.done(&Item::Address, &(), true, 20, HOUR, now);
-        assert_eq!(publish.due(), Some(now + HOUR / 2));
+        assert_eq!(publish.due(), Some(now + AGAIN[0]));
     }
 
     #[test]

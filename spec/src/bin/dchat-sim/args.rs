@@ -13,6 +13,10 @@ dchat-sim path     --switches N --rate N [--seed S] [--loss F] [--reorder F] [--
 dchat-sim classify --seeds N [--seed S] [--loss F] [--reorder F] [--json]
 dchat-sim kademlia --nodes N [--seed S] [--churn-median-min M] [--hostile F] [--lookups L]
                    [--hours H] [--scenario NAME] [--conduct NAME] [--json]
+dchat-sim gossip   --members N [--seed S] [--loss F] [--loss-of datagrams|streams]
+                   [--churn-per-min F] [--partition-min M] [--hostile F] [--messages K]
+                   [--authors A] [--idle-min M] [--json]
+dchat-sim reconcile --log N --missing D [--seed S] [--seeds N] [--json]
 
   --seeds N      runs of each pair or profile, from seed S on
   --seed S       the first seed, 0 unless given
@@ -24,13 +28,25 @@ dchat-sim kademlia --nodes N [--seed S] [--churn-median-min M] [--hostile F] [--
   --nodes N      servers
   --churn-median-min M
                  nodes come and go, with sessions of this median in minutes
-  --hostile F    part of the servers that are attackers
+  --hostile F    part of the servers or members that are attackers
   --lookups L    lookups, or trials of the scenario
   --hours H      virtual hours to run
   --scenario NAME
-                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash
-                 or bad-input
+                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash,
+                 crowd or bad-input
   --conduct NAME what attackers do: colluding (unless given), silent, slow, stale or forging
+  --members N    members of a room
+  --loss-of KIND what loss does: frames are gone as in datagrams (unless given), or late with all
+                 behind them as on streams
+  --churn-per-min F
+                 part of the members that goes every minute; others come
+  --partition-min M
+                 minutes the room is split in two halves, in which the messages are written
+  --messages K   messages that are measured, 100 unless given; of a split room, both halves' together
+  --authors A    who writes them, in turn, 10 unless given
+  --idle-min M   minutes of silence measured in the end, 10 unless given
+  --log N        messages of 10,000 authors that one of two members holds
+  --missing D    of these, how many the other lacks
   --json         one JSON object a line";
 
 /// Which scenario.
@@ -58,7 +74,7 @@ pub(crate) struct Args {
 /// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgsError {
-    #[error("name one of nat, path, classify and kademlia")]
+    #[error("name one of nat, path, classify, kademlia, gossip and reconcile")]
     NoCommand,
     #[error("{0} is no option of this command")]
     Unknown(String),
@@ -144,6 +160,15 @@ pub(crate) fn part(option: &str, value: &str) -> Result<f64, ArgsError> {
         true => Ok(number),
         false => Err(bad(option, value, "is not between 0 and 1")),
     }
+}
+
+/// One of those that have names.
+pub(crate) fn named<T: Copy>(option: &str, value: &str, of: &[(&str, T)]) -> Result<T, ArgsError> {
+    let found = of.iter().find(|(name, _)| *name == value);
+    found.map(|(_, meant)| *meant).ok_or_else(|| {
+        let names: Vec<&str> = of.iter().map(|(name, _)| *name).collect();
+        bad(option, value, format!("is none of {}", names.join(", ")))
+    })
 }
 
 fn pairs(option: &str, value: &str) -> Result<Vec<(Profile, Profile)>, ArgsError> {

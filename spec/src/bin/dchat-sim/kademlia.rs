@@ -26,8 +26,8 @@ use dchat_spec::sim::kademlia::adversary::Conduct;
 use dchat_spec::sim::kademlia::scenario::{self, Plan, Report, Scenario};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, parsed, part};
-use crate::output::{hex, rounded};
+use crate::args::{ArgsError, bad, named, parsed, part};
+use crate::output::{hex, resident, rounded};
 
 /// What attackers can be told to do.
 const CONDUCTS: [(&str, Conduct); 5] = [
@@ -103,14 +103,6 @@ fn minority(option: &str, value: &str) -> Result<f64, ArgsError> {
     }
 }
 
-fn named<T: Copy>(option: &str, value: &str, of: &[(&str, T)]) -> Result<T, ArgsError> {
-    let found = of.iter().find(|(name, _)| *name == value);
-    found.map(|(_, meant)| *meant).ok_or_else(|| {
-        let names: Vec<&str> = of.iter().map(|(name, _)| *name).collect();
-        bad(option, value, format!("is none of {}", names.join(", ")))
-    })
-}
-
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let began = Instant::now();
     let report = scenario::run(&args.plan, &mut || resident("VmRSS:"));
@@ -152,12 +144,4 @@ fn fields(report: &Report) -> Map<String, Value> {
         object.insert((*name).into(), rounded(*value, 6));
     }
     object
-}
-
-/// Bytes of a line of `/proc/self/status`; 0 where there is none.
-fn resident(line: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let found = status.lines().find_map(|text| text.strip_prefix(line));
-    let kib = found.and_then(|text| text.split_whitespace().next());
-    kib.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
 }

@@ -6,6 +6,10 @@
 //! dchat-sim classify --seeds N [--seed S] [--loss F] [--reorder F] [--json]
 //! dchat-sim kademlia --nodes N [--seed S] [--churn-median-min M] [--hostile F] [--lookups L]
 //!                    [--hours H] [--scenario NAME] [--conduct NAME] [--json]
+//! dchat-sim gossip   --members N [--seed S] [--loss F] [--loss-of datagrams|streams]
+//!                    [--churn-per-min F] [--partition-min M] [--hostile F] [--messages K]
+//!                    [--authors A] [--idle-min M] [--json]
+//! dchat-sim reconcile --log N --missing D [--seed S] [--seeds N] [--json]
 //! ```
 //!
 //! `--seed` is the first seed, 0 unless given. The same command prints the same, but for how long
@@ -13,11 +17,13 @@
 
 mod args;
 mod classify;
+mod gossip;
 mod kademlia;
 mod nat;
 mod output;
 mod path;
 mod pool;
+mod reconcile;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,8 +32,11 @@ use args::{Args, Command, USAGE};
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();
-    let done = match words.next_if(|word| word == "kademlia") {
-        Some(_) => kademlia::Args::parse(words).map(|args| kademlia::run(&args)),
+    let own = |word: &String| matches!(word.as_str(), "kademlia" | "gossip" | "reconcile");
+    let done = match words.next_if(own).as_deref() {
+        Some("kademlia") => kademlia::Args::parse(words).map(|args| kademlia::run(&args)),
+        Some("gossip") => gossip::Args::parse(words).map(|args| gossip::run(&args)),
+        Some(_) => reconcile::Args::parse(words).map(|args| reconcile::run(&args)),
         None => Args::parse(words).map(|args| match args.command {
             Command::Nat => nat::run(&args),
             Command::Path => path::run(&args),
