@@ -361,7 +361,7 @@ impl Group {
         });
     }
 
-    /// Operations that ask for none in return.
+    /// Operations for one who is not asked for any.
     fn told(&self, operations: Vec<SignedOperation>) -> GroupOperations {
         GroupOperations {
             group: *self.id(),
