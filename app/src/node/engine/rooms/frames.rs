@@ -190,9 +190,9 @@ impl Session {
         let Some(room) = self.rooms.rooms.get_mut(&id) else {
             return Ok(());
         };
-        if let Frame::GossipOpen(open) = &frame
-            && open.room != room.kind.tag(&peer, &me)
-        {
+        let another_room = matches!(&frame, Frame::GossipOpen(open)
+            if open.room != room.kind.tag(&peer, &me));
+        if another_room || !is_of_rooms(&frame) {
             out.command(Command::Drop {
                 link,
                 code: Code::Unexpected,
@@ -292,6 +292,18 @@ impl Session {
         let room = self.rooms.rooms.get(id)?;
         room.own.iter().copied().find(|log| log.prefix() == prefix)
     }
+}
+
+/// Frames that may come on a room's stream.
+fn is_of_rooms(frame: &Frame) -> bool {
+    let more = matches!(
+        frame,
+        Frame::GossipRange(_)
+            | Frame::GossipSpans(_)
+            | Frame::GossipFetch(_)
+            | Frame::GroupOperations(_)
+    );
+    more || is_gossip(frame)
 }
 
 /// Frames that a gossip node knows what to do with.
