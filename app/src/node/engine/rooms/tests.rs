@@ -472,22 +472,28 @@ impl Stranger {
             rooms: Some("/ip4/192.0.2.6/udp/6/quic-v1".parse().unwrap()),
         };
         home.engine.batch(vec![up], false);
-        self.send(
-            home,
-            Frame::GossipOpen(GossipOpen {
-                room: tag,
-                nonce: 1,
-                answer: false,
-                alone: true,
-                extensions: Default::default(),
-            }),
-        );
+        self.open(home, 2, tag);
+    }
+
+    fn open(&self, home: &mut Home, stream: StreamId, tag: [u8; 32]) {
+        let frame = Frame::GossipOpen(GossipOpen {
+            room: tag,
+            nonce: 1,
+            answer: false,
+            alone: true,
+            extensions: Default::default(),
+        });
+        self.send_on(home, stream, frame);
     }
 
     fn send(&self, home: &mut Home, frame: Frame) {
+        self.send_on(home, 2, frame);
+    }
+
+    fn send_on(&self, home: &mut Home, stream: StreamId, frame: Frame) {
         let input = Input::RoomFrame {
             link: 9,
-            stream: 2,
+            stream,
             frame: Box::new(frame),
         };
         home.engine.batch(vec![input], false);
@@ -526,6 +532,27 @@ impl Stranger {
         let key = author(&self.person, &self.key.room());
         self.key.seal(&key, header, body)
     }
+}
+
+#[test]
+fn streams_that_are_over_are_forgotten() {
+    let mut alice = Home::new("Alice");
+    alice.join("lobby");
+    let stranger = Stranger::new();
+    let tag = stranger
+        .key
+        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    stranger.arrive(&mut alice, tag);
+    for stream in (4..400).step_by(2) {
+        stranger.open(&mut alice, stream, tag);
+        let stream = stream - 2;
+        let ended = Input::StreamEnded { stream };
+        alice.engine.batch(vec![ended], false);
+    }
+    let rooms = &alice.engine.session.rooms;
+    assert_eq!(rooms.streams.len(), 1);
+    let room = rooms.rooms.values().next().unwrap();
+    assert_eq!(room.node.neighbours().count(), 1);
 }
 
 #[test]
