@@ -598,8 +598,7 @@ mod tests {
     }
 
     #[test]
-    fn what_later_versions_do_is_refused_and_not_ignored() {
-        assert!(refused("history @group").contains("groups"));
+    fn what_is_turned_off_is_off() {
         let flags = plan("daemon --no-dht --no-mdns").unwrap().flags;
         assert!(flags.no_mdns && flags.no_dht);
     }
