@@ -13,7 +13,7 @@ import sys
 CORE_CRATES = ["wire", "kademlia", "gossip", "nat"]
 PURE_MODULES = [
     "transport/src/path", "transport/src/congestion", "transport/src/relay/proto",
-    "app/src/conversation", "spec/src/sim",
+    "app/src/conversation", "app/src/group", "spec/src/sim",
 ]
 # The generator of the test vectors makes every byte by hand. Without the simulated world nothing of
 # ours may be left in its dependency tree, or the vectors would be compared with themselves.

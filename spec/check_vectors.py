@@ -14,8 +14,10 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import math
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
 
@@ -459,6 +461,24 @@ NatClass = structure("NatClass", mapping=code(u8(), 0, 4), filtering=code(u8(), 
                      block_len=u16())
 Candidate = structure("Candidate", kind=code(u8(), 0, 3), address=address)
 Prediction = structure("Prediction", address=address, stride=u16(), count=u16())
+ItemHead = structure("ItemHead", log=fixed(16), seq=u32(), hash=fixed(8))
+ItemHeader = structure("ItemHeader", author=fixed(32), incarnation=fixed(16), seq=u32(),
+                       prev=fixed(32), lamport=u64(), sent_at=u64(), keep_s=u32(), floor=u32(),
+                       heads=sequence(ItemHead, 4), kind=u16(), body_len=u32(),
+                       body_hash=fixed(32), extensions=extensions)
+SignedItem = structure("SignedItem", header=ItemHeader, signature=fixed(64),
+                       body=option(octets(66560)))
+Contact = structure("Contact", peer=peer_id, addresses=sequence(address, 2))
+Mark = structure("Mark", log=u64(), seq=u32(), age=u16())
+Want = structure("Want", log=u64(), after=u32(), upto=u32())
+Place = structure("Place", lamport=u64(), hash=u64())
+Span = structure("Span", **{"from": Place}, to=Place, count=u32(), sum=u64())
+Seat = structure("Seat", key=fixed(32), proof=fixed(64), name=text(64))
+LogCut = structure("LogCut", log=fixed(16), seq=u32())
+hashes = checked(sequence(fixed(32), 16), lambda items: items if ascending(items) else None)
+cut = checked(sequence(LogCut, 16),
+              lambda items: items if ascending([item["log"] for item in items]) else None)
+SignedOperation = structure("SignedOperation", body=octets(2048), signature=fixed(64))
 Node = structure("Node", key=fixed(32), nonce=u64(), socket=socket, other=option(socket))
 Server = structure("Server", nonce=u64(), socket=socket, other=option(socket))
 TYPES = {
@@ -532,6 +552,55 @@ TYPES = {
     "Presence": structure("Presence", sealed=octets(1024), extensions=extensions),
     "Rendezvous": structure("Rendezvous", slot=fixed(16), sealed=octets(1024),
                             extensions=extensions),
+    "ItemHead": ItemHead,
+    "ItemHeader": ItemHeader,
+    "SignedItem": SignedItem,
+    "RoomBody": structure("RoomBody", author=peer_id, statement=fixed(64), name=text(64),
+                          content=octets(65536), extensions=extensions),
+    "GossipOpen": structure("GossipOpen", room=fixed(32), nonce=u64(), answer=boolean(),
+                            alone=boolean(), extensions=extensions),
+    "Contact": Contact,
+    "GossipLeave": structure("GossipLeave", reason=code(u8(), 1, 4), peers=sequence(Contact, 8),
+                             extensions=extensions),
+    "GossipJoin": structure("GossipJoin", peer=Contact, hops=u8(), extensions=extensions),
+    "GossipShuffle": structure("GossipShuffle", answer=boolean(), peers=sequence(Contact, 8),
+                               extensions=extensions),
+    "GossipPush": structure("GossipPush", hops=u8(), item=SignedItem),
+    "Mark": Mark,
+    "GossipAnnounce": structure("GossipAnnounce", marks=sequence(Mark, 1024)),
+    "Want": Want,
+    "GossipPull": structure("GossipPull", graft=boolean(), wants=sequence(Want, 1024),
+                            extensions=extensions),
+    "GossipTree": structure("GossipTree", graft=sequence(u64(), 1024),
+                            prune=sequence(u64(), 1024), extensions=extensions),
+    "GossipDigest": structure("GossipDigest", root=u64(), total=u32(), horizon=u32()),
+    "GossipSketch": structure("GossipSketch", salt=u32(), of=code(u8(), 0, 1), horizon=u32(),
+                              first=u32(), cells=octets(36864), extensions=extensions),
+    "GossipMore": structure("GossipMore", salt=u32(), have=u32(), want=u32(),
+                            unknown=sequence(u32(), 1024), extensions=extensions),
+    "GossipProof": structure("GossipProof", items=sequence(SignedItem, 2),
+                             extensions=extensions),
+    "Place": Place,
+    "Span": Span,
+    "GossipRange": structure("GossipRange", salt=u64(), spans=sequence(Span, 64), newest=u16(),
+                             extensions=extensions),
+    "GossipSpans": structure("GossipSpans", salt=u64(), spans=sequence(Span, 64),
+                             extensions=extensions),
+    "GossipFetch": structure("GossipFetch", **{"from": Place}, to=Place, most=u16(),
+                             extensions=extensions),
+    "Seat": Seat,
+    "LogCut": LogCut,
+    "Operation": structure("Operation", group=fixed(32), author=peer_id, seq=u32(),
+                           after=hashes, at=u64(), deed=code(u8(), 1, 8),
+                           subject=option(peer_id), text=text(256), seat=option(Seat), cut=cut,
+                           extensions=extensions),
+    "SignedOperation": SignedOperation,
+    "GroupOperations": structure("GroupOperations", group=fixed(32), heads=hashes,
+                                 lacking=hashes, operations=sequence(SignedOperation, 64),
+                                 extensions=extensions),
+    "GroupKeys": structure("GroupKeys", group=fixed(32), sessions=sequence(fixed(165), 256),
+                           extensions=extensions),
+    "SealedBody": structure("SealedBody", session=fixed(32), message=octets(66560)),
 }
 
 
@@ -574,6 +643,22 @@ FRAMES = {
     0x0034: ("DHT_PUT", "DhtPut", 8192),
     0x0035: ("DHT_STORED", "DhtStored", 1024),
     0x0036: ("DHT_REFUSED", "DhtRefused", 1024),
+    0x0040: ("GOSSIP_OPEN", "GossipOpen", 1024),
+    0x0041: ("GOSSIP_LEAVE", "GossipLeave", 4096),
+    0x0042: ("GOSSIP_JOIN", "GossipJoin", 1024),
+    0x0043: ("GOSSIP_SHUFFLE", "GossipShuffle", 4096),
+    0x0044: ("GOSSIP_PUSH", "GossipPush", 70656),
+    0x0045: ("GOSSIP_ANNOUNCE", "GossipAnnounce", 16384),
+    0x0046: ("GOSSIP_PULL", "GossipPull", 20480),
+    0x0047: ("GOSSIP_TREE", "GossipTree", 20480),
+    0x0048: ("GOSSIP_DIGEST", "GossipDigest", 16),
+    0x0049: ("GOSSIP_SKETCH", "GossipSketch", 40960),
+    0x004A: ("GOSSIP_MORE", "GossipMore", 8192),
+    0x004B: ("GOSSIP_PROOF", "GossipProof", 8192),
+    0x004C: ("GOSSIP_RANGE", "GossipRange", 8192),
+    0x004D: ("GOSSIP_SPANS", "GossipSpans", 8192),
+    0x004E: ("GOSSIP_FETCH", "GossipFetch", 1024),
+    0x0050: ("GROUP_OPERATIONS", "GroupOperations", 163840),
 }
 
 
@@ -838,7 +923,7 @@ def op_stored_record(case):
         payload = decode(payload_type, body["payload"])
     except Refused:
         raise Refused("bad-record") from None
-    if kind == 4 and payload["shard"] >= 4:
+    if kind == 4 and payload["shard"] >= 4 or kind == 1 and not payload["addresses"]:
         raise Refused("bad-record")
     name = {"signer": body["signer"], "shard": bytes([payload.get("shard", 0)]),
             "name": payload.get("name", "").encode()}[placed]
@@ -1034,6 +1119,19 @@ CONTEXTS = {
     "BLINDED_SIGNER": "dchat/1 2026-11 blinded signer",
     "BLINDED_SEAL": "dchat/1 2026-11 blinded seal",
     "PULSE": "dchat/1 2026-11 pulse",
+    "LOG": "dchat/1 2026-11 room log",
+    "ITEM": "dchat/1 2026-11 item hash",
+    "ITEM_BODY": "dchat/1 2026-11 item body",
+    "FRONTIER": "dchat/1 2026-11 frontier",
+    "MEMBERSHIP": "dchat/1 2026-11 membership operation",
+    "ROOM_SECRET": "dchat/1 2026-11 room secret",
+    "ROOM_KEY": "dchat/1 2026-11 room key",
+    "ROOM": "dchat/1 2026-11 room",
+    "ROOM_OPEN": "dchat/1 2026-11 room open",
+    "ROOM_RENDEZVOUS": "dchat/1 2026-11 room rendezvous",
+    "ROOM_BODY": "dchat/1 2026-11 room body",
+    "ROOM_NONCE": "dchat/1 2026-11 room nonce",
+    "ROOM_AUTHOR": "dchat/1 2026-11 room author",
 }
 
 
@@ -1380,6 +1478,442 @@ def op_olm_decrypt(case):
         used.add(index)
         plaintexts.append(padded_text[:-fill])
     return {"plaintexts": plaintexts}
+
+
+# --- Rooms (80-gossip §2, §4) -----------------------------------------------------------------
+
+INVISIBLE = (range(0xAD, 0xAE), range(0x34F, 0x350), range(0x61C, 0x61D), range(0x115F, 0x1161),
+             range(0x17B4, 0x17B6), range(0x180B, 0x1810), range(0x200B, 0x2010),
+             range(0x202A, 0x202F), range(0x2060, 0x2070), range(0x3164, 0x3165),
+             range(0xFE00, 0xFE10), range(0xFEFF, 0xFF00), range(0xFFA0, 0xFFA1),
+             range(0xFFF0, 0xFFF9), range(0x1BCA0, 0x1BCA4), range(0x1D173, 0x1D17B),
+             range(0xE0000, 0xE1000))
+
+
+def fold(text: str) -> str:
+    text = "".join(c for c in text if not any(ord(c) in some for some in INVISIBLE))
+    text = unicodedata.normalize("NFKC", text)
+    upper = "".join(c.upper() for c in text)
+    return unicodedata.normalize("NFKC", "".join(c.lower() for c in upper))
+
+
+def room_name(text: str) -> str:
+    if len(text.encode()) > 1024 or any(unicodedata.category(c) in ("Cn", "Co") for c in text):
+        raise Refused("bad-name")
+    before = None
+    while text != before:
+        before, text = text, fold(text)
+    name = text.removeprefix("#")
+    if not 1 <= len(name.encode()) <= 64 or "#" in name \
+            or any(c.isspace() or unicodedata.category(c) == "Cc" for c in name):
+        raise Refused("bad-name")
+    return name
+
+
+def room_key(case) -> tuple[str, bytes]:
+    name, secret = room_name(case["text"]), bytes(32)
+    if case["secret"] is not None:
+        secret = octets_of(case["secret"]).rstrip(b"\r\n")
+        if not 16 <= len(secret) <= 1024:
+            raise Refused("bad-secret")
+        secret = derive(CONTEXTS["ROOM_SECRET"], secret)
+    return name, derive(CONTEXTS["ROOM_KEY"], secret + name.encode())
+
+
+def op_room(case):
+    name, key = room_key(case)
+    room = derive(CONTEXTS["ROOM"], key)
+    seed = derive(CONTEXTS["ROOM_AUTHOR"], octets_of(case["seed"]) + room)
+    tag = derive(CONTEXTS["ROOM_OPEN"], key + octets_of(case["one"]) + octets_of(case["other"]))
+    return {"name": name, "author": ed25519_public(seed), "room": room,
+            "rendezvous": derive(CONTEXTS["ROOM_RENDEZVOUS"], key), "tag": tag}
+
+
+def header_bytes(item: bytes) -> bytes:
+    """The encoded header in front of an encoded SignedItem."""
+    reader = Reader(item)
+    ItemHeader[1](reader)
+    return item[:reader.at]
+
+
+def signed_by(key: bytes, context: str, message: bytes, signature: bytes) -> None:
+    """As verify, for 32 bytes that nothing has found to be a key."""
+    if accepted_key(key) is None:
+        raise Refused("bad-signature")
+    verify(key, context, message, signature)
+
+
+def op_item(case):
+    room, data = octets_of(case["room"]), octets_of(case["bytes"])
+    item = decode("SignedItem", data)
+    header, body, encoded = item["header"], item["body"], header_bytes(data)
+    if not 1 <= header["seq"] < 1 << 22:
+        raise Refused("bad-sequence")
+    if (header["seq"] == 1) != (header["prev"] == bytes(32)):
+        raise Refused("bad-previous")
+    if header["floor"] > header["seq"]:
+        raise Refused("bad-floor")
+    if int(header["lamport"]) < int(header["sent_at"]):
+        raise Refused("bad-lamport")
+    if header["body_len"] > 66560 if body is None else header["body_len"] != len(body) \
+            or header["body_hash"] != derive(CONTEXTS["ITEM_BODY"], body):
+        raise Refused("bad-body")
+    signed_by(header["author"], "dchat/1 item", room + encoded, item["signature"])
+    log = derive(CONTEXTS["LOG"], room + header["author"] + header["incarnation"])[:16]
+    return {"log": log, "hash": derive(CONTEXTS["ITEM"], room + encoded)}
+
+
+def op_room_body(case):
+    _, key = room_key(case)
+    room, data = derive(CONTEXTS["ROOM"], key), octets_of(case["item"])
+    item = decode("SignedItem", data)
+    if item["body"] is None:
+        raise Refused("stub")
+    header = header_bytes(data)
+    # The two fields lie in front of the block of extensions, which is empty here.
+    assert not item["header"]["extensions"]
+    place = room + header[:-44] + bytes(36) + header[-8:]
+    nonce = derive(CONTEXTS["ROOM_NONCE"], place)[:24]
+    plain = xchacha_open(derive(CONTEXTS["ROOM_BODY"], key), nonce, item["body"], place)
+    if plain is None:
+        raise Refused("not-sealed")
+    body = decode("RoomBody", plain)
+    try:
+        verify(body["author"], "dchat/1 room author", room + item["header"]["author"],
+               body["statement"])
+    except Refused:
+        raise Refused("false-author") from None
+    return {name: body[name] for name in ("author", "name", "content")}
+
+
+# --- Digests, sketches and sums (80-gossip §5, §6, §9) ----------------------------------------
+
+def counting(case):
+    """The logs that count: name, hash and value."""
+    return sorted((octets_of(log["name"]), octets_of(log["hash"]), log["seq"],
+                   1 << 22 if log["closed"] else log["seq"])
+                  for log in case["logs"]
+                  if (log["seq"] or log["closed"]) and log["hour"] >= case["horizon"])
+
+
+def op_digest(case):
+    logs, parts = counting(case), b""
+    for first in range(256):
+        part = b"".join(name + tip + value.to_bytes(4, "little")
+                        for name, tip, _, value in logs if name[0] == first)
+        parts += derive(CONTEXTS["FRONTIER"], part) if part else bytes(32)
+    nonces = b"".join(nonce.to_bytes(8, "little") for nonce in sorted(map(int, case["nonces"])))
+    root = derive(CONTEXTS["FRONTIER"], nonces + derive(CONTEXTS["FRONTIER"], parts))
+    return {"root": str(int.from_bytes(root[:8], "little")),
+            "total": sum(seq for _, _, seq, _ in logs) & _M32}
+
+
+def siphash(key: bytes, message: bytes) -> int:
+    """SipHash-2-4."""
+    def rotated(word, by):
+        return (word << by | word >> 64 - by) & _M64
+
+    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
+    a, b = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
+    c, d = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
+
+    def rounds(count):
+        nonlocal a, b, c, d
+        for _ in range(count):
+            a, c = a + b & _M64, c + d & _M64
+            b, d = rotated(b, 13) ^ a, rotated(d, 16) ^ c
+            a = rotated(a, 32)
+            c, a = c + b & _M64, a + d & _M64
+            b, d = rotated(b, 17) ^ c, rotated(d, 21) ^ a
+            c = rotated(c, 32)
+
+    tail = len(message) % 8
+    padded_message = message + bytes(7 - tail) + bytes([len(message) & 255])
+    for at in range(0, len(padded_message), 8):
+        word = int.from_bytes(padded_message[at:at + 8], "little")
+        d ^= word
+        rounds(2)
+        a ^= word
+    c ^= 0xFF
+    rounds(4)
+    return a ^ b ^ c ^ d
+
+
+PRIMES = (16777213, 4294967291, 65521)
+
+
+def hash_in_sketch(name: bytes, salt: int) -> int:
+    return siphash(salt.to_bytes(8, "little") + b"ks tahcd", name) % (PRIMES[1] - 1) + 1
+
+
+def check_in_sketch(hashed: int) -> int:
+    mixed = (hashed ^ 0x5BD1E995) * 0x9E3779B97F4A7C15 & _M64
+    return 1 + (mixed >> 40) % (PRIMES[2] - 1)
+
+
+def cells_of(hashed: int, salt: int, end: int) -> list[int]:
+    state, cell, cells = hashed << 32 | salt, 0, []
+    while cell < end:
+        cells.append(cell)
+        state = state + 0x9E3779B97F4A7C15 & _M64
+        z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _M64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB & _M64
+        root = math.isqrt(((z ^ z >> 31) >> 32) + 1 << 32)
+        cell += (2 * cell + 3) * ((1 << 32) - root) // (2 * root) + 1
+    return cells
+
+
+def sketched(case) -> dict[bytes, int]:
+    tips = case["of"] == 1
+    return {name: int.from_bytes(tip[:3], "little") % (1 << 22) if tips else value
+            for name, tip, _, value in counting(case)}
+
+
+def add_to(sums, hashed: int, salt: int, amount: int) -> None:
+    for cell in cells_of(hashed, salt, len(sums)):
+        parts = zip(sums[cell], (1, hashed, check_in_sketch(hashed)), PRIMES)
+        sums[cell] = [(part + amount * factor) % prime for part, factor, prime in parts]
+
+
+def op_sketch(case):
+    first, salt = case["first"], int(case["salt"])
+    sums = [[0, 0, 0] for _ in range(first + case["count"])]
+    for name, value in sketched(case).items():
+        add_to(sums, hash_in_sketch(name, salt), salt, value)
+    return {"cells": b"".join(amount.to_bytes(3, "little") + hashed.to_bytes(4, "little")
+                              + check.to_bytes(2, "little")
+                              for amount, hashed, check in sums[first:])}
+
+
+def op_sketch_read(case):
+    data, salt, ours = octets_of(case["bytes"]), int(case["salt"]), sketched(case)
+    if not data or len(data) % 9 or len(data) > 9 * 16384:
+        raise Refused("bad-cells")
+    sums = [[int.from_bytes(data[at + low:at + high], "little")
+             for low, high in ((0, 3), (3, 7), (7, 9))] for at in range(0, len(data), 9)]
+    if any(part >= prime for cell in sums for part, prime in zip(cell, PRIMES)):
+        raise Refused("bad-cells")
+    names: dict[int, list[bytes]] = {}
+    for name, value in ours.items():
+        hashed = hash_in_sketch(name, salt)
+        names.setdefault(hashed, []).append(name)
+        add_to(sums, hashed, salt, -value)
+    known, unknown, doubtful = [], [], list(range(len(sums)))
+    while doubtful and len(known) + len(unknown) <= len(sums):
+        at = doubtful.pop()
+        amount = sums[at][0]
+        amount -= PRIMES[0] if amount > PRIMES[0] // 2 else 0
+        if not amount:
+            continue
+        hashed = sums[at][1] * pow(amount, -1, PRIMES[1]) % PRIMES[1]
+        if not hashed or sums[at][2] != amount * check_in_sketch(hashed) % PRIMES[2] \
+                or at not in cells_of(hashed, salt, at + 1):
+            continue
+        found = names.get(hashed, [])
+        if len(found) == 1 and 0 <= ours[found[0]] + amount < 1 << 23:
+            known.append({"log": found[0], "theirs": ours[found[0]] + amount})
+        elif len(found) != 1 and (found or amount > 0):
+            unknown.append(hashed)
+        else:
+            continue
+        add_to(sums, hashed, salt, -amount)
+        doubtful += cells_of(hashed, salt, len(sums))
+    if any(part for cell in sums for part in cell):
+        raise Refused("unreadable")
+    return {"known": sorted(known, key=lambda one: one["log"]),
+            "unknown": [str(hashed) for hashed in sorted(unknown)]}
+
+
+def op_span(case):
+    key = int(case["salt"]).to_bytes(8, "little") + b"musegnar"
+    first, end = (tuple(map(int, place)) for place in case["span"])
+    within = [place for place in (tuple(map(int, place)) for place in case["items"])
+              if first <= place < end]
+    total = sum(siphash(key, lamport.to_bytes(8, "little") + hashed.to_bytes(8, "little"))
+                for lamport, hashed in within)
+    return {"sum": str(total & _M64), "count": len(within)}
+
+
+# --- Groups (81-groups §2, §3) ----------------------------------------------------------------
+
+CREATE, INVITE, ACCEPT, LEAVE, REMOVE, PROMOTE, RENAME, POLICY = range(1, 9)
+
+
+def opened(data: bytes):
+    """An operation with its hash and the signatures checked."""
+    signed = decode("SignedOperation", data)
+    operation = decode("Operation", signed["body"])
+    verify(operation["author"], "dchat/1 membership", signed["body"], signed["signature"])
+    seat = operation["seat"]
+    if seat:
+        signed_by(seat["key"], "dchat/1 seat", operation["group"] + operation["author"],
+                  seat["proof"])
+    return derive(CONTEXTS["MEMBERSHIP"], signed["body"]), operation
+
+
+def op_operation(case):
+    name, operation = opened(octets_of(case["bytes"]))
+    return {"hash": name, "author": operation["author"]}
+
+
+class Group:
+    """The operations of a group, by their hashes."""
+
+    def __init__(self, name: bytes):
+        self.name, self.known, self.waiting = name, {}, {}
+        self.past, self.depth = {}, {}
+
+    def insert(self, name: bytes, one) -> None:
+        creates = one["deed"] == CREATE
+        if creates != (name == self.name) or not creates and one["group"] != self.name:
+            raise Refused("other-group")
+        if (one["subject"] is not None) != (one["deed"] in (INVITE, REMOVE, PROMOTE)) \
+                or (one["seat"] is not None) != (one["deed"] in (CREATE, ACCEPT)) \
+                or one["cut"] and one["deed"] not in (LEAVE, REMOVE) \
+                or (not one["after"]) != creates \
+                or creates and (one["group"] != bytes(32) or one["seq"] != 1):
+            raise Refused("bad-shape")
+        self.waiting[name] = one
+        ready = True
+        while ready:
+            ready = [name for name, one in self.waiting.items()
+                     if all(parent in self.known for parent in one["after"])]
+            for name in ready:
+                self.add(name, self.waiting.pop(name))
+
+    def add(self, name: bytes, one) -> None:
+        past = set(one["after"]).union(*(self.past[parent] for parent in one["after"]))
+        earlier = [self.known[other] for other in past]
+        own = [other for other in earlier if other["author"] == one["author"]]
+        if one["deed"] != CREATE:
+            if one["seat"] and any(other["seat"] and other["seat"]["key"] == one["seat"]["key"]
+                                   for other in own):
+                raise Refused("old-key")
+            if not any(other["deed"] == INVITE and other["subject"] == one["author"]
+                       for other in earlier) and not any(other["deed"] == CREATE for other in own):
+                raise Refused("stranger")
+            if one["seq"] != max((other["seq"] for other in own), default=0) + 1:
+                raise Refused("bad-shape")
+        self.known[name], self.past[name] = one, past
+        self.depth[name] = max((self.depth[parent] + 1 for parent in one["after"]), default=0)
+
+    def standing(self, valid, who: bytes):
+        """What somebody is by the valid operations in a set of hashes."""
+        ends = {name for name in valid if self.ends(name, who)}
+        lasting = [self.known[name] for name in valid if ends <= self.past[name]]
+        own = {one["deed"] for one in lasting if one["author"] == who}
+        about = {one["deed"] for one in lasting if one["subject"] == who}
+        if CREATE in own:
+            return "admin"
+        if ACCEPT in own:
+            return "admin" if PROMOTE in about else "member"
+        return "invited" if INVITE in about else None
+
+    def ends(self, name: bytes, who: bytes) -> bool:
+        one = self.known[name]
+        return one["deed"] == REMOVE and one["subject"] == who \
+            or one["deed"] == LEAVE and one["author"] == who
+
+    def entitled(self, valid, name: bytes) -> bool:
+        one = self.known[name]
+        held = self.standing(valid & self.past[name], one["author"])
+        if one["deed"] in (CREATE, LEAVE):
+            return one["deed"] == CREATE or held is not None
+        return held == ("invited" if one["deed"] == ACCEPT else "admin")
+
+    def strikes(self, valid, removal: bytes, name: bytes) -> bool:
+        author = self.known[name]["author"]
+        if removal == name or self.known[removal]["subject"] != author \
+                or name in self.past[removal]:
+            return False
+        return not any(self.known[other]["deed"] == INVITE
+                       and self.known[other]["subject"] == author
+                       and removal in self.past[other]
+                       for other in self.past[name] & valid)
+
+    def senior(self, who: bytes):
+        places = [(0, bytes(32)) for one in self.known.values()
+                  if one["deed"] == CREATE and one["author"] == who]
+        places += [(self.depth[name], name) for name, one in self.known.items()
+                   if one["deed"] == INVITE and one["subject"] == who]
+        return min(places)
+
+    def judged(self):
+        """The hashes of the valid and of the void operations."""
+        valid, void = set(), set()
+        removals = [name for name, one in self.known.items() if one["deed"] == REMOVE]
+        while len(valid) + len(void) < len(self.known):
+            done = valid | void
+            blocked, progress = [], False
+            for name in self.known:
+                if name in done or not self.past[name] <= done:
+                    continue
+                striking = [removal for removal in removals if self.strikes(valid, removal, name)]
+                if not self.entitled(valid, name) or valid.intersection(striking):
+                    void.add(name)
+                elif set(striking) <= void:
+                    valid.add(name)
+                else:
+                    blocked.append(name)
+                    continue
+                progress = True
+                break
+            if progress:
+                continue
+            first = min(blocked, key=lambda name: (
+                self.known[name]["deed"] != REMOVE,
+                self.senior(self.known[name]["author"]), name))
+            if self.known[first]["deed"] == REMOVE:
+                void |= {removal for removal in removals
+                         if removal not in valid | void and self.strikes(valid, removal, first)}
+            valid.add(first)
+        return valid, void
+
+    def outcome(self):
+        valid, void = self.judged()
+        order = sorted(valid, key=lambda name: (self.depth[name], name))
+        title, policy, people = "", {"late": "none", "keep": "forever"}, []
+        for name in order:
+            one = self.known[name]
+            if one["deed"] in (CREATE, RENAME):
+                title = one["text"]
+            key, _, value = one["text"].partition("=")
+            if one["deed"] == POLICY and re.fullmatch(
+                    r"late=(none|all|[1-9][0-9]{0,9})|keep=(forever|[1-9][0-9]{0,9}[mhd])",
+                    one["text"]):
+                policy[key] = value
+            who = {CREATE: one["author"], INVITE: one["subject"]}.get(one["deed"])
+            if who and who not in people and len(people) < 256 and self.standing(valid, who):
+                people.append(who)
+        writers = {}
+        for name in order:
+            one = self.known[name]
+            if not one["seat"]:
+                continue
+            ends = [end for end in valid
+                    if self.ends(end, one["author"]) and end not in self.past[name]]
+            first = [end for end in ends if not self.past[end].intersection(ends)]
+            if one["author"] not in people and not first:
+                continue
+            cuts = [{cut["log"]: cut["seq"] for cut in self.known[end]["cut"]} for end in first]
+            logs = set.intersection(*map(set, cuts)) if cuts else None
+            writers[one["seat"]["key"]] = {
+                "key": one["seat"]["key"], "member": one["author"],
+                "ends": logs if logs is None else
+                [{"log": log, "seq": min(cut[log] for cut in cuts)} for log in sorted(logs)]}
+        return {"members": [{"peer": who, "standing": self.standing(valid, who)}
+                            for who in sorted(people)],
+                "writers": [writers[key] for key in sorted(writers)],
+                "name": title, "policy": f"late={policy['late']} keep={policy['keep']}",
+                "void": sorted(void)}
+
+
+def op_membership(case):
+    group = Group(octets_of(case["group"]))
+    for data in map(octets_of, case["operations"]):
+        group.insert(*opened(data))
+    assert not group.waiting
+    return group.outcome()
 
 
 # --- The vectors (README) --------------------------------------------------------------------

@@ -72,7 +72,7 @@ pub enum Request {
     },
     /// Queues a text. Answer: [`Reply::Sent`], once it is durable here.
     Send {
-        /// Contact name or PeerId.
+        /// Contact name or PeerId, or `#room`.
         to: String,
         /// At most 64 KiB of UTF-8.
         text: String,
@@ -96,7 +96,7 @@ pub enum Request {
     /// The newest messages of a conversation, oldest first. Answer: [`Reply::Messages`], at most
     /// 1,000 at once.
     History {
-        /// Contact name or PeerId.
+        /// Contact name or PeerId, or `#room`.
         to: String,
         /// At most this many.
         limit: u32,
@@ -117,7 +117,7 @@ pub enum Request {
     /// [`MarkRead`](Self::MarkRead): whoever shows them says so once it has, so that none is lost
     /// when a process dies in between. Answer: [`Reply::Messages`].
     Unread {
-        /// From this contact only.
+        /// Of this contact, or this `#room`, only.
         from: Option<String>,
         /// At most this many.
         limit: u32,
@@ -126,6 +126,84 @@ pub enum Request {
     MarkRead {
         /// The messages.
         ids: Vec<String>,
+    },
+    /// Joins the room of this name; it is joined already when it was. Answer: [`Reply::Room`].
+    JoinRoom {
+        /// With or without the `#`.
+        name: String,
+        /// What a closed room is closed with; 16 bytes or more.
+        #[serde(default)]
+        secret: Option<Secret>,
+    },
+    /// Leaves a room; its messages stay for as long as the room keeps them. Answer: [`Reply::Done`].
+    LeaveRoom {
+        /// With or without the `#`.
+        name: String,
+    },
+    /// The rooms this profile is in. Answer: [`Reply::Rooms`].
+    Rooms,
+    /// Who is known in a room or group. Answer: [`Reply::Members`].
+    Members {
+        /// `#room`.
+        of: String,
+    },
+    /// Makes a private group. Answer: [`Reply::Group`].
+    CreateGroup {
+        /// With or without the `@`.
+        name: String,
+    },
+    /// Offers somebody a place in a group; an administrator's. Answer: [`Reply::Done`].
+    InviteMember {
+        /// With or without the `@`, here and below.
+        group: String,
+        /// Contact name or PeerId.
+        peer: String,
+    },
+    /// Puts somebody out of a group; an administrator's. Answer: [`Reply::Done`].
+    RemoveMember {
+        /// Which.
+        group: String,
+        /// Contact name, PeerId, or what the member calls itself.
+        peer: String,
+    },
+    /// Makes a member an administrator; an administrator's. Answer: [`Reply::Done`].
+    PromoteMember {
+        /// Which.
+        group: String,
+        /// Contact name, PeerId, or what the member calls itself.
+        peer: String,
+    },
+    /// Accepts an invitation to a group. Answer: [`Reply::Group`].
+    AcceptGroup {
+        /// Which.
+        group: String,
+    },
+    /// Leaves a group, or turns an invitation down; its messages stay. Answer: [`Reply::Done`].
+    LeaveGroup {
+        /// Which.
+        group: String,
+    },
+    /// Names a group, for all its members; an administrator's. Answer: [`Reply::Group`].
+    RenameGroup {
+        /// Which.
+        group: String,
+        /// The new name.
+        name: String,
+    },
+    /// Sets one thing of a group's policy; an administrator's. Answer: [`Reply::Group`].
+    SetGroupPolicy {
+        /// Which.
+        group: String,
+        /// `late=none`, `late=N`, `late=all`; `keep=forever`, or `keep=` and a number of `d`, `h` or
+        /// `m`.
+        setting: String,
+    },
+    /// The groups this profile is in or invited to. Answer: [`Reply::Groups`].
+    Groups,
+    /// Who is in a group, and who has what of ours. Answer: [`Reply::GroupMembers`].
+    GroupMembers {
+        /// Which.
+        group: String,
     },
     /// Exchanges what opens this home. [`ErrorKind::Locked`] when `current` is needed and missing or
     /// wrong. Answer: [`Reply::Done`].
@@ -241,6 +319,18 @@ pub enum Reply {
     Sent(Sent),
     /// Messages.
     Messages(Vec<Message>),
+    /// A room.
+    Room(RoomInfo),
+    /// Rooms.
+    Rooms(Vec<RoomInfo>),
+    /// Who is known in a room or group.
+    Members(Vec<Member>),
+    /// A group.
+    Group(GroupInfo),
+    /// Groups.
+    Groups(Vec<GroupInfo>),
+    /// Who is in a group.
+    GroupMembers(Vec<GroupMember>),
     /// Live connections.
     Peers(Vec<PeerInfo>),
     /// Nodes found nearby.
@@ -310,7 +400,7 @@ pub enum MessageState {
     Queued,
     /// Durable at a mailbox.
     Stored,
-    /// Durable at the recipient.
+    /// Durable at the recipient; in a room, at another member.
     Delivered,
     /// Shown to the recipient.
     Read,
@@ -327,13 +417,149 @@ pub struct Sent {
     pub state: MessageState,
 }
 
+/// A room this profile is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// Its name, folded, without the `#`.
+    pub name: String,
+    /// What messages call it and commands take: `#name`.
+    pub conversation: String,
+    /// People known in it now, this profile among them: who is connected, and who wrote lately.
+    pub members: u64,
+    /// Members connected with this node for the room.
+    pub connected: u64,
+    /// Received messages not yet read.
+    pub unread: u64,
+    /// Whether it is closed to those without its secret.
+    pub closed: bool,
+    /// When this profile joined it, RFC 3339.
+    pub joined_at: String,
+}
+
+/// Somebody in a room or group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// What it calls itself; empty while that is not known.
+    pub name: String,
+    /// Whether it is connected with this node for the room; this profile is.
+    pub connected: bool,
+}
+
+/// What somebody is in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupStanding {
+    /// Offered a place.
+    Invited,
+    /// A member.
+    Member,
+    /// A member that may invite, remove, promote, rename and set the policy.
+    Admin,
+}
+
+/// What the members of a group keep, and what newcomers may read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupPolicy {
+    /// What newcomers may read of what was written before: `none`, `all`, or how many messages.
+    pub late: String,
+    /// For how long messages are kept: `forever`, or as in `30d`, `12h`, `5m`.
+    pub keep: String,
+}
+
+/// A group this profile is in or invited to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupInfo {
+    /// Its name here, without the `@`: with a number behind it where two have one name.
+    pub name: String,
+    /// What messages call it and commands take: `@name`.
+    pub conversation: String,
+    /// What we are in it.
+    pub standing: GroupStanding,
+    /// Members, without who is only invited.
+    pub members: u64,
+    /// Members connected with this node for the group.
+    pub connected: u64,
+    /// Received messages not yet read.
+    pub unread: u64,
+    /// Its policy.
+    pub policy: GroupPolicy,
+    /// Who invited us, while we have not answered.
+    pub invited_by: Option<String>,
+    /// When it became known here, RFC 3339.
+    pub joined_at: String,
+}
+
+/// Somebody in a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMember {
+    /// `12D3KooW…`
+    pub peer_id: String,
+    /// What it calls itself; empty while it is only invited.
+    pub name: String,
+    /// What it is.
+    pub standing: GroupStanding,
+    /// Whether it is connected with this node for the group; this profile is.
+    pub connected: bool,
+    /// How many messages of our present log it holds, by what it said since this node started; null
+    /// while it has not.
+    pub delivered: Option<u64>,
+    /// How many it lacks.
+    pub lag: Option<u64>,
+}
+
+/// What changed in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupChange {
+    /// Somebody was offered a place; perhaps we.
+    Invited,
+    /// Somebody is a member now.
+    Joined,
+    /// Somebody is an administrator now.
+    Promoted,
+    /// Somebody left, or turned the offer down.
+    Left,
+    /// Somebody was put out; perhaps we.
+    Removed,
+    /// It has another name.
+    Renamed,
+    /// It has another policy.
+    Policy,
+}
+
+/// Something that changed in a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupNews {
+    /// `@name`.
+    pub conversation: String,
+    /// What changed.
+    pub change: GroupChange,
+    /// Whom it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_id: Option<String>,
+    /// What that one calls itself, or what the group is called now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who did it, where it was done to somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The policy, in an invitation and when it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<GroupPolicy>,
+}
+
 /// A message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The other side's PeerId.
+    /// The other side's PeerId; `#room` for one of a room.
     pub conversation: String,
     /// The author's PeerId.
     pub from: String,
+    /// What the author calls itself, in a room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// 32 hexadecimal digits, the same on both sides.
     pub id: String,
     /// Place in the author's log, from 1.
@@ -463,6 +689,8 @@ pub enum Event {
     },
     /// A message arrived and is durable here.
     Message(Message),
+    /// Something changed in a group.
+    Group(GroupNews),
     /// A message of ours came further.
     MessageState {
         /// The message.

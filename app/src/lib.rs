@@ -5,6 +5,7 @@ pub mod cli;
 pub mod control;
 pub mod conversation;
 pub mod e2ee;
+pub mod group;
 pub mod home;
 mod node;
 pub mod seam;

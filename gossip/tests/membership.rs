@@ -9,7 +9,9 @@
 use dchat_gossip::membership::{Inserted, Membership, Refused, Roster, Standing};
 use dchat_wire::codec::Text;
 use dchat_wire::extension::Extensions;
-use dchat_wire::group::{Deed, Operation, Parents, SignedOperation};
+use dchat_wire::group::{
+    Cut, Deed, LateJoin, LogCut, Operation, Parents, Policy, Seat, SignedOperation,
+};
 use dchat_wire::sign::Identity;
 use dchat_wire::{PeerId, codec};
 use proptest::prelude::*;
@@ -30,6 +32,13 @@ struct Replica {
     known: Membership,
 }
 
+/// The key `author` takes with its operation `seq`.
+fn key(author: u8, seq: u32) -> [u8; 32] {
+    let mut key = [author; 32];
+    key[1..5].copy_from_slice(&seq.to_le_bytes());
+    key
+}
+
 fn write(
     known: &Membership,
     author: u8,
@@ -37,11 +46,33 @@ fn write(
     subject: Option<u8>,
     text: &str,
 ) -> SignedOperation {
+    cutting(known, author, deed, subject, text, &[])
+}
+
+/// `cut`: numbers that stand for logs, and how far they count.
+fn cutting(
+    known: &Membership,
+    author: u8,
+    deed: Deed,
+    subject: Option<u8>,
+    text: &str,
+    cut: &[(u8, u32)],
+) -> SignedOperation {
     let creates = deed == Deed::Create;
+    let seq = known.next_seq(&peer(author));
+    let seat = matches!(deed, Deed::Create | Deed::Accept).then(|| Seat {
+        key: key(author, seq),
+        proof: [0; 64],
+        name: Text::new(format!("member {author}")).unwrap(),
+    });
+    let cut = cut.iter().map(|(log, seq)| LogCut {
+        log: [*log; 16],
+        seq: *seq,
+    });
     let operation = Operation {
         group: if creates { [0; 32] } else { *known.group() },
         author: peer(author),
-        seq: known.next_seq(&peer(author)),
+        seq,
         after: if creates {
             Parents::default()
         } else {
@@ -51,6 +82,8 @@ fn write(
         deed,
         subject: subject.map(peer),
         text: Text::new(text).unwrap(),
+        seat,
+        cut: Cut::new(cut.collect()),
         extensions: Extensions::default(),
     };
     SignedOperation {
@@ -78,6 +111,24 @@ impl Replica {
         let signed = write(&self.known, self.me, deed, subject, "");
         self.known.insert(signed.clone(), open).unwrap();
         signed
+    }
+
+    fn ends(&mut self, deed: Deed, subject: Option<u8>, cut: &[(u8, u32)]) {
+        let signed = cutting(&self.known, self.me, deed, subject, "", cut);
+        self.known.insert(signed, open).unwrap();
+    }
+
+    fn says(&mut self, deed: Deed, text: &str) {
+        let signed = write(&self.known, self.me, deed, None, text);
+        self.known.insert(signed, open).unwrap();
+    }
+
+    /// How far the numbered log counts when `author` writes it with the key it took first.
+    fn counts(&self, author: u8, seq_of_key: u32, log: u8) -> Option<u32> {
+        let roster = self.known.roster();
+        let writer = roster.writers.get(&key(author, seq_of_key))?;
+        assert_eq!(writer.member, peer(author));
+        Some(writer.upto(&[log; 16]))
     }
 
     fn merge(&mut self, other: &Self) {
@@ -239,6 +290,131 @@ fn an_operation_waits_for_those_it_names() {
     assert_eq!(late.known.roster(), group.known.roster());
 }
 
+#[test]
+fn what_a_removed_member_wrote_counts_as_far_as_the_remover_had_seen() {
+    let mut group = four();
+    assert_eq!(group.counts(4, 1, 7), Some(u32::MAX));
+    group.ends(Deed::Remove, Some(4), &[(7, 12)]);
+    assert_eq!(group.counts(4, 1, 7), Some(12));
+    assert_eq!(group.counts(4, 1, 8), Some(0), "a log nobody had seen");
+    let roster = group.known.roster();
+    assert_eq!(roster.writer(&key(4, 1), &[7; 16], 12), Some(&peer(4)));
+    assert_eq!(roster.writer(&key(4, 1), &[7; 16], 13), None);
+}
+
+#[test]
+fn of_two_removals_the_lower_number_counts() {
+    let group = four();
+    let (mut one, mut two) = (group.of(1), group.of(2));
+    one.ends(Deed::Remove, Some(4), &[(7, 12), (8, 3)]);
+    two.ends(Deed::Remove, Some(4), &[(7, 9)]);
+    let both = merged(&one, &two);
+    assert_eq!(
+        (both.counts(4, 1, 7), both.counts(4, 1, 8)),
+        (Some(9), Some(0))
+    );
+}
+
+#[test]
+fn a_removal_that_is_void_cuts_nothing() {
+    let group = four();
+    let (mut one, mut two) = (group.of(1), group.of(2));
+    one.ends(Deed::Remove, Some(2), &[]);
+    two.ends(Deed::Remove, Some(4), &[(7, 9)]);
+    two.ends(Deed::Remove, Some(1), &[]);
+    let both = merged(&one, &two);
+    assert_eq!(both.counts(4, 1, 7), Some(u32::MAX));
+    assert_eq!(both.counts(1, 1, 7), Some(u32::MAX));
+    assert_eq!(both.counts(2, 1, 7), Some(0));
+}
+
+#[test]
+fn who_comes_again_writes_with_another_key_and_only_the_old_one_is_cut() {
+    let mut group = four();
+    group.ends(Deed::Remove, Some(4), &[(7, 12)]);
+    group.adds(4);
+    assert_eq!(group.counts(4, 1, 7), Some(12));
+    assert_eq!(group.counts(4, 2, 7), Some(u32::MAX));
+    let mut gone = group.of(4);
+    gone.ends(Deed::Leave, None, &[(9, 20)]);
+    assert_eq!(gone.counts(4, 1, 7), Some(12));
+    assert_eq!(gone.counts(4, 2, 9), Some(20));
+}
+
+#[test]
+fn a_key_is_not_taken_twice() {
+    let mut group = four();
+    group.ends(Deed::Remove, Some(4), &[]);
+    group.does(Deed::Invite, Some(4));
+    let again = write(&group.known, 4, Deed::Accept, None, "");
+    let mut operation: Operation = codec::decode(again.body.as_slice()).unwrap();
+    operation.seat.as_mut().unwrap().key = key(4, 1);
+    let again = SignedOperation {
+        body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
+        signature: [0; 64],
+    };
+    assert_eq!(group.known.insert(again, open), Err(Refused::OldKey));
+}
+
+#[test]
+fn a_seat_and_a_cut_stand_only_where_they_mean_something() {
+    let mut group = four();
+    let with = |change: fn(&mut Operation), deed, subject| {
+        let signed = write(&group.known, 1, deed, subject, "");
+        let mut operation: Operation = codec::decode(signed.body.as_slice()).unwrap();
+        change(&mut operation);
+        SignedOperation {
+            body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
+            signature: [0; 64],
+        }
+    };
+    let cut = |operation: &mut Operation| {
+        operation.cut = Cut::new(vec![LogCut {
+            log: [1; 16],
+            seq: 1,
+        }]);
+    };
+    let seatless = |operation: &mut Operation| operation.seat = None;
+    let wrong = [
+        with(cut, Deed::Invite, Some(5)),
+        with(seatless, Deed::Accept, None),
+    ];
+    for signed in wrong {
+        assert_eq!(group.known.insert(signed, open), Err(Refused::Shape));
+    }
+}
+
+#[test]
+fn names_and_settings_of_both_sides_of_a_partition_count() {
+    let group = four();
+    let (mut one, mut two) = (group.of(1), group.of(2));
+    one.says(Deed::Rename, "climbing");
+    one.says(Deed::Policy, "late=20");
+    two.says(Deed::Policy, "keep=7d");
+    two.says(Deed::Policy, "unknown=yes");
+    let roster = merged(&one, &two).known.roster();
+    assert_eq!(roster.name, "climbing");
+    let policy = Policy {
+        keep_s: Some(7 * 86_400),
+        late_join: LateJoin::Last(20),
+    };
+    assert_eq!(roster.policy, policy);
+    assert_eq!(roster.members[&peer(3)].name, "member 3");
+}
+
+#[test]
+fn somebody_is_told_what_was_done_to_it_and_no_more() {
+    let mut group = four();
+    let removal = group.does(Deed::Remove, Some(4));
+    group.does(Deed::Invite, Some(5));
+    let mut told = Membership::new(*group.known.group());
+    for signed in group.known.upto(&removal.hash()) {
+        assert!(matches!(told.insert(signed, open), Ok(Inserted::Added(0))));
+    }
+    assert_eq!(told.len(), group.known.len() - 1);
+    assert!(!told.roster().members.contains_key(&peer(4)));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Do(u8, u8, u8),
@@ -279,12 +455,18 @@ fn history(steps: &[Step]) -> ([u8; 32], Vec<SignedOperation>) {
                 let deed = deeds[usize::from(deed)];
                 let subject = matches!(deed, Deed::Invite | Deed::Remove | Deed::Promote);
                 let replica = &mut replicas[usize::from(who)];
-                let signed = write(
+                let cut = [(whom, u32::from(who) * 3 + u32::from(whom)), (9, 5)];
+                let signed = cutting(
                     &replica.known,
                     replica.me,
                     deed,
                     subject.then_some(whom),
                     "n",
+                    if matches!(deed, Deed::Remove | Deed::Leave) {
+                        &cut
+                    } else {
+                        &[]
+                    },
                 );
                 // A stranger is refused, by everybody alike.
                 let _ = replica.known.insert(signed, open);
@@ -339,6 +521,22 @@ proptest! {
                 .any(|(_, other)| other.deed == Deed::Invite && other.subject == removal.subject);
             if !void.contains(hash) && !invited_again {
                 prop_assert!(!roster.members.contains_key(&removal.subject.unwrap()));
+            }
+            // And what it wrote with the keys it had until then counts no further than the cut.
+            if void.contains(hash) {
+                continue;
+            }
+            let keys = opened.iter().filter(|(other, accept)| {
+                accept.author == removal.subject.unwrap()
+                    && accept.seat.is_some()
+                    && removal.after.as_slice() == [*other]
+            });
+            for (_, accept) in keys {
+                let writer = roster.writers.get(&accept.seat.as_ref().unwrap().key);
+                for cut in removal.cut.as_slice() {
+                    prop_assert!(writer.is_none_or(|writer| writer.upto(&cut.log) <= cut.seq));
+                }
+                prop_assert!(writer.is_none_or(|writer| writer.upto(&[0xee; 16]) == 0));
             }
         }
     }

@@ -69,8 +69,9 @@ impl Epoch {
     }
 }
 
-/// What those share who find each other.
-#[derive(Clone)]
+/// What those share who find each other. Comparing two takes a time that depends on them: compare own
+/// ones alone.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<[u8; 32]>);
 
 /// What is to be sealed is longer than [`PLAIN`]; nothing was sealed.

@@ -21,6 +21,10 @@ pub struct Limits {
     /// Incoming connections from one IPv4 address or one IPv6 /64, handshakes included. Default 32:
     /// several households behind one carrier's NAT, but not a flood from one machine.
     pub connections_per_network: usize,
+    /// Whether the loopback addresses are such a network too. Default no: nobody else can send from
+    /// there, and any number of nodes may run on one machine. For a machine that is shared with
+    /// strangers.
+    pub loopback_is_network: bool,
     /// Incoming handshakes at a time, until HELLO came. Default 64: each costs about 1 ms of one
     /// core and 100 KiB, and lasts one or two round trips.
     pub handshakes: usize,
@@ -60,6 +64,7 @@ impl Default for Limits {
             strangers: 128,
             table_connections: 128,
             connections_per_network: 32,
+            loopback_is_network: false,
             handshakes: 64,
             handshakes_per_network: 16,
             retry_from: 16,

@@ -472,6 +472,7 @@ async fn connections_beyond_the_limits_are_refused_and_contacts_keep_their_place
 async fn a_host_with_all_its_connections_gets_no_more_and_one_again_when_one_ends() {
     let limits = Limits {
         connections_per_network: 2,
+        loopback_is_network: true,
         ..Limits::default()
     };
     let hub = node_with(1, limits);

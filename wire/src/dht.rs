@@ -245,7 +245,7 @@ refusals! {
     SubnetQuota = 11, "the subnet has as many records here as one may have";
     /// The key, the kind or the whole store is full.
     Full = 12, "no room for a record of this kind";
-    /// The node is not among those near the key.
+    /// The node is not among those near the key, and its share for such records is full.
     TooFar = 13, "the node is too far from the key to keep the record";
     /// The asker says it serves, but its puzzle is not solved.
     BadPuzzle = 14, "the puzzle of the node that asks is not solved";

@@ -126,7 +126,8 @@ body! {
     /// GOSSIP_OPEN: first frame each way on a room's stream. The first asks to be neighbours, the
     /// answer agrees; [`GossipLeave`] refuses.
     pub struct GossipOpen {
-        /// Which room: a digest both sides know, not the room's key.
+        /// Which room: [`open_tag`](crate::room::open_tag) of the sender and the receiver, which names
+        /// it to who is in it and shows that the sender is.
         pub room: [u8; 32],
         /// The digests of this link are salted with both sides' numbers.
         pub nonce: u64,

@@ -49,8 +49,25 @@ impl Context {
     /// Names an operation on a group's membership.
     pub const MEMBERSHIP: Self = Self("dchat/1 2026-11 membership operation");
 
+    /// Digests a room's secret, of whatever length.
+    pub const ROOM_SECRET: Self = Self("dchat/1 2026-11 room secret");
+    /// The key of a room, from its name and secret.
+    pub const ROOM_KEY: Self = Self("dchat/1 2026-11 room key");
+    /// Names a room where logs are named and items signed.
+    pub const ROOM: Self = Self("dchat/1 2026-11 room");
+    /// Names a room to one peer that is in it.
+    pub const ROOM_OPEN: Self = Self("dchat/1 2026-11 room open");
+    /// What the members of a room find each other by.
+    pub const ROOM_RENDEZVOUS: Self = Self("dchat/1 2026-11 room rendezvous");
+    /// Encrypts the bodies of a room.
+    pub const ROOM_BODY: Self = Self("dchat/1 2026-11 room body");
+    /// The nonce of one of them.
+    pub const ROOM_NONCE: Self = Self("dchat/1 2026-11 room nonce");
+    /// The seed of the key somebody signs with in a room.
+    pub const ROOM_AUTHOR: Self = Self("dchat/1 2026-11 room author");
+
     /// All contexts, for the registry and its vectors.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::PAIR,
         Self::ENTRY,
         Self::ENTRY_ID,
@@ -69,6 +86,14 @@ impl Context {
         Self::ITEM_BODY,
         Self::FRONTIER,
         Self::MEMBERSHIP,
+        Self::ROOM_SECRET,
+        Self::ROOM_KEY,
+        Self::ROOM,
+        Self::ROOM_OPEN,
+        Self::ROOM_RENDEZVOUS,
+        Self::ROOM_BODY,
+        Self::ROOM_NONCE,
+        Self::ROOM_AUTHOR,
     ];
 
     /// The context string as the spec gives it.

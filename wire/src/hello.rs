@@ -29,6 +29,8 @@ pub mod capability {
     pub const REACH: u16 = 3;
     /// Asks and, where it serves, answers the DHT's questions.
     pub const DHT: u16 = 4;
+    /// Takes part in rooms and groups.
+    pub const GOSSIP: u16 = 5;
 }
 
 body! {

@@ -15,7 +15,7 @@
 //! The layers, from the bottom: [`codec`] encodes bodies, [`frame`] delimits them on a stream,
 //! [`sign`] and [`record`] make them provable, and one module per subject ([`hello`], [`identify`],
 //! [`ping`], [`chat`], [`parcel`], [`probe`], [`nat`], [`relay`],
-//! [`dht`], [`pulse`], [`gossip`], [`group`], [`invite`]) gives the bodies themselves.
+//! [`dht`], [`pulse`], [`gossip`], [`room`], [`group`], [`invite`]) gives the bodies themselves.
 
 pub mod address;
 pub mod advert;
@@ -41,6 +41,7 @@ pub mod probe;
 pub mod pulse;
 pub mod record;
 pub mod relay;
+pub mod room;
 pub mod sign;
 pub mod statement;
 

@@ -64,16 +64,25 @@ pub const GOSSIP_CELLS: usize = 4096;
 /// Ranges of an archive in one frame.
 pub const GOSSIP_SPANS: usize = 64;
 
+/// Fewest bytes of a room's secret: 128 random bits, when they are random.
+pub const ROOM_SECRET_MIN: usize = 16;
+/// Most bytes of a room's secret: a file that is longer was not meant.
+pub const ROOM_SECRET: usize = 1024;
+
 /// Members of a group, invited ones included.
 pub const GROUP_MEMBERS: usize = 256;
 /// Operations one operation may name as seen: more than there are administrators at odds at once.
 pub const GROUP_PARENTS: usize = 16;
 /// Bytes of a group's name or policy.
 pub const GROUP_TEXT: usize = 256;
-/// Bytes of an operation: parents, text, two keys, and room for extensions.
+/// Logs whose ends a removal names: one for each life of a member's home.
+pub const GROUP_CUT: usize = 16;
+/// Bytes of an operation: parents, text, cut, keys and signature, and room for extensions.
 pub const GROUP_OPERATION: usize = 2048;
 /// Operations in one frame.
 pub const GROUP_OPERATIONS: usize = 64;
+/// Sessions in one entry with keys.
+pub const GROUP_KEYS: usize = 256;
 
 /// Bytes of one message's text in UTF-8.
 pub const TEXT: usize = 64 * 1024;

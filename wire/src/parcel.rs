@@ -79,6 +79,11 @@ body! {
 pub mod entry_kind {
     /// Text in UTF-8, at most [`limits::TEXT`](crate::limits::TEXT) bytes.
     pub const TEXT: u16 = 1;
+    /// [`GroupOperations`](crate::group::GroupOperations): an invitation, its acceptance, or word of
+    /// a removal. Not shown as a message.
+    pub const GROUP_OPERATIONS: u16 = 2;
+    /// [`GroupKeys`](crate::group::GroupKeys). Not shown as a message.
+    pub const GROUP_KEYS: u16 = 3;
 }
 
 body! {

@@ -17,9 +17,22 @@ pub enum Purpose {
     Item,
     /// An operation on a [group's](crate::group) membership.
     Membership,
+    /// That a key signs for a person in a [room](crate::room).
+    RoomAuthor,
+    /// That a key made for a group is a member's.
+    Seat,
 }
 
 impl Purpose {
+    /// All of them, for the registry and its tests.
+    pub const ALL: &'static [Self] = &[
+        Self::Record,
+        Self::Item,
+        Self::Membership,
+        Self::RoomAuthor,
+        Self::Seat,
+    ];
+
     /// The context string, 1 to 255 bytes of ASCII.
     #[must_use]
     pub fn context(self) -> &'static str {
@@ -27,6 +40,8 @@ impl Purpose {
             Self::Record => "dchat/1 record",
             Self::Item => "dchat/1 item",
             Self::Membership => "dchat/1 membership",
+            Self::RoomAuthor => "dchat/1 room author",
+            Self::Seat => "dchat/1 seat",
         }
     }
 }

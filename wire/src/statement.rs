@@ -109,6 +109,12 @@ impl Statement {
 
     fn check(&self) -> Result<(), RecordError> {
         match self {
+            Self::Address(record) if record.addresses.is_empty() => {
+                Err(RecordError::Malformed(DecodeError::Invalid {
+                    field: "AddressRecord.addresses",
+                    reason: "whoever is nowhere signs no record of where it is",
+                }))
+            }
             Self::Relay(advert) if advert.shard >= limits::RELAY_SHARDS => {
                 Err(RecordError::Malformed(DecodeError::Invalid {
                     field: "RelayAdvert.shard",

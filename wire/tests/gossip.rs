@@ -8,10 +8,10 @@
 
 mod support;
 
-use dchat_wire::codec::Body;
+use dchat_wire::codec::{Body, Text};
 use dchat_wire::gossip::{body_hash, item_message};
-use dchat_wire::group::{Operation, Parents};
-use dchat_wire::sign::{self, Purpose};
+use dchat_wire::group::{Cut, LogCut, Operation, OperationError, Parents, Seat, SignedOperation};
+use dchat_wire::sign::{self, Identity, Purpose};
 use dchat_wire::{Frame, FrameReader, decode, encode};
 use proptest::prelude::*;
 use support::{gossip, samples, strategies as any_of};
@@ -102,6 +102,61 @@ fn an_operation_opens_only_as_it_was_signed() {
     assert_eq!(signed.open(), Ok(gossip::operation()));
     signed.signature[0] ^= 1;
     assert!(signed.open().is_err());
+}
+
+#[test]
+fn nobody_takes_the_key_of_another() {
+    let (key, group) = (Identity::from_seed(&[7; 32]), [0x99; 32]);
+    let name = Text::new("Ann").unwrap();
+    let owner = Identity::from_seed(&[1; 32]);
+    let thief = Identity::from_seed(&[2; 32]);
+    let with = |seat: &Seat, by: &Identity| {
+        let operation = Operation {
+            group,
+            seat: Some(seat.clone()),
+            ..gossip::acceptance()
+        };
+        SignedOperation::sign(by, operation).open()
+    };
+    let seat = Seat::new(&key, &group, &owner.peer_id(), name.clone());
+    assert!(with(&seat, &owner).is_ok());
+    let stolen = with(&seat, &thief).unwrap_err();
+    assert!(matches!(stolen, OperationError::BadSignature(_)));
+    let elsewhere = Seat::new(&key, &[0; 32], &owner.peer_id(), name);
+    assert!(with(&elsewhere, &owner).is_err());
+    let no_key = Seat {
+        key: [0; 32],
+        ..seat
+    };
+    assert!(with(&no_key, &owner).is_err());
+}
+
+#[test]
+fn a_cut_has_one_encoding_and_keeps_what_was_seen_most_of() {
+    let log = |log: u8, seq| LogCut {
+        log: [log; 16],
+        seq,
+    };
+    let one = Cut::new(vec![log(2, 9), log(1, 5)]);
+    assert_eq!(one, Cut::new(vec![log(1, 5), log(2, 9)]));
+    let many = Cut::new((0..40).map(|number| log(number, number.into())).collect());
+    let kept: Vec<u32> = many.as_slice().iter().map(|log| log.seq).collect();
+    assert_eq!(kept, (24..40).collect::<Vec<_>>());
+    let bytes = encode(&Operation {
+        cut: one,
+        ..gossip::operation()
+    });
+    let at = bytes
+        .windows(20)
+        .position(|part| *part == encode(&log(1, 5)))
+        .unwrap();
+    let mut swapped = bytes.clone();
+    swapped[at..at + 40].rotate_left(20);
+    let error = decode::<Operation>(&swapped).unwrap_err();
+    assert_eq!(
+        (error.name(), error.field()),
+        ("invalid", Some("Operation.cut"))
+    );
 }
 
 #[test]

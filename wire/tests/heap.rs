@@ -11,11 +11,13 @@ mod support;
 
 use dchat_wire::codec::Field;
 use dchat_wire::extension::{Extension, Extensions};
+use dchat_wire::gossip::{Contact, GossipLeave, ItemHeader, Parting};
+use dchat_wire::group::{GroupOperations, Parents, SignedOperation};
 use dchat_wire::parcel::{Content, Entry, Parcel};
 use dchat_wire::ping::Ping;
 use dchat_wire::{Bytes, Frame, FrameReader, FrameType, List, decode, encode, limits};
 use peak_alloc::PeakAlloc;
-use support::samples;
+use support::{gossip, samples};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -109,6 +111,7 @@ fn memory_follows_what_came() {
 fn frames_in_pieces_of_any_size() {
     let mut frames: Vec<_> = samples::frames().iter().map(Frame::to_bytes).collect();
     frames.push(largest_envelope());
+    frames.extend(gossip::fullest().iter().map(Frame::to_bytes));
     for frame in frames {
         for piece in [1, 7, 1000, 1 << 20] {
             reads_within_bound(&frame, piece);
@@ -117,7 +120,7 @@ fn frames_in_pieces_of_any_size() {
 }
 
 fn frames_with_any_byte_damaged() {
-    for frame in samples::frames() {
+    for frame in [samples::frames(), gossip::frames()].concat() {
         let mut bytes = frame.to_bytes();
         for at in 0..bytes.len() {
             for byte in [0, 1, 0x10, 0x7f, 0xff] {
@@ -152,6 +155,7 @@ fn counts_that_promise_items_which_do_not_come() {
                     };
                 }
                 support::bodies::for_every_body!(one);
+                support::bodies::for_every_room_body!(one);
             }
         }
     }
@@ -171,6 +175,33 @@ fn bodies_hollow_but_for_their_structure() {
         extensions: hollow_extensions(),
     };
     decodes_within_bound::<Ping>(&encode(&ping));
+    let header = ItemHeader {
+        extensions: hollow_extensions(),
+        ..gossip::header()
+    };
+    decodes_within_bound::<ItemHeader>(&encode(&header));
+    let lonely = Contact {
+        addresses: List::default(),
+        ..gossip::contact()
+    };
+    let leave = GossipLeave {
+        reason: Parting::Full,
+        peers: List::new(vec![lonely; limits::GOSSIP_PEERS]).unwrap(),
+        extensions: hollow_extensions(),
+    };
+    decodes_within_bound::<GossipLeave>(&encode(&leave));
+    let hollow = SignedOperation {
+        body: Bytes::default(),
+        signature: [0; 64],
+    };
+    let operations = GroupOperations {
+        group: [0; 32],
+        heads: Parents::default(),
+        lacking: Parents::default(),
+        operations: List::new(vec![hollow; limits::GROUP_OPERATIONS]).unwrap(),
+        extensions: hollow_extensions(),
+    };
+    decodes_within_bound::<GroupOperations>(&encode(&operations));
     for content in [
         None,
         Some(Content {

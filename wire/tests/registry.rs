@@ -66,8 +66,11 @@ fn contexts_are_distinct_and_of_this_protocol() {
     assert!(distinct(
         Context::ALL.iter().map(|context| context.digest(&[]))
     ));
-    let purpose = Purpose::Record.context();
-    assert!(purpose.is_ascii() && (1..=255).contains(&purpose.len()));
+    assert!(distinct(Purpose::ALL.iter().map(|one| one.context())));
+    for purpose in Purpose::ALL {
+        let context = purpose.context();
+        assert!(context.is_ascii() && (1..=255).contains(&context.len()));
+    }
 }
 
 #[test]
@@ -88,6 +91,7 @@ fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
         capability::PUNCH,
         capability::REACH,
         capability::DHT,
+        capability::GOSSIP,
     ]));
     assert_eq!(role::RELAY & role::MAILBOX & role::BOOTSTRAP, 0);
     assert_eq!(
@@ -96,7 +100,12 @@ fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
     );
     for code in kinds
         .into_iter()
-        .chain([capability::CHAT, capability::DHT, entry_kind::TEXT])
+        .chain([capability::CHAT, capability::DHT, capability::GOSSIP])
+        .chain([
+            entry_kind::TEXT,
+            entry_kind::GROUP_OPERATIONS,
+            entry_kind::GROUP_KEYS,
+        ])
     {
         assert!(!grease::is_reserved(code));
     }

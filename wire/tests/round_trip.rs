@@ -38,6 +38,7 @@ macro_rules! check_canonical {
             };
         }
         bodies::for_every_body!(one);
+        bodies::for_every_room_body!(one);
     };
 }
 

@@ -13,7 +13,7 @@ use dchat_wire::codec::Body;
 use dchat_wire::dht::Socket;
 use dchat_wire::extension::Extensions;
 use dchat_wire::hash::dht_key;
-use dchat_wire::record::{Payload, RecordError, kind};
+use dchat_wire::record::{AddressRecord, Payload, RecordError, kind};
 use dchat_wire::statement::Statement;
 use dchat_wire::{Bytes, List, Text, encode, grease, limits};
 use support::samples;
@@ -104,6 +104,20 @@ fn the_topic_of_relays_has_no_other_parts() {
         let read = Statement::read(kind::RELAY, &encode(&relay(shard)));
         assert_eq!(read.is_ok(), shard < limits::RELAY_SHARDS, "{shard}");
     }
+}
+
+#[test]
+fn who_is_nowhere_says_nothing() {
+    let mut record = samples::address_record();
+    let read = |record: &AddressRecord| Statement::read(kind::ADDRESS, &encode(record));
+    record.addresses = List::first_of(samples::addresses().into_iter().take(1));
+    assert!(read(&record).is_ok());
+    record.addresses = List::default();
+    let refused = read(&record);
+    assert!(
+        matches!(refused, Err(RecordError::Malformed(_))),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -137,7 +137,7 @@ pub(crate) enum Verb {
     },
     /// Send a message
     Send {
-        /// Contact name or PeerId
+        /// Contact name or PeerId, '#room' or '@group'
         to: String,
         /// The text, or - to read it from standard input; after -- it may begin with a dash
         #[arg(allow_negative_numbers = true)]
@@ -162,13 +162,13 @@ pub(crate) enum Verb {
         /// Go on with what arrives
         #[arg(long)]
         follow: bool,
-        /// Of this contact only
+        /// Of this contact, '#room' or '@group' only
         #[arg(long, value_name = "TO")]
         from: Option<String>,
     },
     /// Print the newest messages of a conversation
     History {
-        /// Contact name or PeerId
+        /// Contact name or PeerId, '#room' or '@group'
         to: String,
         /// How many at most
         #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
@@ -180,13 +180,25 @@ pub(crate) enum Verb {
         /// The words
         #[arg(required = true)]
         words: Vec<String>,
-        /// In the conversation with this contact only
+        /// In the conversation with this contact, or in this '#room' or '@group', only
         #[arg(long = "in", value_name = "TO")]
         to: Option<String>,
         /// How many at most
         #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
             value_parser = clap::value_parser!(u32).range(LIMIT))]
         limit: u32,
+    },
+    /// Join and leave rooms, which are open to whoever knows their name
+    Room {
+        /// What to do.
+        #[command(subcommand)]
+        verb: RoomVerb,
+    },
+    /// Make private groups, and decide who is in them
+    Group {
+        /// What to do.
+        #[command(subcommand)]
+        verb: GroupVerb,
     },
     /// List the live connections
     Peers,
@@ -223,6 +235,107 @@ pub(crate) enum Verb {
         /// Where to write dchat.1, dchat-send.1 and so on
         dir: Option<PathBuf>,
     },
+}
+
+/// What to do with rooms.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RoomVerb {
+    /// Join a room, and chat there when this is a terminal and no daemon runs
+    Join {
+        /// Its name, with or without the #
+        name: String,
+        /// Read the secret of a closed room from a file; whoever has the same one is in the same room
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// How the node is run, for the chat.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Leave a room
+    Leave {
+        /// Its name, with or without the #
+        name: String,
+    },
+    /// List the rooms you are in
+    List,
+    /// List who is known in a room: who is connected, and who wrote lately
+    Members {
+        /// Its name, with or without the #
+        name: String,
+    },
+}
+
+/// What to do with groups.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum GroupVerb {
+    /// Make a group, whose administrator you are
+    Create {
+        /// Its name, with or without the @, here and below
+        name: String,
+    },
+    /// Offer somebody a place in a group
+    Invite {
+        /// The group
+        name: String,
+        /// Contact name or PeerId
+        to: String,
+    },
+    /// Put somebody out of a group
+    Remove {
+        /// The group
+        name: String,
+        /// Contact name, PeerId, or what the member calls itself
+        to: String,
+    },
+    /// Make a member an administrator
+    Promote {
+        /// The group
+        name: String,
+        /// Contact name, PeerId, or what the member calls itself
+        to: String,
+    },
+    /// Accept an invitation to a group
+    Accept {
+        /// The group
+        name: String,
+    },
+    /// Leave a group, or turn an invitation down
+    Leave {
+        /// The group
+        name: String,
+    },
+    /// List who is in a group, and who has what of yours
+    Members {
+        /// The group
+        name: String,
+    },
+    /// Rename a group for all its members
+    Rename {
+        /// The group
+        name: String,
+        /// Its new name
+        new: String,
+    },
+    /// Set what newcomers may read (late=none, late=N, late=all) or how long messages are kept
+    /// (keep=forever, keep=30d)
+    Policy {
+        /// The group
+        name: String,
+        /// KEY=VALUE
+        #[arg(value_name = "KEY=VALUE")]
+        setting: String,
+    },
+    /// List the groups you are in or invited to
+    List,
+}
+
+/// What follows `/group` in the interactive chat.
+#[derive(Clone, Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+pub(crate) struct GroupLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: GroupVerb,
 }
 
 /// What follows `/dht` in the interactive chat.

@@ -3,13 +3,13 @@
 use super::{
     Console, Exit, Failure,
     console::Stamped,
-    plan::{Ask, Dht},
+    plan::{Ask, Dht, Group},
     qr,
     session::Session,
     words::{self, Names},
 };
 use crate::{
-    api::{Event, Id, Message, Reply, Request},
+    api::{Event, Id, Message, Reply, Request, RoomInfo},
     control::ControlError,
     seam::OpenNode,
     text,
@@ -66,6 +66,28 @@ pub(crate) async fn run<O: OpenNode>(
         }
         Reply::Requests(requests) => {
             print_list(&requests, words::request, "nobody is waiting.", console)?;
+        }
+        Reply::Room(room) => print_room(&room, console)?,
+        Reply::Rooms(rooms) => {
+            let none = "no rooms yet. Join one with 'dchat room join NAME'.";
+            print_list(&rooms, words::room, none, console)?;
+        }
+        Reply::Group(group) => {
+            if console.json() {
+                console.object(&group)?;
+            } else {
+                console.line(&words::group(&group))?;
+            }
+        }
+        Reply::Groups(groups) => {
+            let none = "no groups yet. Make one with 'dchat group create NAME'.";
+            print_list(&groups, words::group, none, console)?;
+        }
+        Reply::GroupMembers(members) => {
+            print_list(&members, words::group_member, "nobody is there.", console)?;
+        }
+        Reply::Members(members) => {
+            print_list(&members, words::member, "nobody is known there.", console)?;
         }
         Reply::Peers(peers) => {
             let none = if session.is_host() {
@@ -137,10 +159,45 @@ fn request(ask: &Ask) -> Request {
             before: None,
         },
         Ask::Search { words, to, limit } => Request::Search { words, to, limit },
+        Ask::LeaveRoom { name } => Request::LeaveRoom { name },
+        Ask::Rooms => Request::Rooms,
+        Ask::Members { of } => Request::Members { of },
+        Ask::Group(group) => group_request(group),
         Ask::Peers => Request::Peers,
         Ask::Status => Request::Status,
         Ask::Doctor { peer, stun } => Request::Doctor { peer, stun },
         Ask::Dht(dht) => dht_request(dht),
+    }
+}
+
+/// The request for what is done with a group.
+pub(crate) fn group_request(group: Group) -> Request {
+    match group {
+        Group::Create { name } => Request::CreateGroup { name },
+        Group::Invite { name, to } => Request::InviteMember {
+            group: name,
+            peer: to,
+        },
+        Group::Remove { name, to } => Request::RemoveMember {
+            group: name,
+            peer: to,
+        },
+        Group::Promote { name, to } => Request::PromoteMember {
+            group: name,
+            peer: to,
+        },
+        Group::Accept { name } => Request::AcceptGroup { group: name },
+        Group::Leave { name } => Request::LeaveGroup { group: name },
+        Group::Members { name } => Request::GroupMembers { group: name },
+        Group::Rename { name, new } => Request::RenameGroup {
+            group: name,
+            name: new,
+        },
+        Group::Policy { name, setting } => Request::SetGroupPolicy {
+            group: name,
+            setting,
+        },
+        Group::List => Request::Groups,
     }
 }
 
@@ -169,6 +226,22 @@ fn done_word(ask: &Ask) -> Option<String> {
             "{peer} is no longer a contact. The messages are still there."
         )),
         Ask::Refuse { peer } => Some(format!("{peer} was refused and is ignored from now on.")),
+        Ask::LeaveRoom { name } => Some(format!(
+            "you have left #{name}. What was said there stays for as long as the room keeps it."
+        )),
+        Ask::Group(Group::Invite { name, to }) => Some(format!(
+            "{to} is invited to @{name}, and told as soon as they can be reached."
+        )),
+        Ask::Group(Group::Remove { name, to }) => Some(format!(
+            "{to} is not in @{name} any more, and reads nothing of what is written from now on by \
+             whoever has heard of it."
+        )),
+        Ask::Group(Group::Promote { name, to }) => {
+            Some(format!("{to} is an administrator of @{name} now."))
+        }
+        Ask::Group(Group::Leave { name }) => Some(format!(
+            "you have left @{name}. What was said there is still here."
+        )),
         _ => None,
     }
 }
@@ -186,6 +259,17 @@ fn print_id(id: &Id, console: &mut Console) -> Result<(), Failure> {
         console.line(&text::line(address))?;
     }
     Ok(())
+}
+
+/// A room that was joined.
+///
+/// # Errors
+/// What standard output says.
+pub(crate) fn print_room(room: &RoomInfo, console: &mut Console) -> Result<(), Failure> {
+    if console.json() {
+        return Ok(console.object(room)?);
+    }
+    Ok(console.line(&words::room(room))?)
 }
 
 fn print_report<T: serde::Serialize>(

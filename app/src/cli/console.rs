@@ -226,6 +226,7 @@ mod tests {
             (
                 Event::Message(Message {
                     conversation: "C".into(),
+                    name: None,
                     from: "P".into(),
                     id: "I".into(),
                     seq: 7,

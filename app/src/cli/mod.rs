@@ -12,6 +12,7 @@ mod daemon;
 mod docs;
 mod exit;
 mod interactive;
+mod join;
 mod log;
 mod passphrase;
 mod plan;

@@ -3,12 +3,15 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
+use crate::store::ContactName;
 use clap_complete::Shell;
-use dchat_wire::limits;
+use dchat_wire::{group::Setting, limits, room::RoomName};
 
 use super::{
     Failure,
-    args::{DhtVerb, Kind, NodeArgs, PassphraseVerb, PutKind, Typed, Verb, WaitFor},
+    args::{
+        DhtVerb, GroupVerb, Kind, NodeArgs, PassphraseVerb, PutKind, RoomVerb, Typed, Verb, WaitFor,
+    },
 };
 use crate::{
     api::{MessageState, RecordKind},
@@ -40,6 +43,8 @@ pub(crate) enum Task {
     Daemon,
     /// Ask the node something.
     Ask(Ask),
+    /// Join a room.
+    Join(Join),
     /// Send a message.
     Send(Send),
     /// Print unread messages.
@@ -97,6 +102,14 @@ pub(crate) enum Ask {
         to: Option<String>,
         limit: u32,
     },
+    LeaveRoom {
+        name: String,
+    },
+    Rooms,
+    Members {
+        of: String,
+    },
+    Group(Group),
     Peers,
     Status,
     Doctor {
@@ -104,6 +117,30 @@ pub(crate) enum Ask {
         stun: Vec<String>,
     },
     Dht(Dht),
+}
+
+/// What to do with a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Create { name: String },
+    Invite { name: String, to: String },
+    Remove { name: String, to: String },
+    Promote { name: String, to: String },
+    Accept { name: String },
+    Leave { name: String },
+    Members { name: String },
+    Rename { name: String, new: String },
+    Policy { name: String, setting: String },
+    List,
+}
+
+/// A room to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Join {
+    /// Its name, folded.
+    pub(crate) name: String,
+    /// Where its secret is.
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// A question to the distributed hash table.
@@ -156,11 +193,23 @@ impl Plan {
                     stun: node.stun.clone(),
                 })
             }
+            Some(Verb::Room {
+                verb:
+                    RoomVerb::Join {
+                        name,
+                        secret_file,
+                        node: more,
+                    },
+            }) => {
+                node = joined(node, more);
+                let name = room(&name)?;
+                Task::Join(Join { name, secret_file })
+            }
             Some(verb) => {
                 if node != NodeArgs::default() {
                     return Err(Failure::usage(
-                        "only 'dchat', 'dchat daemon' and 'dchat doctor' take options of the node. \
-                         Leave them away, or set them in config.toml.",
+                        "only 'dchat', 'dchat daemon', 'dchat doctor' and 'dchat room join' take options \
+                         of the node. Leave them away, or set them in config.toml.",
                     ));
                 }
                 task(verb)?
@@ -196,6 +245,8 @@ impl Plan {
             }
             Task::Send(send) => send.wait != MessageState::Queued,
             Task::Recv { follow, .. } => *follow,
+            // Where it goes on with a chat, that is another matter.
+            Task::Join(_) => false,
             Task::Ask(_) | Task::Passphrase(_) | Task::Completions(_) | Task::Man(_) => false,
         }
     }
@@ -237,7 +288,7 @@ fn task(verb: Verb) -> Result<Task, Failure> {
             timeout,
             ttl,
         } => Task::Send(Send {
-            to: person(to)?,
+            to: whom(to)?,
             text: unless_dash(text).map(message).transpose()?,
             wait: match wait {
                 WaitFor::Queued => MessageState::Queued,
@@ -249,17 +300,29 @@ fn task(verb: Verb) -> Result<Task, Failure> {
         }),
         Verb::Recv { follow, from } => Task::Recv {
             follow,
-            from: from.map(person).transpose()?,
+            from: from.map(whom).transpose()?,
         },
         Verb::History { to, limit } => Task::Ask(Ask::History {
-            to: person(to)?,
+            to: whom(to)?,
             limit,
         }),
         Verb::Search { words, to, limit } => Task::Ask(Ask::Search {
             words: words.join(" "),
-            to: to.map(person).transpose()?,
+            to: to.map(whom).transpose()?,
             limit,
         }),
+        Verb::Room { verb } => match verb {
+            // Taken apart by the caller, which has both sets of options.
+            RoomVerb::Join {
+                name, secret_file, ..
+            } => Task::Join(Join { name, secret_file }),
+            RoomVerb::Leave { name } => Task::Ask(Ask::LeaveRoom { name: room(&name)? }),
+            RoomVerb::List => Task::Ask(Ask::Rooms),
+            RoomVerb::Members { name } => Task::Ask(Ask::Members {
+                of: format!("#{}", room(&name)?),
+            }),
+        },
+        Verb::Group { verb } => Task::Ask(Ask::Group(group(verb)?)),
         Verb::Peers => Task::Ask(Ask::Peers),
         Verb::Status => Task::Ask(Ask::Status),
         Verb::Dht { verb } => Task::Ask(Ask::Dht(dht(verb)?)),
@@ -338,16 +401,82 @@ fn own_name(name: String) -> Result<String, Failure> {
     Ok(name)
 }
 
+/// What a verb asks about a group.
+///
+/// # Errors
+/// A usage error when a name or a setting is none.
+pub(crate) fn group(verb: GroupVerb) -> Result<Group, Failure> {
+    let named = |name: String| group_name(&name);
+    Ok(match verb {
+        GroupVerb::Create { name } => Group::Create { name: named(name)? },
+        GroupVerb::Invite { name, to } => Group::Invite {
+            name: named(name)?,
+            to: person(to)?,
+        },
+        GroupVerb::Remove { name, to } => Group::Remove {
+            name: named(name)?,
+            to: person(to)?,
+        },
+        GroupVerb::Promote { name, to } => Group::Promote {
+            name: named(name)?,
+            to: person(to)?,
+        },
+        GroupVerb::Accept { name } => Group::Accept { name: named(name)? },
+        GroupVerb::Leave { name } => Group::Leave { name: named(name)? },
+        GroupVerb::Members { name } => Group::Members { name: named(name)? },
+        GroupVerb::Rename { name, new } => Group::Rename {
+            name: named(name)?,
+            new: named(new)?,
+        },
+        GroupVerb::Policy { name, setting } => {
+            let setting: Setting = setting
+                .parse()
+                .map_err(|error| Failure::usage(format!("'{setting}' is {error}.")))?;
+            Group::Policy {
+                name: named(name)?,
+                setting: setting.to_string(),
+            }
+        }
+        GroupVerb::List => Group::List,
+    })
+}
+
+/// The name of a group, without its sign.
+fn group_name(name: &str) -> Result<String, Failure> {
+    let name = name.strip_prefix('@').unwrap_or(name);
+    let name = ContactName::new(name).map_err(|error| Failure::usage(format!("{error}.")))?;
+    Ok(name.as_str().to_owned())
+}
+
+/// Somebody, a room or a group.
+fn whom(to: String) -> Result<String, Failure> {
+    match to.chars().next() {
+        Some('#') => Ok(format!("#{}", room(&to)?)),
+        Some('@') => Ok(format!("@{}", group_name(&to)?)),
+        _ => person(to),
+    }
+}
+
+/// The folded name of a room.
+///
+/// # Errors
+/// A usage error when it names none.
+pub(crate) fn room(name: &str) -> Result<String, Failure> {
+    let name = RoomName::new(name).map_err(|error| Failure::usage(format!("{error}.")))?;
+    Ok(name.as_str().to_owned())
+}
+
 fn person(to: String) -> Result<String, Failure> {
-    let kind = match to.chars().next() {
-        Some('#') => "rooms",
-        Some('@') => "groups",
-        Some(_) => return Ok(to),
-        None => return Err(Failure::usage("the contact's name is empty. Give one.")),
-    };
-    Err(Failure::usage(format!(
-        "this version has no {kind} yet. Give a contact's name or PeerId."
-    )))
+    match to.chars().next() {
+        Some('#') => Err(Failure::usage(
+            "a room is nobody in particular. Give a contact's name or PeerId.",
+        )),
+        Some('@') => Err(Failure::usage(
+            "a group is nobody in particular. Give a contact's name or PeerId.",
+        )),
+        Some(_) => Ok(to),
+        None => Err(Failure::usage("the contact's name is empty. Give one.")),
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, Failure> {
@@ -470,10 +599,26 @@ mod tests {
 
     #[test]
     fn what_later_versions_do_is_refused_and_not_ignored() {
-        assert!(refused("send #room hi").contains("rooms"));
         assert!(refused("history @group").contains("groups"));
         let flags = plan("daemon --no-dht --no-mdns").unwrap().flags;
         assert!(flags.no_mdns && flags.no_dht);
+    }
+
+    #[test]
+    fn a_room_is_called_by_its_one_name_wherever_it_stands() {
+        let Task::Send(send) = plan("send #Lobby hi").unwrap().task else {
+            panic!("not a send");
+        };
+        assert_eq!(send.to, "#lobby");
+        for words in ["room join LOBBY", "room join #lobby"] {
+            let Task::Join(join) = plan(words).unwrap().task else {
+                panic!("not a join");
+            };
+            assert_eq!(join.name, "lobby");
+        }
+        assert!(refused("room join a#b").contains('#'));
+        assert!(refused("send # hi").contains("empty"));
+        assert!(refused("doctor --peer #lobby").contains("contact"));
     }
 
     #[test]

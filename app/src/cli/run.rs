@@ -11,7 +11,7 @@ use clap::{Parser as _, error::ErrorKind as Clap};
 use super::{
     Console, Exit, Failure, add,
     args::{PassphraseVerb, Typed},
-    ask, daemon, docs, interactive, log,
+    ask, daemon, docs, interactive, join, log,
     passphrase::{self, Passphrases},
     plan::{Ask, Plan, Task},
     recv, send,
@@ -161,6 +161,10 @@ async fn perform<O: OpenNode>(
             session.close().await;
             outcome
         }
+        Task::Join(join) => {
+            let typing = io::stdin().is_terminal() && io::stdout().is_terminal();
+            join::run(join, opener, config, passphrases, console, typing).await
+        }
         Task::Send(mut send) => {
             // Before the home is taken: whoever writes the pipe may take long.
             let text = match send.text.take() {
@@ -224,6 +228,14 @@ async fn interact<O: OpenNode>(
     passphrases: Passphrases,
 ) -> Result<(), Failure> {
     let session = Session::open(opener, config, passphrases).await?;
+    chat(session, None).await
+}
+
+/// Chats on the terminal, or by a pipe; in `room` where one is given.
+pub(super) async fn chat<O: OpenNode>(
+    session: Session<O>,
+    room: Option<String>,
+) -> Result<(), Failure> {
     let signals = Signals::catch()?;
     let _settings;
     let (input, screen) = if io::stdin().is_terminal() && io::stdout().is_terminal() {
@@ -235,7 +247,7 @@ async fn interact<O: OpenNode>(
             interactive::Screen::Plain(Box::new(io::stdout())),
         )
     };
-    interactive::Interactive::run(session, input, screen, signals).await
+    interactive::Interactive::run(session, room, input, screen, signals).await
 }
 
 /// Changes what opens the home. Whether it has a passphrase now is known to the node alone, so where

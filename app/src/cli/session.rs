@@ -421,6 +421,14 @@ fn may_be_asked_twice(request: &Request) -> bool {
             | Request::Refuse { .. }
             | Request::RenameContact { .. }
             | Request::RemoveContact { .. }
+            | Request::LeaveRoom { .. }
+            | Request::CreateGroup { .. }
+            | Request::InviteMember { .. }
+            | Request::RemoveMember { .. }
+            | Request::PromoteMember { .. }
+            | Request::AcceptGroup { .. }
+            | Request::LeaveGroup { .. }
+            | Request::RenameGroup { .. }
             | Request::SetPassphrase { .. }
     )
 }

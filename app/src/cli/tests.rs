@@ -44,6 +44,7 @@ fn message(id: &str, text: &str) -> Message {
     Message {
         conversation: BOB.into(),
         from: BOB.into(),
+        name: None,
         id: id.into(),
         seq: 1,
         text: text.into(),

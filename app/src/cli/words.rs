@@ -9,7 +9,11 @@ pub(crate) use dht::{dht_found, dht_records, dht_stat, dht_status, dht_stored};
 pub(crate) use doctor::doctor;
 
 use crate::{
-    api::{Contact, ContactRequest, Event, Message, MessageState, PathKind, PeerInfo, Status},
+    api::{
+        Contact, ContactRequest, Event, GroupChange, GroupInfo, GroupMember, GroupNews,
+        GroupPolicy, GroupStanding, Member, Message, MessageState, PathKind, PeerInfo, RoomInfo,
+        Status,
+    },
     text, time,
 };
 
@@ -36,6 +40,12 @@ impl Names {
     pub(crate) fn learn(&mut self, contact: &Contact) {
         self.0
             .insert(contact.peer_id.clone(), text::name(&contact.name));
+    }
+
+    /// Whether a peer has a name here.
+    #[must_use]
+    pub(crate) fn knows(&self, peer: &str) -> bool {
+        self.0.contains_key(peer)
     }
 
     /// The name of a peer; for a stranger, its PeerId in short.
@@ -67,15 +77,26 @@ pub(crate) fn short(peer: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// `[14:23:15] Bob (12D3Ko…x7Qq): text`.
+/// `[14:23:15] Bob (12D3Ko…x7Qq): text`; of a room, `[14:23:15] #lobby Bob (12D3Ko…x7Qq): text`.
 #[must_use]
 pub(crate) fn message(message: &Message, names: &Names) -> String {
+    let room = if message.conversation.starts_with(['#', '@']) {
+        format!("{} ", text::line(&message.conversation))
+    } else {
+        String::new()
+    };
+    let who = match &message.name {
+        Some(name) if !names.knows(&message.from) => {
+            format!("{} ({})", text::name(name), short(&message.from))
+        }
+        _ => names.full(&message.from),
+    };
     let at = time::local(&message.sent_at).unwrap_or_else(|| text::line(&message.sent_at));
     let text = text::block(&message.text, INDENT);
     let state = message
         .state
         .map_or_else(String::new, |state| format!("  [{}]", state_word(state)));
-    format!("[{at}] {}: {text}{state}", names.full(&message.from))
+    format!("[{at}] {room}{who}: {text}{state}")
 }
 
 /// `delivered`.
@@ -112,6 +133,137 @@ pub(crate) fn contact(contact: &Contact) -> String {
         text::name(&contact.name),
         text::line(&contact.peer_id)
     )
+}
+
+/// `#lobby  3 members, 2 connected, 1 unread`.
+#[must_use]
+pub(crate) fn room(room: &RoomInfo) -> String {
+    let closed = if room.closed { ", with a secret" } else { "" };
+    let members = if room.members == 1 {
+        "member"
+    } else {
+        "members"
+    };
+    format!(
+        "{}  {} {members}, {} connected, {} unread{closed}",
+        text::line(&room.conversation),
+        room.members,
+        room.connected,
+        room.unread
+    )
+}
+
+/// `Bob  12D3KooW…  connected`.
+#[must_use]
+pub(crate) fn member(member: &Member) -> String {
+    let connected = if member.connected {
+        "connected"
+    } else {
+        "not connected"
+    };
+    format!(
+        "{}  {}  {connected}",
+        text::name(&member.name),
+        text::line(&member.peer_id)
+    )
+}
+
+/// `@friends  admin, 3 members, 2 connected, 1 unread; newcomers read: none; kept: forever`.
+#[must_use]
+pub(crate) fn group(group: &GroupInfo) -> String {
+    let members = if group.members == 1 {
+        "member"
+    } else {
+        "members"
+    };
+    let invited = group.invited_by.as_ref().map_or_else(String::new, |by| {
+        format!(
+            " by {}; to accept: dchat group accept {}",
+            short(by),
+            text::line(&group.name)
+        )
+    });
+    format!(
+        "{}  {}{invited}, {} {members}, {} connected, {} unread; {}",
+        text::line(&group.conversation),
+        standing(group.standing),
+        group.members,
+        group.connected,
+        group.unread,
+        policy(&group.policy)
+    )
+}
+
+/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`.
+#[must_use]
+pub(crate) fn group_member(member: &GroupMember) -> String {
+    let connected = if member.connected {
+        "connected"
+    } else {
+        "not connected"
+    };
+    let has = match (member.delivered, member.lag) {
+        (Some(delivered), Some(lag)) => format!(", has {delivered} of yours and lacks {lag}"),
+        _ => String::new(),
+    };
+    format!(
+        "{}  {}  {}, {connected}{has}",
+        text::name(&member.name),
+        text::line(&member.peer_id),
+        standing(member.standing)
+    )
+}
+
+fn standing(standing: GroupStanding) -> &'static str {
+    match standing {
+        GroupStanding::Invited => "invited",
+        GroupStanding::Member => "member",
+        GroupStanding::Admin => "administrator",
+    }
+}
+
+fn policy(policy: &GroupPolicy) -> String {
+    let late = match policy.late.as_str() {
+        "none" => "nothing from before".to_owned(),
+        "all" => "everything".to_owned(),
+        count => format!("the last {} messages", text::line(count)),
+    };
+    format!(
+        "newcomers read {late}, messages are kept {}",
+        text::line(&policy.keep)
+    )
+}
+
+/// What changed in a group, in one line.
+#[must_use]
+pub(crate) fn group_news(news: &GroupNews, names: &Names) -> String {
+    let who = |peer: &Option<String>| {
+        let peer = peer.as_deref().unwrap_or_default();
+        match &news.name {
+            Some(name) if news.peer_id.as_deref() == Some(peer) => {
+                format!("{} ({})", text::name(name), short(peer))
+            }
+            _ => names.full(peer),
+        }
+    };
+    let by = news
+        .by
+        .as_ref()
+        .map_or_else(String::new, |by| format!(" by {}", names.full(by)));
+    let about = who(&news.peer_id);
+    let what = match news.change {
+        GroupChange::Invited => {
+            let policy = news.policy.as_ref().map(policy).unwrap_or_default();
+            format!("{about} is invited{by}: {policy}")
+        }
+        GroupChange::Joined => format!("{about} has joined"),
+        GroupChange::Promoted => format!("{about} is an administrator now"),
+        GroupChange::Left => format!("{about} has left"),
+        GroupChange::Removed => format!("{about} was removed{by}"),
+        GroupChange::Renamed => "this is the group's name now".to_owned(),
+        GroupChange::Policy => news.policy.as_ref().map(policy).unwrap_or_default(),
+    };
+    format!("{}: {what}", text::line(&news.conversation))
 }
 
 /// `14:23:15  calls itself Bob  12D3KooW…`.
@@ -214,6 +366,7 @@ pub(crate) fn event(event: &Event, names: &Names) -> String {
             format!("{} is gone: {}", names.full(peer_id), text::line(reason))
         }
         Event::Message(received) => message(received, names),
+        Event::Group(news) => group_news(news, names),
         Event::MessageState { id, state } => {
             format!("message {} is {}", short(id), state_word(*state))
         }
@@ -263,6 +416,7 @@ mod tests {
         let received = Message {
             conversation: BOB.into(),
             from: BOB.into(),
+            name: None,
             id: "1".into(),
             seq: 1,
             text: "hi\n[00:00:00] Eve: send money".into(),
@@ -314,6 +468,7 @@ mod tests {
             Event::Message(Message {
                 conversation: bad.clone(),
                 from: bad.clone(),
+                name: Some(bad.clone()),
                 id: bad.clone(),
                 seq: 1,
                 text: bad.clone(),

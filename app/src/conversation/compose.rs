@@ -1,5 +1,7 @@
 //! Writing a message: it is queued in the ledger, whether the peer is connected or not.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use dchat_wire::codec::{Bytes, List};
 use dchat_wire::extension::Extensions;
 use dchat_wire::limits;
@@ -44,6 +46,37 @@ pub fn compose<L: Ledger>(
     fresh: &Incarnation,
     now: u64,
 ) -> Result<Composed, ComposeError<L::Error>> {
+    append(ledger, pair, entry_kind::TEXT, draft, fresh, now)
+}
+
+/// Queues a `body` that is no text and of which no person is told, as [`compose`] does a text. It is
+/// forgotten here once the other side has it.
+///
+/// # Errors
+/// [`ComposeError`].
+pub fn compose_notice<L: Ledger>(
+    ledger: &mut L,
+    pair: &Pair,
+    kind: u16,
+    body: &[u8],
+    fresh: &Incarnation,
+    now: u64,
+) -> Result<Composed, ComposeError<L::Error>> {
+    let draft = Draft {
+        text: &BASE64.encode(body),
+        expires_at: None,
+    };
+    append(ledger, pair, kind, &draft, fresh, now)
+}
+
+fn append<L: Ledger>(
+    ledger: &mut L,
+    pair: &Pair,
+    kind: u16,
+    draft: &Draft<'_>,
+    fresh: &Incarnation,
+    now: u64,
+) -> Result<Composed, ComposeError<L::Error>> {
     let (len, limit) = (draft.text.len(), limits::TEXT);
     let too_long = ComposeError::TooLong { len, limit };
     if len > limit {
@@ -63,7 +96,7 @@ pub fn compose<L: Ledger>(
         }
     };
     let seq = last_seq + 1;
-    let Some(content) = content(entry_kind::TEXT, draft.text, now, draft.expires_at) else {
+    let Some(content) = content(kind, draft.text, now, draft.expires_at) else {
         return Err(too_long);
     };
     let entry = LogEntry {
@@ -78,7 +111,7 @@ pub fn compose<L: Ledger>(
             &prev,
             &content,
         ),
-        kind: entry_kind::TEXT,
+        kind,
         text: Some(draft.text.to_owned()),
         sent_at: now,
         expires_at: draft.expires_at,
@@ -94,19 +127,24 @@ pub fn compose<L: Ledger>(
 }
 
 /// The content of an own entry. It follows from what is stored, so that a resend has the bytes and
-/// the hash of the first time: no heads and no extensions. `None` when the text is too long.
+/// the hash of the first time: no heads and no extensions. What is no text is stored in base64.
+/// `None` when the text is too long.
 pub(super) fn content(
     kind: u16,
     text: &str,
     sent_at: u64,
     expires_at: Option<u64>,
 ) -> Option<Content> {
+    let body = match kind {
+        entry_kind::TEXT => text.as_bytes().to_vec(),
+        _ => BASE64.decode(text).ok()?,
+    };
     Some(Content {
         sent_at,
         expires_at,
         heads: List::default(),
         kind,
-        body: Bytes::new(text.as_bytes().to_vec()).ok()?,
+        body: Bytes::new(body).ok()?,
         extensions: Extensions::default(),
     })
 }

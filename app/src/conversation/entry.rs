@@ -4,7 +4,7 @@ use dchat_wire::limits;
 use dchat_wire::parcel::{Entry, entry_hash, entry_kind};
 
 use super::compose::content;
-use super::{Incarnation, LogEntry, Misbehaviour, Pair};
+use super::{Incarnation, LogEntry, Misbehaviour, Notice, Pair};
 
 /// Bytes of an encoded entry beside its text, with room to spare: incarnation 16, number 8, two
 /// hashes 64, tags and times 19, kind 2, and four lengths of 8.
@@ -62,6 +62,16 @@ pub(super) fn from_wire(entry: &Entry, pair: &Pair, now: u64) -> Result<LogEntry
         stored.text = Some(text(content.body.as_slice()).ok_or(Misbehaviour::BadText { seq })?);
     }
     Ok(stored)
+}
+
+/// What an entry brings that is no text.
+pub(super) fn notice(entry: &Entry) -> Option<Notice> {
+    let content = entry.content.as_ref()?;
+    let known = [entry_kind::GROUP_OPERATIONS, entry_kind::GROUP_KEYS];
+    known.contains(&content.kind).then(|| Notice {
+        kind: content.kind,
+        body: content.body.as_slice().to_vec(),
+    })
 }
 
 fn text(body: &[u8]) -> Option<String> {

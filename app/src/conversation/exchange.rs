@@ -16,7 +16,7 @@ use super::divergence::Divergence;
 use super::frontier::Reports;
 use super::sessions::Sessions;
 use super::window::Window;
-use super::{Author, Error, Incarnation, Ledger, Misbehaviour, Output, Pair, Warning};
+use super::{Author, Error, Incarnation, Ledger, Misbehaviour, Notice, Output, Pair, Warning};
 
 /// New sessions that a peer may make, or ask for, in one connection: enough for an unlucky start (one for
 /// each session both listed), few enough to end a loop.
@@ -78,6 +78,8 @@ pub struct Conversation {
     pub(super) asked: Option<u64>,
     pub(super) reports: Reports,
     pub(super) staged: Vec<Output>,
+    /// As many as entries came in this transaction.
+    pub(super) notices: Vec<Notice>,
     ready: VecDeque<Output>,
     failed: bool,
 }
@@ -112,6 +114,7 @@ impl Conversation {
             asked: None,
             reports: Reports::default(),
             staged: Vec::new(),
+            notices: Vec::new(),
             ready: VecDeque::new(),
             failed: false,
         }
@@ -167,6 +170,11 @@ impl Conversation {
         })
     }
 
+    /// What came since the last call that is no text: to be acted on in this transaction.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        core::mem::take(&mut self.notices)
+    }
+
     /// Says that the transaction was committed: what it staged may leave.
     pub fn committed(&mut self) {
         if !self.failed {
@@ -190,6 +198,7 @@ impl Conversation {
         step(self).inspect_err(|_| {
             self.failed = true;
             self.staged.clear();
+            self.notices.clear();
         })
     }
 

@@ -184,6 +184,7 @@ impl Conversation {
                 .map_err(Error::Ledger)?;
             let warning = match received {
                 Received::Appended => {
+                    self.notices.extend(entry::notice(sent));
                     self.staged.extend(stored.text.map(|text| {
                         Output::Message(Message {
                             id: stored.id,

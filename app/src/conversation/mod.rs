@@ -9,6 +9,7 @@
 //! begin transaction
 //!   compose(..)*                         own messages, connected or not
 //!   conversation.handle_input(..)*       frames of the peer, read markers
+//!   conversation.take_notices()          what came that is no text, to be acted on here
 //!   conversation.settle(..)              encrypts what is due, saves each used session once
 //! commit (durable)
 //! conversation.committed()               what was staged may leave
@@ -60,12 +61,12 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
-pub use compose::{Composed, Draft, MAX_QUEUED, compose};
+pub use compose::{Composed, Draft, MAX_QUEUED, compose, compose_notice};
 pub use error::{ComposeError, Error, Misbehaviour, Warning};
 pub use exchange::{Conversation, Input, MAX_REFUSED, MAX_RENEWALS};
 pub use incoming::MAX_OWN_LOGS;
 pub use ledger::{Author, Ledger, Log, LogEntry, Place, Receipt, Received, StoredSession};
-pub use output::{EntryId, Message, Output, State};
+pub use output::{EntryId, Message, Notice, Output, State};
 pub use pair::Pair;
 pub use publish::publish_device;
 

@@ -34,6 +34,22 @@ pub enum Output {
     Warn(Warning),
 }
 
+/// Something of the peer's that is no text. It is acted on in the transaction that took it, or never.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What the body is ([`entry_kind`](dchat_wire::parcel::entry_kind)), one that is known here.
+    pub kind: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Notice {
+    /// Without the body, which may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notice(kind {}, {} bytes)", self.kind, self.body.len())
+    }
+}
+
 /// How far an own message came. `queued` is where it begins and `failed` is the ledger's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

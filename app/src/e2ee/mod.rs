@@ -1,4 +1,5 @@
-//! End-to-end encryption between two devices: Olm by vodozemac behind our own seam.
+//! End-to-end encryption between two devices: Olm by vodozemac behind our own seam; and for groups
+//! [Megolm](OutboundSession), whose keys travel inside it.
 //!
 //! State: a [`Device`] (long-lived keys, the current and the previous fallback key, the record that
 //! publishes them) and [`PairwiseSession`]s (one double ratchet each). Both go in and out as opaque
@@ -32,6 +33,7 @@
 
 mod device;
 mod error;
+mod megolm;
 mod olm;
 mod secret;
 mod session;
@@ -42,6 +44,7 @@ mod tests;
 pub(crate) use device::opened_session;
 pub use device::{Device, FALLBACK_LIFETIME, RECORD_LIFETIME};
 pub use error::{AcceptError, DecryptError, EncryptError, OpenSessionError, StateError};
+pub use megolm::{Export, InboundSession, OutboundSession, message_index};
 pub use olm::OlmSession;
 pub use secret::Secret;
 pub use session::{PairwiseSession, Sealed, SessionId};

@@ -67,11 +67,17 @@ pub(super) fn state(state: EntryState) -> Option<api::MessageState> {
     })
 }
 
-/// A message of the one-to-one conversation with `other`; `None` for what has no text to show.
-pub(super) fn message(entry: &store::Entry, other: &PeerKey) -> Option<api::Message> {
+/// A message of the conversation called `conversation`, whose author is called `name` in it; `None`
+/// for what has no text to show.
+pub(super) fn message(
+    entry: &store::Entry,
+    conversation: String,
+    name: Option<String>,
+) -> Option<api::Message> {
     Some(api::Message {
-        conversation: peer_text(other),
+        conversation,
         from: peer_text(&entry.author),
+        name,
         id: hex(&entry.id),
         seq: entry.seq,
         text: entry.text.clone()?,

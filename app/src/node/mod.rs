@@ -22,5 +22,6 @@ mod network;
 mod peer;
 mod profile;
 mod sdk;
+mod streams;
 
 pub use peer::Peer;

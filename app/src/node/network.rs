@@ -4,21 +4,25 @@
 //! task, which opens the chat stream on the first frame, and each chat stream a peer opens gets one
 //! reader task. A reader waits when the engine's queue is full, so the peer waits in QUIC's flow
 //! control. A writer's queue is bounded by [`FRAMES`]; a connection that does not take what it asked
-//! for is closed, and its frontiers tell the rest when it is back.
+//! for is closed, and its frontiers tell the rest when it is back. Rooms have
+//! [streams of their own](super::streams).
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dchat_transport as transport;
 use dchat_wire::close::Code;
+use dchat_wire::hello::capability;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::dht::{self, Directory};
 use super::doctor;
 use super::engine::{Command, Effect, Input, LinkId};
 use super::hub::Hub;
+use super::streams::Streams;
 use crate::api::{DhtStatus, Doctor, Event, Nearby, PathKind, PeerInfo, Request};
 use crate::seam::PeerConfig;
 
@@ -29,6 +33,14 @@ const FRAMES: usize = 2048;
 const NEARBY: usize = 32;
 /// First and longest pause between two attempts to reach an address given at start.
 const DIAL_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How long a connection that was made for a room alone is kept when no room needs it.
+const UNUSED: Duration = Duration::from_secs(60);
+/// Between two looks for such connections.
+const SWEEP: Duration = Duration::from_secs(15);
+/// Attempts at a time to reach members of rooms; more wait.
+const REACHES: usize = 8;
+/// How long one may take.
+const REACH: Duration = Duration::from_secs(20);
 /// How long connections get to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -60,11 +72,22 @@ pub(super) struct Network {
     /// `None` without a part in the distributed hash table.
     directory: Option<Directory>,
     tasks: JoinSet<()>,
+    /// Attempts to reach members of rooms, so that not all are made at once.
+    reaches: Arc<Semaphore>,
+    /// Peers that were reached for rooms, and for nothing else as far as is known.
+    reached: BTreeSet<PeerId>,
+    /// Contacts, which are kept connected.
+    kept: BTreeSet<PeerId>,
+    /// Numbers of the streams of rooms that peers open.
+    next_stream: u64,
 }
 
 struct Link {
     connection: transport::Connection,
     frames: mpsc::Sender<Frame>,
+    streams: Streams,
+    /// When a room last needed it.
+    used: Instant,
 }
 
 impl Network {
@@ -82,6 +105,10 @@ impl Network {
             nearby: BTreeMap::new(),
             directory,
             tasks: JoinSet::new(),
+            reaches: Arc::new(Semaphore::new(REACHES)),
+            reached: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            next_stream: 0,
         }
     }
 
@@ -97,13 +124,16 @@ impl Network {
             let task = keep_dialing(self.endpoint.clone(), *address);
             self.tasks.spawn(task);
         }
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let done = loop {
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) => self.event(event).await,
                     None => break None,
                 },
-                Some(effect) = effects.recv() => self.effect(effect),
+                Some(effect) = effects.recv() => self.effect(effect).await,
+                _ = sweep.tick() => self.sweep(),
                 question = questions.recv() => match question {
                     Some(Question::Peers(to)) => drop(to.send(self.peers())),
                     Some(Question::Nearby(to)) => {
@@ -148,7 +178,7 @@ impl Network {
                     addr: path.addr.to_string(),
                 });
             }
-            From::Discovered { peer, addrs, .. } => self.discovered(peer, &addrs),
+            From::Discovered { peer, addrs, .. } => self.discovered(peer, &addrs).await,
             From::Expired { peer } => {
                 self.nearby.remove(&peer);
                 self.hub.publish(Event::Expired {
@@ -157,6 +187,22 @@ impl Network {
             }
             From::Stream {
                 conn,
+                send: Some(send),
+                recv,
+                first,
+                reader,
+            } => {
+                // Even numbers: odd ones are the engine's.
+                self.next_stream += 2;
+                let frames = transport::FrameStream::new(recv, reader);
+                if let Some(link) = self.links.get_mut(&conn.number()) {
+                    let (stream, tasks) = (self.next_stream, &mut self.tasks);
+                    link.streams.accept(stream, send, first, frames, tasks);
+                }
+            }
+            From::Stream {
+                conn,
+                send: None,
                 recv,
                 first,
                 reader,
@@ -211,7 +257,16 @@ impl Network {
         let (frames, queue) = mpsc::channel(FRAMES);
         self.tasks.spawn(write(connection.clone(), queue));
         let path = connection.path();
-        self.links.insert(link, Link { connection, frames });
+        let capabilities = &connection.hello().capabilities;
+        let rooms = capabilities.contains(capability::GOSSIP);
+        let streams = Streams::new(link, connection.clone(), self.engine.clone());
+        let up = Link {
+            connection,
+            frames,
+            streams,
+            used: Instant::now(),
+        };
+        self.links.insert(link, up);
         if let Some(directory) = &mut self.directory {
             directory.connected(&peer);
         }
@@ -220,11 +275,17 @@ impl Network {
             path: kind(path.kind),
             addr: path.addr.to_string(),
         });
-        self.tell(Input::Up { link, peer }).await;
+        let up = Input::Up {
+            link,
+            peer,
+            rooms: rooms.then_some(path.addr),
+        };
+        self.tell(up).await;
     }
 
     async fn disconnected(&mut self, peer: PeerId, reason: &transport::CloseReason) {
         self.down(peer).await;
+        self.reached.remove(&peer);
         if let Some(directory) = &mut self.directory {
             directory.disconnected(&peer);
         }
@@ -245,7 +306,7 @@ impl Network {
         }
     }
 
-    fn discovered(&mut self, peer: PeerId, addresses: &[Address]) {
+    async fn discovered(&mut self, peer: PeerId, addresses: &[Address]) {
         if let Some(address) = addresses.first() {
             let found = Nearby {
                 peer_id: peer.to_string(),
@@ -262,6 +323,11 @@ impl Network {
         if let Some(directory) = &self.directory {
             directory.seed(peer, addresses);
         }
+        self.tell(Input::Nearby {
+            peer,
+            addresses: addresses.to_vec(),
+        })
+        .await;
         let known = self
             .links
             .values()
@@ -275,8 +341,40 @@ impl Network {
         }
     }
 
-    fn effect(&mut self, effect: Effect) {
+    async fn effect(&mut self, effect: Effect) {
         match effect {
+            Effect::RoomFrame {
+                link,
+                stream,
+                frame,
+            } => {
+                let Some(link) = self.links.get_mut(&link) else {
+                    return;
+                };
+                link.used = Instant::now();
+                let news = link.streams.send(stream, &frame, &mut self.tasks);
+                if let Some(news) = news {
+                    self.tell(news).await;
+                }
+            }
+            Effect::Command(Command::EndStream { link, stream }) => {
+                if let Some(link) = self.links.get_mut(&link) {
+                    link.streams.end(stream);
+                }
+            }
+            Effect::Command(Command::TellRoom { link, stream }) => {
+                let link = self.links.get_mut(&link);
+                let news = link.and_then(|link| link.streams.tell_room(stream));
+                if let Some(news) = news {
+                    self.tell(news).await;
+                }
+            }
+            Effect::Command(Command::ResetRooms) => {
+                self.links
+                    .values_mut()
+                    .for_each(|link| link.streams.reset());
+            }
+            Effect::Command(Command::Reach { peer, addresses }) => self.reach(peer, addresses),
             Effect::Frame { link, frame } => {
                 if let Some(open) = self.links.get(&link)
                     && let Err(mpsc::error::TrySendError::Full(_)) = open.frames.try_send(frame)
@@ -285,6 +383,7 @@ impl Network {
                 }
             }
             Effect::Command(Command::Keep { peer, addresses }) => {
+                self.kept.insert(peer);
                 self.endpoint.trust(peer, true);
                 if let Some(directory) = &mut self.directory {
                     directory.want(peer, &addresses);
@@ -294,6 +393,7 @@ impl Network {
                 }
             }
             Effect::Command(Command::Forget { peer }) => {
+                self.kept.remove(&peer);
                 self.endpoint.trust(peer, false);
                 self.endpoint.forget(&peer);
                 if let Some(directory) = &mut self.directory {
@@ -305,6 +405,20 @@ impl Network {
                     directory.hurry(&peer);
                 }
             }
+            Effect::Command(Command::Meet {
+                topic,
+                secret,
+                neighbours,
+            }) => {
+                if let Some(directory) = &mut self.directory {
+                    directory.meet(topic, secret, neighbours);
+                }
+            }
+            Effect::Command(Command::Part { topic }) => {
+                if let Some(directory) = &mut self.directory {
+                    directory.part(&topic);
+                }
+            }
             Effect::Command(Command::Drop { link, code }) => {
                 if let Some(link) = self.links.get(&link) {
                     link.connection.close(code);
@@ -312,6 +426,38 @@ impl Network {
             }
             // Released by the engine itself.
             Effect::Event(_) | Effect::Reply(..) | Effect::Device(..) => {}
+        }
+    }
+
+    /// Connects to a member of a room, and tells the engine when that fails. That it did not, it
+    /// learns from the connection.
+    fn reach(&mut self, peer: PeerId, addresses: Vec<Address>) {
+        self.reached.insert(peer);
+        let (endpoint, engine) = (self.endpoint.clone(), self.engine.clone());
+        let turns = Arc::clone(&self.reaches);
+        self.tasks.spawn(async move {
+            let _turn = turns.acquire().await;
+            let connecting = endpoint.connect(Some(peer), &addresses);
+            let connected = tokio::time::timeout(REACH, connecting).await;
+            if !matches!(connected, Ok(Ok(_))) {
+                // The engine ends only after this half has.
+                let _ = engine.send(Input::Unreachable { peer }).await;
+            }
+        });
+    }
+
+    /// Closes connections that were made for rooms and are needed by none any more.
+    fn sweep(&mut self) {
+        for link in self.links.values() {
+            let peer = link.connection.peer_id();
+            if link.streams.is_empty()
+                && link.used.elapsed() >= UNUSED
+                && self.reached.contains(&peer)
+                && !self.kept.contains(&peer)
+                && !self.nearby.contains_key(&peer)
+            {
+                link.connection.close(Code::Done);
+            }
         }
     }
 
@@ -438,5 +584,126 @@ async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
                 return;
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed expectation is a failed test"
+    )]
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use dchat_kademlia::blinded::Secret;
+    use dchat_wire::sign::Identity;
+    use transport::dht::{DhtConfig, Serve};
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::node::dht::Member;
+
+    /// A node on loopback whose engine is the test.
+    struct Node {
+        endpoint: transport::Endpoint,
+        effects: mpsc::UnboundedSender<Effect>,
+        inputs: mpsc::Receiver<Input>,
+        _questions: mpsc::Sender<Question>,
+    }
+
+    impl Node {
+        fn start(seed: u8, bootstrap: &[Address]) -> Self {
+            let identity = Identity::from_seed(&[seed; 32]);
+            let serve = if bootstrap.is_empty() {
+                Serve::Always
+            } else {
+                Serve::Auto
+            };
+            let (endpoint, events) = transport::Endpoint::bind(transport::EndpointConfig {
+                listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+                mdns: None,
+                dht: Some(DhtConfig {
+                    bootstrap: bootstrap.to_vec(),
+                    serve,
+                    ..DhtConfig::default()
+                }),
+                ..transport::EndpointConfig::new(identity.clone())
+            })
+            .unwrap();
+            let config = PeerConfig {
+                bootstrap: bootstrap.to_vec(),
+                ..PeerConfig::new("unused")
+            };
+            let (engine, inputs) = mpsc::channel(64);
+            let (effects, effect_queue) = mpsc::unbounded_channel();
+            let (questions, queue) = mpsc::channel(1);
+            let hub = Hub::new();
+            let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config);
+            let network = Network::new(endpoint.clone(), directory, engine, hub);
+            tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });
+            Self {
+                endpoint,
+                effects,
+                inputs,
+                _questions: questions,
+            }
+        }
+
+        fn address(&self) -> Address {
+            let own = self.endpoint.listen_addrs();
+            own.first().unwrap().of(self.endpoint.peer_id())
+        }
+
+        fn command(&self, command: Command) {
+            self.effects.send(Effect::Command(command)).unwrap();
+        }
+
+        fn meet(&self, room: u8) {
+            self.command(Command::Meet {
+                topic: [room; 32],
+                secret: Secret::new(Zeroizing::new([room; 32])),
+                neighbours: 0,
+            });
+        }
+
+        /// The members found next.
+        async fn met(&mut self) -> (dht::Topic, Vec<Member>) {
+            loop {
+                if let Input::Met { topic, members } = self.inputs.recv().await.unwrap() {
+                    return (topic, members);
+                }
+            }
+        }
+    }
+
+    async fn within<T>(work: impl Future<Output = T>) -> T {
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, work).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
+        let bootstrap = Node::start(1, &[]);
+        let known = [bootstrap.address()];
+        let mut others = [Node::start(2, &known), Node::start(3, &known)];
+        // Of another room.
+        let stranger = Node::start(4, &known);
+        stranger.meet(8);
+        for node in &others {
+            node.meet(7);
+        }
+        let peers = others.each_ref().map(|node| node.endpoint.peer_id());
+        for (node, other) in others.iter_mut().zip([peers[1], peers[0]]) {
+            let (topic, members) = within(node.met()).await;
+            assert_eq!(topic, [7; 32]);
+            let [member] = members.as_slice() else {
+                panic!("{members:?}");
+            };
+            assert_eq!(member.peer, other);
+            let connected = node.endpoint.connect(Some(other), &member.addresses);
+            let connection = within(connected).await.unwrap();
+            assert_eq!(connection.peer_id(), other);
+        }
     }
 }

@@ -10,7 +10,8 @@ use futures_util::stream;
 use super::Peer;
 use crate::api::{
     ApiError, Contact, ContactRequest, DhtFound, DhtRecords, DhtStat, DhtStored, ErrorKind, Event,
-    Id, Message, MessageState, PeerInfo, RecordKind, Reply, Request, Sent, Status,
+    Id, Member, Message, MessageState, PeerInfo, RecordKind, Reply, Request, RoomInfo, Secret,
+    Sent, Status,
 };
 use crate::seam::{Node as _, OpenError, PeerConfig, Subscription};
 
@@ -98,8 +99,8 @@ impl Peer {
         expect_reply!(self.call(request).await?, Contact)
     }
 
-    /// Queues `text` for a contact; when this returns it is durable and will be delivered, whenever
-    /// the contact is there.
+    /// Queues `text` for a contact or a `#room`; when this returns it is durable and will be delivered, whenever
+    /// the contact, or anybody in the room, is there.
     ///
     /// # Errors
     /// [`ApiError`]: no such contact, or the text is empty or too long.
@@ -157,6 +158,48 @@ impl Peer {
             limit,
         };
         expect_reply!(self.call(request).await?, Messages)
+    }
+
+    /// Joins the room called `name`; with a `secret`, the closed room of that name and secret. It is
+    /// joined until it is left, also after a restart. Then `#name` is where messages go.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the name or the secret is none, or too many rooms are joined.
+    pub async fn join_room(&self, name: &str, secret: Option<&str>) -> Result<RoomInfo, ApiError> {
+        let request = Request::JoinRoom {
+            name: name.to_owned(),
+            secret: secret.map(|secret| Secret::new(secret.to_owned())),
+        };
+        expect_reply!(self.call(request).await?, Room)
+    }
+
+    /// Leaves a room. What waited there for somebody to come has failed.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node is not in it.
+    pub async fn leave_room(&self, name: &str) -> Result<(), ApiError> {
+        let name = name.to_owned();
+        match self.call(Request::LeaveRoom { name }).await? {
+            Reply::Done => Ok(()),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// The rooms this node is in.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the database fails.
+    pub async fn rooms(&self) -> Result<Vec<RoomInfo>, ApiError> {
+        expect_reply!(self.call(Request::Rooms).await?, Rooms)
+    }
+
+    /// Who is known in `#room`: who is connected, and who wrote lately.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node is not in it.
+    pub async fn members(&self, of: &str) -> Result<Vec<Member>, ApiError> {
+        let of = of.to_owned();
+        expect_reply!(self.call(Request::Members { of }).await?, Members)
     }
 
     /// Live connections.

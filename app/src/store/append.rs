@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     Cursor, EntryId, EntryState, Hash, LogName, StoreError, Tx, UnixMillis,
-    limits::{MAX_TEXT, MAX_UNACKNOWLEDGED},
+    limits::{MAX_TEXT, MAX_UNACKNOWLEDGED, TEXT},
     log::Log,
     terms,
     transaction::{seq_to_sql, within},
@@ -219,7 +219,7 @@ impl Tx<'_> {
         Ok(found.is_some())
     }
 
-    fn insert(
+    pub(super) fn insert(
         &self,
         log: &Log,
         entry: &ReceivedEntry<'_>,
@@ -247,7 +247,7 @@ impl Tx<'_> {
         )?;
         let ord = self.conn.last_insert_rowid();
         self.advance(log, &entry.hash)?;
-        if let Some(text) = entry.text {
+        if let Some(text) = entry.text.filter(|_| entry.kind <= TEXT) {
             self.index_entry(ord, log.conversation, &terms::index(text))?;
         }
         Ok(ord)

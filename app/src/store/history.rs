@@ -37,7 +37,7 @@ impl View<'_> {
             " FROM entries e ",
             entry_joins!(),
             " WHERE e.conversation = (SELECT conversation FROM conversations WHERE id = ?1) \
-             AND e.ord < ?2 ORDER BY e.ord DESC LIMIT ?3"
+             AND e.kind <= 1 AND e.ord < ?2 ORDER BY e.ord DESC LIMIT ?3"
         );
         let mut page = page(self, sql, entries, MAX_PAGE_BYTES, |limit| {
             (conversation, before.unwrap_or(Cursor::MAX), limit)

@@ -2,6 +2,12 @@
 
 /// Text of one message, in bytes of UTF-8 (64 KiB; the messaging specification's limit).
 pub const MAX_TEXT: usize = 64 * 1024;
+/// Kinds of entries up to this one are messages for people: 0 is a stub that does not say, 1 a text.
+pub(super) const TEXT: u16 = 1;
+/// Bytes of one operation on a group's membership, with its signature.
+pub const MAX_OPERATION: usize = 4 * 1024;
+/// Items of a group that are looked at for what a newcomer may read.
+pub const MAX_LATE: u32 = 10_000;
 /// Own entries of one log that the other side has not committed yet. Two days of a message every
 /// three seconds to somebody who is away; what an acknowledgement can change at once.
 pub const MAX_UNACKNOWLEDGED: u64 = 65_536;
@@ -48,3 +54,10 @@ pub const DHT_NODE_LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 pub const MAX_TOKENS: usize = 4_096;
 /// How long a send token is remembered, in milliseconds: a day, far longer than a retry waits.
 pub const TOKEN_LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
+/// Rooms and groups a profile is in at once. Each takes a few links and some memory while the node
+/// runs.
+pub const MAX_ROOMS: usize = 64;
+/// Logs of one room or group; as many as a room may have.
+pub const MAX_ROOM_LOGS: usize = dchat_gossip::frontier::MAX_LOGS;
+/// People of one room whose names are remembered; the one heard of longest ago goes.
+pub const MAX_ROOM_PEOPLE: usize = 16_384;

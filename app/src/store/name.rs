@@ -50,7 +50,7 @@ impl ContactName {
     }
 
     /// As it is compared.
-    pub(super) fn key(&self) -> &str {
+    pub fn key(&self) -> &str {
         &self.key
     }
 }

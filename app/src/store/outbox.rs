@@ -6,6 +6,7 @@ use super::{
     Entry, EntryId, EntryState, LogName, StoreError, Tx, View,
     entry::{entry_columns, entry_joins},
     history::page,
+    limits::TEXT,
     transaction::{seq_from_sql, seq_to_sql},
 };
 
@@ -34,7 +35,7 @@ pub enum Receipt {
 /// What became of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acknowledged {
-    /// The states of these changed, in order of their numbers. Empty when all was known.
+    /// The states of these texts changed, in order of their numbers. Empty when all was known.
     Changed(Vec<EntryId>),
     /// The other side reports a number that we have not given out: it knows a later life of this
     /// log, so this home was restored or copied and must start a new incarnation. Nothing
@@ -144,9 +145,9 @@ impl Tx<'_> {
         if through <= known {
             return Ok(Acknowledged::Changed(Vec::new()));
         }
-        let mut changed: Vec<(i64, EntryId)> = self.all(
+        let mut changed: Vec<(i64, EntryId, u16)> = self.all(
             "UPDATE entries SET state = ?4 WHERE log = ?1 AND seq > ?2 AND seq <= ?3 \
-             AND state IN (?5, ?6, ?7) RETURNING seq, id",
+             AND state IN (?5, ?6, ?7) RETURNING seq, id, kind",
             params![
                 log.key,
                 seq_to_sql(known),
@@ -156,10 +157,19 @@ impl Tx<'_> {
                 before[1],
                 before[2]
             ],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
+        if receipt != Receipt::Stored && changed.iter().any(|(.., kind)| *kind > TEXT) {
+            // What is no text has done its work, and may hold keys.
+            self.run(
+                "UPDATE entries SET text = NULL \
+                 WHERE log = ?1 AND seq > ?2 AND seq <= ?3 AND kind > ?4",
+                params![log.key, seq_to_sql(known), seq_to_sql(through), TEXT],
+            )?;
+        }
         // SQLite leaves the order of RETURNING open.
-        changed.sort_unstable_by_key(|(seq, _)| *seq);
+        changed.retain(|(.., kind)| *kind <= TEXT);
+        changed.sort_unstable_by_key(|(seq, ..)| *seq);
         let acked = if receipt == Receipt::Stored {
             at.acked
         } else {
@@ -175,7 +185,7 @@ impl Tx<'_> {
             params![log.key, seq_to_sql(acked), seq_to_sql(read)],
         )?;
         Ok(Acknowledged::Changed(
-            changed.into_iter().map(|(_, id)| id).collect(),
+            changed.into_iter().map(|(_, id, _)| id).collect(),
         ))
     }
 }

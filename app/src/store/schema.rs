@@ -13,8 +13,12 @@ use super::{OpenError, StoreError};
 pub(super) type Migration = &'static str;
 
 /// All steps from an empty file to the present.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    include_str!("schema/v1.sql"),
+    include_str!("schema/v2.sql"),
+    include_str!("schema/v3.sql"),
+    include_str!("schema/v4.sql"),
+];
 
 /// The version a file has.
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<u32> {

@@ -21,4 +21,5 @@ pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod node;
 pub mod pair;
+pub mod room;
 pub mod talk;

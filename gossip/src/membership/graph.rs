@@ -1,11 +1,11 @@
 //! The operations and what each has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_wire::group::{Deed, Operation, OperationError, Parents, SignedOperation};
 use dchat_wire::limits;
 
-use super::label::{self, Label};
+use super::label::{Label, labels};
 use super::state::{self, Roster};
 
 /// Operations of one group: sixteen for each of 256 members. A group that needs more is made anew.
@@ -77,6 +77,10 @@ pub enum Refused {
     /// Its author is at fault: the shape is one no program of ours makes.
     #[error("the operation lacks what its deed needs, or counts wrongly")]
     Shape,
+    /// Its author is at fault: it takes the key of a place it had before, so nobody could tell what
+    /// it wrote when.
+    #[error("the operation takes a key that its author had taken before")]
+    OldKey,
     /// Its author is at fault: nobody who was never offered a place may do anything.
     #[error("the author was offered no place in the past of the operation")]
     Stranger,
@@ -93,7 +97,6 @@ pub struct Membership {
     pub(super) nodes: Vec<Node>,
     numbers: BTreeMap<[u8; 32], usize>,
     waiting: BTreeMap<[u8; 32], (Operation, SignedOperation)>,
-    labels: Vec<Label>,
 }
 
 impl Membership {
@@ -105,7 +108,6 @@ impl Membership {
             nodes: Vec::new(),
             numbers: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            labels: Vec::new(),
         }
     }
 
@@ -149,7 +151,6 @@ impl Membership {
                 added += usize::from(self.add(hash, operation, signed).is_ok());
             }
         }
-        self.labels = label::labels(&self.nodes);
         Ok(Inserted::Added(added))
     }
 
@@ -160,7 +161,11 @@ impl Membership {
             return Err(Refused::OtherGroup);
         }
         let has_subject = matches!(operation.deed, Deed::Invite | Deed::Remove | Deed::Promote);
+        let seats = matches!(operation.deed, Deed::Create | Deed::Accept);
+        let ends = matches!(operation.deed, Deed::Leave | Deed::Remove);
         let shape = operation.subject.is_some() == has_subject
+            && operation.seat.is_some() == seats
+            && (ends || operation.cut.as_slice().is_empty())
             && operation.after.as_slice().is_empty() == creates
             && (!creates || (operation.group == [0; 32] && operation.seq == 1));
         if shape { Ok(()) } else { Err(Refused::Shape) }
@@ -218,6 +223,7 @@ impl Membership {
             return Ok(());
         }
         let (mut offered, mut last) = (false, 0);
+        let key = operation.seat.as_ref().map(|seat| &seat.key);
         for (number, node) in self.nodes.iter().enumerate() {
             if !past.has(number) {
                 continue;
@@ -227,6 +233,9 @@ impl Membership {
             if earlier.author == operation.author {
                 offered |= earlier.deed == Deed::Create;
                 last = last.max(earlier.seq);
+                if key.is_some() && key == earlier.seat.as_ref().map(|seat| &seat.key) {
+                    return Err(Refused::OldKey);
+                }
             }
         }
         if !offered {
@@ -238,10 +247,26 @@ impl Membership {
         Ok(())
     }
 
-    /// Who belongs to the group now.
+    /// Who belongs to the group now, and what counts of what anybody wrote. It takes time quadratic
+    /// in the number of operations, a tenth of a second for a full group: to be kept by the caller.
     #[must_use]
     pub fn roster(&self) -> Roster {
-        state::roster(&self.nodes, &self.labels)
+        state::roster(&self.nodes, &labels(&self.nodes))
+    }
+
+    /// The operations, none before one it names, in order of arrival, without the first `skip`.
+    pub fn operations(
+        &self,
+        skip: usize,
+    ) -> impl Iterator<Item = (&Operation, &SignedOperation)> {
+        let nodes = self.nodes.iter().skip(skip);
+        nodes.map(|node| (&node.operation, &node.signed))
+    }
+
+    /// Whether the operation with this hash is part of the graph.
+    #[must_use]
+    pub fn has(&self, hash: &[u8; 32]) -> bool {
+        self.numbers.contains_key(hash)
     }
 
     /// How many operations are part of the graph.
@@ -259,8 +284,8 @@ impl Membership {
     /// Hashes of operations that are void, ascending.
     #[must_use]
     pub fn void(&self) -> Vec<[u8; 32]> {
-        let labelled = self.nodes.iter().zip(&self.labels);
-        let void = labelled.filter(|(_, label)| **label == Label::Void);
+        let labelled = self.nodes.iter().zip(labels(&self.nodes));
+        let void = labelled.filter(|(_, label)| *label == Label::Void);
         let mut void: Vec<_> = void.map(|(node, _)| node.hash).collect();
         void.sort_unstable();
         void
@@ -270,12 +295,13 @@ impl Membership {
     /// one can name, the lowest; the rest is named by the one after it.
     #[must_use]
     pub fn heads(&self) -> Parents {
-        let named = |hash: &[u8; 32]| {
-            let mut nodes = self.nodes.iter();
-            nodes.any(|node| node.operation.after.as_slice().contains(hash))
-        };
+        let parents = self
+            .nodes
+            .iter()
+            .map(|node| node.operation.after.as_slice());
+        let named: BTreeSet<&[u8; 32]> = parents.flatten().collect();
         let hashes = self.nodes.iter().map(|node| node.hash);
-        Parents::new(hashes.filter(|hash| !named(hash)).collect())
+        Parents::new(hashes.filter(|hash| !named.contains(hash)).collect())
     }
 
     /// Hashes of operations that are waited for, at most as many as one message names.
@@ -294,16 +320,7 @@ impl Membership {
     /// names, at most as many as one message carries.
     #[must_use]
     pub fn after(&self, heads: &Parents, lacking: &Parents) -> Vec<SignedOperation> {
-        let mut known = Past::default();
-        for hash in heads.as_slice() {
-            let number = self.numbers.get(hash).copied();
-            if let Some((number, node)) =
-                number.and_then(|number| Some((number, self.nodes.get(number)?)))
-            {
-                known.add_all(&node.past);
-                known.add(number);
-            }
-        }
+        let known = self.reached(heads.as_slice());
         let nodes = self.nodes.iter().enumerate();
         let lacks = |number: usize, node: &Node| {
             !known.has(number) || lacking.as_slice().contains(&node.hash)
@@ -313,6 +330,33 @@ impl Membership {
             .take(limits::GROUP_OPERATIONS)
             .map(|(_, node)| node.signed.clone())
             .collect()
+    }
+
+    /// The operation `hash` and all of its past, none before one it names: what somebody is told of
+    /// what was done to it, and no more.
+    #[must_use]
+    pub fn upto(&self, hash: &[u8; 32]) -> Vec<SignedOperation> {
+        let reached = self.reached(core::slice::from_ref(hash));
+        let nodes = self.nodes.iter().enumerate();
+        nodes
+            .filter(|(number, _)| reached.has(*number))
+            .map(|(_, node)| node.signed.clone())
+            .collect()
+    }
+
+    /// These operations and all they had seen.
+    fn reached(&self, hashes: &[[u8; 32]]) -> Past {
+        let mut reached = Past::default();
+        for hash in hashes {
+            let number = self.numbers.get(hash).copied();
+            if let Some((number, node)) =
+                number.and_then(|number| Some((number, self.nodes.get(number)?)))
+            {
+                reached.add_all(&node.past);
+                reached.add(number);
+            }
+        }
+        reached
     }
 
     /// The sequence of the next operation of `author`.

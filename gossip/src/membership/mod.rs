@@ -8,6 +8,11 @@
 //! it. When removals void each other, the one whose author is earlier in the creation chain stays:
 //! the creator, then by the depth of the invitation, then by its hash.
 //!
+//! The same rule for what somebody writes: it signs with a key it took with its place, and whoever
+//! ends that place says how far each log had come. Of all that end it the lowest number counts, so
+//! what a removed member wrote later is void for everybody, whether it came before or after word of
+//! the removal. Who is invited again takes another key.
+//!
 //! State: at most [`MAX_OPERATIONS`] operations and, for each, its past as a set of bits: four
 //! mebibytes for a full one, kilobytes for an ordinary one. Operations that name others that are not
 //! here wait, at most [`MAX_WAITING`].
@@ -17,4 +22,4 @@ mod label;
 mod state;
 
 pub use graph::{Inserted, MAX_OPERATIONS, MAX_WAITING, Membership, Refused};
-pub use state::{Member, Roster, Standing};
+pub use state::{Member, Roster, Standing, Writer};

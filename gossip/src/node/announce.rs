@@ -52,8 +52,16 @@ impl<H: Copy + Eq> Node<H> {
             .map(|(log, _)| log)
             .collect();
         for log in logs {
-            self.announce_later(slot, log);
+            self.announce_anew(slot, log);
         }
+    }
+
+    /// Has `log` announced to a neighbour that turned out to lack it, whatever it is taken to have.
+    pub(super) fn announce_anew(&mut self, slot: usize, log: Log) {
+        if let Some(branch) = self.branch_mut(log) {
+            branch.told &= !(1 << slot);
+        }
+        self.announce_later(slot, log);
     }
 
     /// Has `log` announced to a neighbour that is not known to have it.
@@ -118,7 +126,12 @@ impl<H: Copy + Eq> Node<H> {
         for mark in marks {
             let log = self.frontier.find_prefix(mark.log);
             let held = log.and_then(|log| self.frontier.tip(log));
-            let held = held.map_or(0, |tip| if tip.closed { u32::MAX } else { tip.seq });
+            if let Some(log) = log.filter(|_| held.is_some_and(|tip| tip.closed)) {
+                // It does not know yet that nothing of the log counts.
+                self.prove(slot, log);
+                continue;
+            }
+            let held = held.map_or(0, |tip| tip.seq);
             if mark.seq > held {
                 self.lack(slot, log, mark);
             } else if let Some(log) = log

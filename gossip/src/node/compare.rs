@@ -364,7 +364,7 @@ impl<H: Copy + Eq> Node<H> {
             .branch_mut(log)
             .is_some_and(|branch| Duration::from_millis(branch.age(now).into()) < settled);
         if fresh {
-            self.announce_later(slot, log);
+            self.announce_anew(slot, log);
         } else if theirs < tip.seq {
             self.serve(slot, log, theirs, tip.seq);
         }
@@ -432,7 +432,7 @@ impl<H: Copy + Eq> Node<H> {
             if self.frontier.tip(log).is_some_and(|tip| tip.closed) {
                 self.prove(slot, log);
             } else {
-                self.announce_later(slot, log);
+                self.announce_anew(slot, log);
             }
         }
     }

@@ -25,8 +25,12 @@ impl<H: Copy + Eq> Node<H> {
     /// The driver found members.
     pub(super) fn contacts(&mut self, peers: Vec<H>) {
         for peer in peers {
-            self.heard(peer);
+            if peer != self.me && self.slot_of(peer).is_none() {
+                self.passive.found(peer, self.now, &mut self.rng);
+            }
         }
+        // Whoever was just found is not waited for.
+        self.dial_at = self.dial_at.min(self.now);
         self.dial();
     }
 

@@ -45,6 +45,16 @@ impl<H: Copy + Eq> Passive<H> {
         }
     }
 
+    /// The driver knows that it is there: it may be tried at once, unless it misbehaved.
+    pub(crate) fn found(&mut self, peer: H, now: Time, rng: &mut Rng) {
+        self.heard(peer, now, rng);
+        if let Some(known) = self.find(peer).filter(|known| !known.shunned) {
+            known.lost = false;
+            known.attempts = 0;
+            known.not_before = now;
+        }
+    }
+
     /// It answered, or said goodbye: it may be tried again.
     pub(crate) fn well(&mut self, peer: H, now: Time, rng: &mut Rng) {
         self.heard(peer, now, rng);
@@ -204,6 +214,19 @@ mod tests {
             Some(1)
         );
         assert!(!passive.is_shunned(1, Time(700_000)));
+    }
+
+    #[test]
+    fn who_was_found_may_be_tried_at_once_unless_it_misbehaved() {
+        let mut rng = Rng::new((1, 2));
+        let mut passive = Passive::new();
+        passive.lost(1_u32, Time(0), &mut rng);
+        assert_eq!(passive.pick(false, Time(1), &mut rng, |_| false), None);
+        passive.found(1, Time(1), &mut rng);
+        assert_eq!(passive.pick(false, Time(1), &mut rng, |_| false), Some(1));
+        passive.shun(1, Time(2), &mut rng);
+        passive.found(1, Time(3), &mut rng);
+        assert!(passive.is_shunned(1, Time(4)));
     }
 
     #[test]

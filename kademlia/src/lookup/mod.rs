@@ -8,7 +8,8 @@
 //! | putting | those nodes to store | all answered |
 //!
 //! A search parts when its result is implausible: the nodes lie too thin for the size of the
-//! network, a get found nothing, or records contradict each other. A get ends as soon as enough
+//! network, a get found nothing, or records contradict each other. Where they still lie too thin
+//! then, it parts once more, from all of our contacts near the target. A get ends as soon as enough
 //! answers in a row brought nothing newer.
 
 mod finds;

@@ -6,7 +6,7 @@ use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 
 use super::finds::Finds;
-use super::walk::{Rules, Walk};
+use super::walk::{Rules, State, Walk};
 use crate::call::{K, Known, Nodes, Question};
 use crate::config::Config;
 use crate::contact::Contact;
@@ -127,7 +127,8 @@ pub(crate) struct Task<H> {
     walk: Walk<H>,
     branches: Vec<Walk<H>>,
     stage: Stage,
-    has_parted: bool,
+    /// How often it took more paths.
+    parted: u8,
     finds: Finds,
     tokens: Vec<(Key, [u8; 16])>,
     /// Nodes still to be asked to store, farthest first.
@@ -151,7 +152,7 @@ impl<H: Copy> Task<H> {
             walk: Walk::new(target, rules(means), seeds),
             branches: Vec::new(),
             stage: Stage::Walking,
-            has_parted: false,
+            parted: 0,
             finds: Finds::default(),
             tokens: Vec::new(),
             puts: Vec::new(),
@@ -401,16 +402,36 @@ impl<H: Copy> Task<H> {
             Goal::Join => true,
             Goal::Find | Goal::Put(_) => false,
         };
-        let is_thin = self
-            .density(means)
-            .is_some_and(|ratio| ratio < 1.0 / f64::from(means.config.odd));
-        !self.has_parted && (is_thin || is_grave || self.finds.has_conflict())
+        match self.parted {
+            0 => is_grave || self.finds.has_conflict() || self.is_thin(means),
+            // Other contacts led to the same few: the rest of ours is asked.
+            1 => self.is_thin(means),
+            _ => false,
+        }
     }
 
-    /// Takes more paths from `seeds`, once; whoever is known already is left out.
+    /// Whether the nodes found lie too thin for the size of the network: nobody honest near the
+    /// target was heard of, or chance made them so.
+    pub(crate) fn is_thin<N: ?Sized>(&self, means: &Means<'_, N>) -> bool {
+        self.density(means)
+            .is_some_and(|ratio| ratio < 1.0 / f64::from(means.config.odd))
+    }
+
+    /// Whether nobody at `at` was asked, or is named by those who were.
+    pub(crate) fn is_unasked(&self, at: &Key) -> bool {
+        let known = self.walk.candidate(at);
+        known.is_none_or(|known| known.state == State::Fresh && known.hops == 0)
+    }
+
+    /// Whether it took more paths.
+    pub(crate) fn has_parted(&self) -> bool {
+        self.parted > 0
+    }
+
+    /// Takes `paths` paths in all, the new ones from `seeds`; whoever was asked already is left out.
     pub(crate) fn part(&mut self, paths: u8, seeds: impl Iterator<Item = Contact<H>>) {
-        self.has_parted = true;
-        self.walk.part(paths.saturating_sub(1), seeds);
+        self.parted += 1;
+        self.walk.part(paths, seeds);
     }
 
     /// The region to be searched, if nodes crowd around the key and it was not done yet.
@@ -459,7 +480,7 @@ impl<H: Copy> Task<H> {
     }
 
     /// The size of the network, by the `k` nearest.
-    fn measured(&self, k: usize) -> Option<f64> {
+    pub(crate) fn measured(&self, k: usize) -> Option<f64> {
         let (count, last) = self.verified(k);
         (count >= k.min(4)).then(|| extrapolated(count, last))
     }

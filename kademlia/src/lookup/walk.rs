@@ -27,6 +27,8 @@ use crate::key::{Distance, Key};
 pub(super) const KEPT: usize = 128;
 /// Nearest candidates of a path that have to answer until the path has closed in.
 const PATH_WIDTH: usize = 3;
+/// Paths at most: a bit each.
+const PATHS: u8 = 8;
 /// Questions one path may ask beyond the first.
 const PATH_CALLS: u8 = 16;
 
@@ -78,7 +80,7 @@ pub(super) struct Walk<H> {
     /// Questions under way that are not late.
     under_way: usize,
     paths: u8,
-    path_calls: [u8; 8],
+    path_calls: [u8; PATHS as usize],
 }
 
 impl<H: Copy> Walk<H> {
@@ -93,7 +95,7 @@ impl<H: Copy> Walk<H> {
             shunned: None,
             under_way: 0,
             paths: 1,
-            path_calls: [0; 8],
+            path_calls: [0; PATHS as usize],
         };
         for seed in seeds {
             walk.offer(seed, 0, 0);
@@ -130,7 +132,7 @@ impl<H: Copy> Walk<H> {
         }
         let distance = self.target.distance(&contact.at);
         let place = self.place(&contact.at);
-        let named = 1 << path.min(7);
+        let named = 1 << path.min(PATHS - 1);
         let mut index = match place {
             Ok(index) => {
                 if let Some(known) = self.candidates.get_mut(index) {
@@ -331,15 +333,17 @@ impl<H: Copy> Walk<H> {
         self.candidates.iter().any(waits)
     }
 
-    /// Sends the walk on `more` paths beside the first, from `seeds` that were not asked yet, in
+    /// Sends the walk on `paths` paths in all, the new ones from `seeds` that were not asked yet, in
     /// turn. False when there are none.
-    pub(super) fn part(&mut self, more: u8, seeds: impl Iterator<Item = Contact<H>>) -> bool {
-        let more = more.min(7);
-        let mut path = 0;
+    pub(super) fn part(&mut self, paths: u8, seeds: impl Iterator<Item = Contact<H>>) -> bool {
+        let first = self.paths;
+        let more = paths.min(PATHS).saturating_sub(first);
+        let mut turn = 0;
         for seed in seeds {
-            if more > 0 && (self.offer(seed, 1 + path, 0) || self.move_to(&seed.at, 1 + path)) {
-                self.paths = self.paths.max(2 + path);
-                path = (path + 1) % more;
+            let path = first + turn;
+            if more > 0 && (self.offer(seed, path, 0) || self.move_to(&seed.at, path)) {
+                self.paths = self.paths.max(path + 1);
+                turn = (turn + 1) % more;
             }
         }
         self.paths > 1

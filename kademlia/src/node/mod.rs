@@ -17,11 +17,13 @@
 //! pinged, siblings first; newcomers are verified; a sibling is asked who else is near, naming whom
 //! we know so that only news comes back; buckets that are nearly empty are refilled; somebody lost is
 //! tried again. The last heals a partition: whoever is found again is asked who is near us, and when
-//! that is many we do not know, we look up our own position through it.
+//! that is many we do not know, we look up our own position through it. What we put and lies thinner
+//! than it should is put once more.
 //!
 //! **Bounds.** [`Config::in_flight`] questions for lookups and [`UPKEEP`] for upkeep, [`Config::searches`] and
 //! [`Config::queued`] lookups, [`HEARD`] newcomers, [`Config::lost`] lost contacts.
 
+mod anew;
 mod asks;
 mod calls;
 mod io;
@@ -48,6 +50,7 @@ use crate::store::{Limits, Store};
 use crate::table::{Entry, Table, seconds};
 use crate::time::Time;
 use crate::token::Tokens;
+use anew::Anew;
 use asks::Asks;
 use calls::Calls;
 use upkeep::Upkeep;
@@ -74,6 +77,7 @@ pub struct Node<H, N = Strict> {
     done: VecDeque<(Search, Box<Outcome<H>>)>,
     asks: Asks<H>,
     upkeep: Upkeep<H>,
+    anew: Option<Box<Anew>>,
     meters: Option<Box<Meters>>,
     store: Store,
     repair: Repair<H>,
@@ -119,6 +123,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             done: VecDeque::new(),
             asks: Asks::default(),
             upkeep,
+            anew: None,
             meters: None,
             store: Store::new(Limits::default()).with_seed(lot),
             repair: Repair::new(at, lot),
@@ -142,6 +147,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         self.has_left = true;
         self.serving = false;
         self.asks = Asks::default();
+        self.anew = None;
         for (search, ..) in core::mem::take(&mut self.waiting) {
             self.done.push_back((search, Box::new(Outcome::nothing())));
         }

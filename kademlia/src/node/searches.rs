@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 
-use crate::call::{Answer, K, Question};
+use crate::call::{Answer, K, Nodes, Question};
 use crate::contact::Contact;
 use crate::key::Key;
 use crate::lookup::{Goal, Means, Progress, Reply, Step, Task};
@@ -19,6 +19,8 @@ use super::asks::UPKEEP;
 use super::calls::{Lapse, Pending, Purpose};
 use super::io::{CallId, Fault, Input, Outcome, Output, Search};
 
+/// Paths a lookup takes whose result is too thin after it has parted.
+const PATHS: u8 = 8;
 /// Branches from which other paths begin.
 const BRANCHES: u32 = 8;
 
@@ -189,7 +191,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         }
     }
 
-    fn means(&mut self) -> Means<'_, N> {
+    pub(super) fn means(&mut self) -> Means<'_, N> {
         Means {
             config: &self.config,
             ourselves: self.table.at(),
@@ -342,7 +344,15 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     fn part(&mut self, search: Search) -> Option<Progress> {
         let task = self.tasks.iter_mut().find(|task| task.id == search)?;
         let target = task.target();
-        task.part(self.config.paths, elsewhere(&self.table, &target));
+        // Whoever has answered is a contact by now: those who led us here are not asked again.
+        let is_new = |entry: &Entry<H>| entry.fails() == 0 && task.is_unasked(&entry.at);
+        let seeds = elsewhere(&self.table, &target, is_new);
+        if task.has_parted() {
+            let nearest = self.table.closest(&target, K, is_new);
+            task.part(PATHS, nearest.iter().chain(seeds.iter()));
+        } else {
+            task.part(self.config.paths, seeds.iter());
+        }
         self.with_task(search, |task, means| task.progress(means))
     }
 
@@ -363,7 +373,8 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         if matches!(task.goal, Goal::Join) {
             self.joined(&task);
         }
-        let (id, is_own) = (task.id, matches!(task.goal, Goal::Join));
+        let (id, is_own) = (task.id, self.is_own(&task));
+        self.was_put(&task);
         if let Goal::Put(record) = &task.goal {
             let (record, key, last) = (Arc::clone(record), task.target(), task.last(self.config.k));
             self.keep_own(&key, &record, last);
@@ -383,11 +394,19 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
 
 /// Contacts of ours to begin other paths from: each the nearest to what the target would be with
 /// another one of its first bits. Nobody near the target has a say in who they are.
-fn elsewhere<H: Copy>(table: &Table<H>, target: &Key) -> impl Iterator<Item = Contact<H>> {
-    (0..BRANCHES).filter_map(|bit| {
-        let near = table.closest(&target.with_bit_turned(bit), 1, |entry| entry.fails() == 0);
-        near.iter().next()
-    })
+fn elsewhere<H: Copy>(
+    table: &Table<H>,
+    target: &Key,
+    admits: impl Fn(&Entry<H>) -> bool,
+) -> Nodes<H> {
+    let mut seeds = Nodes::default();
+    for bit in 0..BRANCHES {
+        let near = table.closest(&target.with_bit_turned(bit), 1, &admits);
+        if let Some(contact) = near.iter().next() {
+            seeds.push(contact);
+        }
+    }
+    seeds
 }
 
 fn reply<H>(answer: Answer<H>) -> Option<Reply<H>> {

@@ -35,6 +35,9 @@ const MANY: usize = 4;
 /// times as long after the next.
 const CHECKS: u8 = 2;
 const CHECK: Duration = Duration::from_secs(30);
+/// Times it does so, beside these, because the neighbours found lie too thin; after twice as long each
+/// time.
+const THIN: u8 = 5;
 /// Time between two lookups of our own position.
 const REJOIN: Duration = Duration::from_secs(30);
 
@@ -66,6 +69,8 @@ pub(super) struct Upkeep<H> {
     /// When our own position is looked up once more, and how many times yet.
     check: Option<Time>,
     checks: u8,
+    /// How often in a row our neighbours lay too thin.
+    thin: u8,
 }
 
 impl<H: Copy> Upkeep<H> {
@@ -86,12 +91,23 @@ impl<H: Copy> Upkeep<H> {
             joining: false,
             check: None,
             checks: CHECKS,
+            thin: 0,
         }
     }
 
-    /// In units of [`CHECK`], how long the next check of our place waits.
-    fn wait(&self) -> u32 {
-        8_u32.pow(u32::from(CHECKS - self.checks.min(CHECKS)))
+    /// How long the next check of our place waits, after our neighbours lay too thin or did not.
+    fn next_check(&mut self, is_thin: bool) -> Option<Duration> {
+        if is_thin && self.thin < THIN {
+            self.thin += 1;
+            return Some(CHECK * (1 << (self.thin - 1)));
+        }
+        self.thin = if is_thin { THIN } else { 0 };
+        if self.check.is_some() || self.checks == 0 {
+            return None;
+        }
+        let wait = CHECK * 8_u32.pow(u32::from(CHECKS - self.checks.min(CHECKS)));
+        self.checks -= 1;
+        Some(wait)
     }
 
     /// It is there again.
@@ -174,8 +190,9 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
     pub(super) fn joined(&mut self, task: &Task<H>) {
         self.upkeep.joining = false;
         self.upkeep.joined = Some(self.now);
-        if self.upkeep.check.is_none() && self.upkeep.checks > 0 {
-            self.upkeep.check = Some(self.now + self.rng.jitter(CHECK * self.upkeep.wait()));
+        let is_thin = task.is_thin(&self.means());
+        if let Some(wait) = self.upkeep.next_check(is_thin) {
+            self.upkeep.check = Some(self.now + self.rng.jitter(wait));
         }
         let near: Vec<_> = task
             .unasked()
@@ -195,7 +212,6 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             return;
         }
         self.upkeep.check = None;
-        self.upkeep.checks -= 1;
         self.rejoin(&[]);
     }
 
@@ -316,6 +332,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             self.upkeep.estimated = self.now;
             self.estimate_size();
         }
+        self.put_anew();
         let pace = if self.asks.heard.is_empty() {
             PACE
         } else {

@@ -204,11 +204,11 @@ pub(super) fn quotas(
         return refused(Refusal::SubnetQuota);
     }
     let kind_bytes = u64::from(limits.bytes) * u64::from(rule.eighths) / 8;
-    let no_room = u64::from(kind.bytes) > kind_bytes
-        || (!new.near && far.bytes > limits.far_bytes)
-        || all.bytes > limits.bytes;
-    if no_room {
+    if u64::from(kind.bytes) > kind_bytes || all.bytes > limits.bytes {
         return refused(Refusal::Full);
+    }
+    if !new.near && far.bytes > limits.far_bytes {
+        return refused(Refusal::TooFar);
     }
     if key.records <= u32::from(rule.per_key) {
         return Ok(None);

@@ -171,7 +171,7 @@ impl<H: Copy> Table<H> {
     /// Splits home until there is room at `at` or it is not in home; the bucket of `at` then.
     fn make_room(&mut self, mut index: usize, now: u32, at: &Key) -> usize {
         if self.buckets.is_empty() {
-            self.buckets.push(Bucket::new(now));
+            self.push_bucket(Bucket::new(now));
         }
         while let Some(home) = self.buckets.last()
             && index + 1 == self.buckets.len()
@@ -205,8 +205,17 @@ impl<H: Copy> Table<H> {
             .filter(|e| shares_more(e))
             .collect();
         bucket.spares.retain(|entry| !shares_more(entry));
-        self.buckets.push(home);
+        self.push_bucket(home);
         self.find_zone();
+    }
+
+    /// Room is made for two at a time: there are seldom more than twenty, each is made once, and
+    /// doubling would waste a kilobyte.
+    fn push_bucket(&mut self, bucket: Bucket<H>) {
+        if self.buckets.len() == self.buckets.capacity() {
+            self.buckets.reserve_exact(2);
+        }
+        self.buckets.push(bucket);
     }
 }
 

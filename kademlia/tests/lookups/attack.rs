@@ -98,6 +98,44 @@ fn when_the_first_steps_are_hostile_the_density_gives_it_away_and_other_paths_ar
 }
 
 #[test]
+fn when_the_other_paths_begin_at_hostile_nodes_too_the_nearest_contacts_are_asked() {
+    let mut net = acquainted(600, 3, |_| Manner::Honest);
+    let config = Config {
+        maintain: false,
+        ..Config::default()
+    };
+    let newcomer = net.add(&config);
+    let at = net.keys[newcomer as usize];
+    let target = at.with_bit_turned(0).with_bit_turned(3);
+    let mut hostile = net.nearest(&target, 3, |_| true);
+    for bit in 0..8 {
+        let elsewhere = target.with_bit_turned(bit);
+        hostile.extend(net.nearest(&elsewhere, 1, |other| other != newcomer));
+    }
+    let mut known = net.nearest(&at, 40, |other| other != newcomer);
+    known.extend(&hostile);
+    for other in known {
+        let seen = Input::Seen {
+            contact: net.contact(other),
+            rtt: None,
+            ours: true,
+        };
+        net.nodes[newcomer as usize].handle_input(seen, net.now);
+    }
+    for other in (7..600)
+        .step_by(6)
+        .chain(hostile.iter().map(|other| *other as usize))
+    {
+        net.manner[other] = Manner::Colluding;
+    }
+    let search = net.nodes[newcomer as usize].find(target, net.now);
+    let outcome = net.finish(newcomer, search);
+    let found: Vec<_> = outcome.nodes.iter().map(|node| node.handle).collect();
+    assert_eq!(found, net.nearest(&target, 20, |other| other != newcomer));
+    assert!(outcome.evidence.paths > config.paths);
+}
+
+#[test]
 fn one_subnet_gets_three_places_in_a_result() {
     let config = Config {
         maintain: false,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dchat_kademlia::node::Input;
 use dchat_kademlia::record::{Notary as _, Strict};
 use dchat_kademlia::{Config, Key, Subnet};
 use dchat_wire::List;
@@ -210,4 +211,45 @@ fn records_outlive_their_publisher_and_half_of_their_holders() {
         .filter(|node| !net.nodes[**node as usize].store().is_empty());
     let holding = holding.count();
     assert!(holding >= 18, "{holding} of the nearest hold it");
+}
+
+#[test]
+fn what_was_put_among_colluding_nodes_is_put_anew_once_others_are_known() {
+    let config = Config::default();
+    let mut net = Net::new(300, &config, 9);
+    net.acquaint(&config);
+    let is_hostile = |index: u32| index % 5 == 1;
+    for index in (1..300).step_by(5) {
+        net.manner[index] = Manner::Colluding;
+    }
+    // It has met nobody else, and takes them for the whole network.
+    let publisher = net.add(&config);
+    let meet = |net: &mut Net, others: &[u32]| {
+        for other in others {
+            let seen = Input::Seen {
+                contact: net.contact(*other),
+                rtt: None,
+                ours: true,
+            };
+            let now = net.now;
+            net.nodes[publisher as usize].handle_input(seen, now);
+        }
+        net.drain(publisher);
+    };
+    let at = net.keys[publisher as usize];
+    let hostile = net.nearest(&at, 60, is_hostile);
+    meet(&mut net, &hostile);
+    let (key, record) = record(&net, 1, 1, 4001);
+    assert_eq!(put(&mut net, publisher, key, &record).0, 20);
+    let belong = net.nearest(&key, 20, |other| other != publisher && !is_hostile(other));
+    let holders = |net: &Net| {
+        let held = |other: &&u32| !net.nodes[**other as usize].store().is_empty();
+        belong.iter().filter(held).count()
+    };
+    net.run(Duration::from_secs(180));
+    assert_eq!(holders(&net), 0);
+    let honest = net.nearest(&at, 30, |other| other != publisher && !is_hostile(other));
+    meet(&mut net, &honest);
+    net.run(Duration::from_secs(180));
+    assert!(holders(&net) >= 12, "{}", holders(&net));
 }

@@ -175,11 +175,14 @@ impl Model {
         let of_kind = sum(&|other| other.kind == item.kind).1;
         let of_key = sum(&|other| other.key == key).0;
         let of_far = sum(&|other| !other.near).1;
-        if of_kind > LIMITS.bytes / 8 * u32::from(rule.eighths)
-            || of_key > usize::from(rule.per_key)
-            || (!near && of_far > LIMITS.far_bytes)
-            || sum(&|_| true).1 > LIMITS.bytes
-        {
+        let of_all = sum(&|_| true).1;
+        if of_kind > LIMITS.bytes / 8 * u32::from(rule.eighths) || of_all > LIMITS.bytes {
+            return Err(Refusal::Full);
+        }
+        if !near && of_far > LIMITS.far_bytes {
+            return Err(Refusal::TooFar);
+        }
+        if of_key > usize::from(rule.per_key) {
             return Err(Refusal::Full);
         }
         if rivals == 0 {

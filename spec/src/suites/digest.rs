@@ -19,6 +19,19 @@ pub(super) const RECORD: &str = "dchat/1 2026-11 record digest";
 pub(super) const BLINDED_SIGNER: &str = "dchat/1 2026-11 blinded signer";
 pub(super) const BLINDED_SEAL: &str = "dchat/1 2026-11 blinded seal";
 pub(super) const PULSE: &str = "dchat/1 2026-11 pulse";
+pub(super) const LOG: &str = "dchat/1 2026-11 room log";
+pub(super) const ITEM: &str = "dchat/1 2026-11 item hash";
+pub(super) const ITEM_BODY: &str = "dchat/1 2026-11 item body";
+pub(super) const FRONTIER: &str = "dchat/1 2026-11 frontier";
+pub(super) const MEMBERSHIP: &str = "dchat/1 2026-11 membership operation";
+pub(super) const ROOM_SECRET: &str = "dchat/1 2026-11 room secret";
+pub(super) const ROOM_KEY: &str = "dchat/1 2026-11 room key";
+pub(super) const ROOM: &str = "dchat/1 2026-11 room";
+pub(super) const ROOM_OPEN: &str = "dchat/1 2026-11 room open";
+pub(super) const ROOM_RENDEZVOUS: &str = "dchat/1 2026-11 room rendezvous";
+pub(super) const ROOM_BODY: &str = "dchat/1 2026-11 room body";
+pub(super) const ROOM_NONCE: &str = "dchat/1 2026-11 room nonce";
+pub(super) const ROOM_AUTHOR: &str = "dchat/1 2026-11 room author";
 
 /// `derive(context, parts)`.
 pub(super) fn derive(context: &str, parts: &[&[u8]]) -> [u8; 32] {
@@ -68,6 +81,19 @@ fn contexts() -> Vec<Case> {
         ("blinded-signer", BLINDED_SIGNER),
         ("blinded-seal", BLINDED_SEAL),
         ("pulse", PULSE),
+        ("log", LOG),
+        ("item", ITEM),
+        ("item-body", ITEM_BODY),
+        ("frontier", FRONTIER),
+        ("membership", MEMBERSHIP),
+        ("room-secret", ROOM_SECRET),
+        ("room-key", ROOM_KEY),
+        ("room", ROOM),
+        ("room-open", ROOM_OPEN),
+        ("room-rendezvous", ROOM_RENDEZVOUS),
+        ("room-body", ROOM_BODY),
+        ("room-nonce", ROOM_NONCE),
+        ("room-author", ROOM_AUTHOR),
     ];
     // Lengths at which BLAKE3 changes its ways: block, chunk, several chunks, an uneven tree.
     let lengths = [

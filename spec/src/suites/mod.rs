@@ -11,9 +11,14 @@ mod digest;
 mod envelope;
 mod extension;
 mod frame;
+mod frontier;
+mod gossip;
+mod group;
 mod hello;
 mod identify;
 mod invite;
+mod item;
+mod membership;
 mod nat;
 mod olm;
 mod padding;
@@ -25,6 +30,7 @@ mod probe;
 mod pulse;
 mod record;
 mod relay;
+mod room;
 mod signature;
 mod stored;
 mod stream;
@@ -67,5 +73,11 @@ pub fn all() -> Vec<Suite> {
         parcel::suite(),
         padding::suite(),
         olm::suite(),
+        gossip::suite(),
+        item::suite(),
+        room::suite(),
+        frontier::suite(),
+        group::suite(),
+        membership::suite(),
     ]
 }

@@ -259,6 +259,7 @@ fn particular() -> Vec<Case> {
     let most: Vec<Part> = (0..16).map(|_| longest().part()).collect();
     let fits = with(address(&most, &[(1, &[0; 256])]));
     let over = with(address(&most, &[(1, &[0; 1024])]));
+    let nowhere = with(address(&[], &[]));
     let voucher = Statement {
         kind: 3,
         ..plain.clone()
@@ -292,6 +293,7 @@ fn particular() -> Vec<Case> {
             now,
         ),
         ("address-over-its-limit", "bad-record", of(&over), key, now),
+        ("address-of-nowhere", "bad-record", of(&nowhere), key, now),
         (
             "key-before-time",
             "wrong-key",

@@ -283,6 +283,22 @@ impl Describe for Frame {
             Self::DhtPut(body) => body.describe(),
             Self::DhtStored(body) => body.describe(),
             Self::DhtRefused(body) => body.describe(),
+            Self::GossipOpen(body) => body.describe(),
+            Self::GossipLeave(body) => body.describe(),
+            Self::GossipJoin(body) => body.describe(),
+            Self::GossipShuffle(body) => body.describe(),
+            Self::GossipPush(body) => body.describe(),
+            Self::GossipAnnounce(body) => body.describe(),
+            Self::GossipPull(body) => body.describe(),
+            Self::GossipTree(body) => body.describe(),
+            Self::GossipDigest(body) => body.describe(),
+            Self::GossipSketch(body) => body.describe(),
+            Self::GossipMore(body) => body.describe(),
+            Self::GossipProof(body) => body.describe(),
+            Self::GossipRange(body) => body.describe(),
+            Self::GossipSpans(body) => body.describe(),
+            Self::GossipFetch(body) => body.describe(),
+            Self::GroupOperations(body) => body.describe(),
         }
     }
 }

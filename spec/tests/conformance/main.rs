@@ -17,8 +17,10 @@ mod hashing;
 mod identities;
 mod olm;
 mod relaying;
+mod rooms;
 mod streams;
 mod structures;
+mod talking;
 mod vector;
 
 use std::collections::BTreeSet;
@@ -67,6 +69,15 @@ fn answer(vector: &Vector) -> Answer {
         "blinded-identity" => hashing::blinded_identity(vector),
         "sealed-payload" => hashing::sealed_payload(vector),
         "pulse" => hashing::pulse(vector),
+        "item" => rooms::item(vector),
+        "room" => rooms::room(vector),
+        "room-body" => rooms::room_body(vector),
+        "digest" => rooms::digest(vector),
+        "sketch" => rooms::sketch(vector),
+        "sketch-read" => rooms::sketch_read(vector),
+        "span" => rooms::span(vector),
+        "operation" => rooms::operation(vector),
+        "membership" => rooms::membership(vector),
         other => panic!("{}: no way to run {other}", vector.id),
     }
 }

@@ -10,7 +10,7 @@ use dchat_wire::parcel::{Parcel, padded_len};
 use dchat_wire::ping::Ping;
 use dchat_wire::probe::{Probe, ProbeKeys};
 use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
-use dchat_wire::{advert, dht, grease, limits, nat, relay};
+use dchat_wire::{advert, dht, gossip, grease, group, limits, nat, relay, room};
 use serde_json::{Value, json};
 
 use crate::describe::Describe;
@@ -57,6 +57,37 @@ pub(crate) fn decode(vector: &Vector) -> Answer {
         "MailboxPointer" => decode_as::<advert::MailboxPointer>(&bytes),
         "Presence" => decode_as::<advert::Presence>(&bytes),
         "Rendezvous" => decode_as::<advert::Rendezvous>(&bytes),
+        "GossipOpen" => decode_as::<gossip::GossipOpen>(&bytes),
+        "Contact" => decode_as::<gossip::Contact>(&bytes),
+        "GossipLeave" => decode_as::<gossip::GossipLeave>(&bytes),
+        "GossipJoin" => decode_as::<gossip::GossipJoin>(&bytes),
+        "GossipShuffle" => decode_as::<gossip::GossipShuffle>(&bytes),
+        "GossipPush" => decode_as::<gossip::GossipPush>(&bytes),
+        "Mark" => decode_as::<gossip::Mark>(&bytes),
+        "GossipAnnounce" => decode_as::<gossip::GossipAnnounce>(&bytes),
+        "Want" => decode_as::<gossip::Want>(&bytes),
+        "GossipPull" => decode_as::<gossip::GossipPull>(&bytes),
+        "GossipTree" => decode_as::<gossip::GossipTree>(&bytes),
+        "GossipDigest" => decode_as::<gossip::GossipDigest>(&bytes),
+        "GossipSketch" => decode_as::<gossip::GossipSketch>(&bytes),
+        "GossipMore" => decode_as::<gossip::GossipMore>(&bytes),
+        "GossipProof" => decode_as::<gossip::GossipProof>(&bytes),
+        "Place" => decode_as::<gossip::Place>(&bytes),
+        "Span" => decode_as::<gossip::Span>(&bytes),
+        "GossipRange" => decode_as::<gossip::GossipRange>(&bytes),
+        "GossipSpans" => decode_as::<gossip::GossipSpans>(&bytes),
+        "GossipFetch" => decode_as::<gossip::GossipFetch>(&bytes),
+        "SignedItem" => decode_as::<gossip::SignedItem>(&bytes),
+        "ItemHeader" => decode_as::<gossip::ItemHeader>(&bytes),
+        "ItemHead" => decode_as::<gossip::ItemHead>(&bytes),
+        "Operation" => decode_as::<group::Operation>(&bytes),
+        "Seat" => decode_as::<group::Seat>(&bytes),
+        "LogCut" => decode_as::<group::LogCut>(&bytes),
+        "SignedOperation" => decode_as::<group::SignedOperation>(&bytes),
+        "GroupOperations" => decode_as::<group::GroupOperations>(&bytes),
+        "GroupKeys" => decode_as::<group::GroupKeys>(&bytes),
+        "SealedBody" => decode_as::<group::SealedBody>(&bytes),
+        "RoomBody" => decode_as::<room::RoomBody>(&bytes),
         other => panic!("{}: no type {other}", vector.id),
     }
 }

@@ -82,6 +82,7 @@ fn sources() -> Vec<PathBuf> {
         "spec/src",
         "wire/src",
         "kademlia/src",
+        "gossip/src",
         "nat/src",
         "transport/src",
         "app/src",

@@ -1,17 +1,19 @@
-//! The parameters of the DHT against the defaults of the reference implementation.
+//! The parameters of the DHT and of rooms against the defaults of the reference implementation.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use dchat_gossip::config::Wait;
+use dchat_gossip::round::Pacing;
 use dchat_kademlia::Config;
 use dchat_kademlia::record::{Placement, RULES};
 use dchat_kademlia::store::{Limits, OVERHEAD};
 
 use crate::markdown::document;
 
-/// Names and defaults of the table below a heading.
-fn defaults(heading: &str) -> BTreeMap<String, String> {
-    document("70-dht")
+/// Names and defaults of the table below a heading of a document.
+fn defaults(name: &str, heading: &str) -> BTreeMap<String, String> {
+    document(name)
         .table(heading)
         .into_iter()
         .map(|row| (row[0].clone(), row[1].clone()))
@@ -19,7 +21,7 @@ fn defaults(heading: &str) -> BTreeMap<String, String> {
 }
 
 fn is(heading: &str, known: &[(&str, String)]) {
-    let listed = defaults(heading);
+    let listed = defaults("70-dht", heading);
     for (name, value) in known {
         assert_eq!(listed.get(*name), Some(value), "{heading}: {name}");
     }
@@ -138,4 +140,45 @@ fn of_kinds() {
         ];
         assert_eq!(row[2..], numbers, "{kind}");
     }
+}
+
+#[test]
+fn of_rooms() {
+    let config = dchat_gossip::Config::default();
+    let wait = |Wait(least, most): Wait| times((least, most));
+    let pacing = match config.pacing {
+        Pacing::Adaptive {
+            least,
+            most,
+            enough,
+        } => format!("{}, {}, {enough}", time(least), time(most)),
+        other => panic!("{other:?}"),
+    };
+    let listed = defaults("80-gossip", "## 10. Parameters");
+    let known = [
+        ("degree", config.degree.to_string()),
+        ("spare", config.spare.to_string()),
+        ("trim_after", time(config.trim_after)),
+        ("open_timeout", time(config.open_timeout)),
+        ("shuffle_every", time(config.shuffle_every)),
+        ("mix_every", time(config.mix_every)),
+        ("heal_every", time(config.heal_every)),
+        ("pacing", pacing),
+        ("sketch_gap", time(config.sketch_gap)),
+        ("session_timeout", time(config.session_timeout)),
+        ("settled", time(config.settled)),
+        ("announce_calm", wait(config.announce_calm)),
+        ("announce_hasty", wait(config.announce_hasty)),
+        ("announce_cold", wait(config.announce_cold)),
+        ("announce_to", config.announce_to.to_string()),
+        ("patience", time(config.patience)),
+        ("pull_margin", time(config.pull_margin)),
+        ("first_rtt", time(config.first_rtt)),
+        ("better_by", time(config.better_by)),
+        ("window", time(config.window.0)),
+    ];
+    for (name, value) in &known {
+        assert_eq!(listed.get(*name), Some(value), "{name}");
+    }
+    assert_eq!(listed.len(), known.len());
 }

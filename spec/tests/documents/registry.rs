@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::close::Code;
 use dchat_wire::dht;
+use dchat_wire::gossip::Parting;
+use dchat_wire::group::Deed;
 use dchat_wire::hash::Context;
 use dchat_wire::hello::{VERSION, capability, role};
 use dchat_wire::nat::{
@@ -55,8 +57,11 @@ fn close_codes() {
 #[test]
 fn signature_contexts() {
     let rows = table("## 4. Signature contexts");
-    assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0][0], Purpose::Record.context());
+    let mut listed: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    let mut known: Vec<&str> = Purpose::ALL.iter().map(|one| one.context()).collect();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
 }
 
 #[test]
@@ -82,6 +87,7 @@ fn roles_and_capabilities() {
         capability::PUNCH,
         capability::REACH,
         capability::DHT,
+        capability::GOSSIP,
     ];
     assert_eq!(numbers, known.map(u64::from));
 }
@@ -107,8 +113,13 @@ fn record_and_entry_kinds() {
     let skew = format!("may be {} ms ahead", record::CLOCK_SKEW);
     assert!(document("registry").text().contains(&skew));
     let entries = table("## 9. Entry kinds");
-    assert_eq!(entries.len(), 1);
-    assert_eq!(number(&entries[0][0]), u64::from(parcel::entry_kind::TEXT));
+    let listed: Vec<u64> = entries.iter().map(|row| number(&row[0])).collect();
+    let known = [
+        parcel::entry_kind::TEXT,
+        parcel::entry_kind::GROUP_OPERATIONS,
+        parcel::entry_kind::GROUP_KEYS,
+    ];
+    assert_eq!(listed, known.map(u64::from));
 }
 
 #[test]
@@ -176,6 +187,20 @@ fn limits_are_those_of_the_code() {
         ("DHT_KNOWN", limits::DHT_KNOWN),
         ("DHT_RECORDS", limits::DHT_RECORDS),
         ("DHT_VALUES", limits::DHT_VALUES),
+        ("GOSSIP_ADDRESSES", limits::GOSSIP_ADDRESSES),
+        ("GOSSIP_PEERS", limits::GOSSIP_PEERS),
+        ("GOSSIP_MARKS", limits::GOSSIP_MARKS),
+        ("GOSSIP_CELLS", limits::GOSSIP_CELLS),
+        ("GOSSIP_SPANS", limits::GOSSIP_SPANS),
+        ("ROOM_SECRET_MIN", limits::ROOM_SECRET_MIN),
+        ("ROOM_SECRET", limits::ROOM_SECRET),
+        ("GROUP_MEMBERS", limits::GROUP_MEMBERS),
+        ("GROUP_PARENTS", limits::GROUP_PARENTS),
+        ("GROUP_TEXT", limits::GROUP_TEXT),
+        ("GROUP_CUT", limits::GROUP_CUT),
+        ("GROUP_OPERATION", limits::GROUP_OPERATION),
+        ("GROUP_OPERATIONS", limits::GROUP_OPERATIONS),
+        ("GROUP_KEYS", limits::GROUP_KEYS),
         ("TEXT", limits::TEXT),
         ("ENTRY_BODY", limits::ENTRY_BODY),
         ("PARCEL_ENTRIES", limits::PARCEL_ENTRIES),
@@ -272,4 +297,23 @@ fn refusals_of_the_dht() {
     let all = dht::Refusal::ALL.iter();
     let all = all.map(|reason| (*reason as u16, format!("{reason:?}"), reason.text()));
     check_refusals("## 14. Refusals of the DHT", all);
+}
+
+#[test]
+fn partings_and_deeds() {
+    let all = |heading: &str| -> Vec<(u64, String)> {
+        let rows = table(heading);
+        let row = |row: &Vec<String>| (number(&row[0]), row[1].replace('_', ""));
+        rows.iter().map(row).collect()
+    };
+    let known: Vec<(u64, String)> = Parting::ALL
+        .iter()
+        .map(|one| (*one as u64, format!("{one:?}").to_uppercase()))
+        .collect();
+    assert_eq!(all("## 15. Partings"), known);
+    let known: Vec<(u64, String)> = Deed::ALL
+        .iter()
+        .map(|one| (*one as u64, format!("{one:?}").to_uppercase()))
+        .collect();
+    assert_eq!(all("## 16. Deeds"), known);
 }

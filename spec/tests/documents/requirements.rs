@@ -19,7 +19,7 @@ const KEYWORDS: [&str; 8] = [
 /// The one sentence that names the words without using them.
 const DEFINITION: &str = "are to be read as in BCP 14";
 
-const AREAS: [(&str, &str); 9] = [
+const AREAS: [(&str, &str); 11] = [
     ("00-overview", "GEN"),
     ("10-encoding", "WIRE"),
     ("20-identity", "ID"),
@@ -28,6 +28,8 @@ const AREAS: [(&str, &str); 9] = [
     ("50-nat", "NAT"),
     ("60-relay", "RELAY"),
     ("70-dht", "DHT"),
+    ("80-gossip", "GOSSIP"),
+    ("81-groups", "GROUP"),
     ("registry", "REG"),
 ];
 
@@ -136,6 +138,7 @@ fn files() -> Vec<std::path::PathBuf> {
         "spec",
         "wire",
         "kademlia",
+        "gossip",
         "nat",
         "transport",
         "app",

@@ -437,14 +437,14 @@ fn act(
         Opened::Control(_) => Err(Code::Unexpected),
         Opened::Violation(code) => Err(code),
         Opened::Application(stream) => {
-            let (mut recv, reader, first) = *stream;
+            let (mut send, mut recv, reader, first) = *stream;
             if !shared.show_to_stranger(connection) {
-                // Fails only for a stream that is over.
-                let _ = recv.stop((Code::Limit as u32).into());
+                refuse_stream(send.as_mut(), &mut recv, Code::Limit);
                 return Ok(());
             }
             let event = Event::Stream {
                 conn: connection.clone(),
+                send,
                 recv,
                 first,
                 reader,
@@ -463,8 +463,18 @@ fn act(
 
 /// Nobody reads events any more.
 fn refuse(event: Event) {
-    if let Event::Stream { mut recv, .. } = event {
-        // Fails only for a stream that is over.
-        let _ = recv.stop((Code::Refused as u32).into());
+    if let Event::Stream {
+        mut send, mut recv, ..
+    } = event
+    {
+        refuse_stream(send.as_mut(), &mut recv, Code::Refused);
+    }
+}
+
+fn refuse_stream(send: Option<&mut quinn::SendStream>, recv: &mut quinn::RecvStream, code: Code) {
+    // Both fail only for a direction that is over.
+    let _ = recv.stop((code as u32).into());
+    if let Some(send) = send {
+        let _ = send.reset((code as u32).into());
     }
 }

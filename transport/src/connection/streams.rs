@@ -20,8 +20,9 @@ use crate::relay;
 pub(super) enum Opened {
     /// A control stream, by its first frame.
     Control(Box<(FrameStream, Frame)>),
-    /// One for the application, read up to the end of its first frame.
-    Application(Box<(RecvStream, FrameReader, Frame)>),
+    /// One for the application, read up to the end of its first frame; with the way back where it has
+    /// one.
+    Application(Box<(Option<SendStream>, RecvStream, FrameReader, Frame)>),
     /// One that needs nothing more.
     Done,
     /// A reason to close the connection.
@@ -37,7 +38,7 @@ pub(super) async fn open(mut recv: RecvStream) -> Opened {
             Opened::Control(Box::new((FrameStream::new(recv, reader), frame)))
         }
         Ok(Ok(Some(frame @ Frame::ChatOpen(_)))) => {
-            Opened::Application(Box::new((recv, reader, frame)))
+            Opened::Application(Box::new((None, recv, reader, frame)))
         }
         Ok(Ok(Some(_))) => stop(&mut recv, Code::Unexpected),
         Ok(Ok(None)) => Opened::Done,
@@ -89,6 +90,9 @@ pub(super) async fn answer(
         incoming @ Frame::RelayIncoming(_) => {
             relay::client::called(&shared, &connection, incoming, send, recv, reader).await;
             Opened::Done
+        }
+        open @ Frame::GossipOpen(_) => {
+            Opened::Application(Box::new((Some(send), recv, reader, open)))
         }
         question @ (Frame::DhtFind(_) | Frame::DhtGet(_) | Frame::DhtPut(_)) => {
             match dht::serve(&shared, &connection, question).await {

@@ -281,9 +281,11 @@ async fn dial(
             tracing::debug!(?peer, %error, "a node of the DHT cannot be asked");
             table.look(|inner| inner.counts.dials_failed += 1);
             Err(match error {
-                DialError::Limit { .. } | DialError::Shutdown | DialError::Internal(_) => {
-                    Fault::Busy
-                }
+                // Whoever refuses a connection is there, however much it has to do.
+                DialError::Refused { .. }
+                | DialError::Limit { .. }
+                | DialError::Shutdown
+                | DialError::Internal(_) => Fault::Busy,
                 DialError::WrongPeer { .. } | DialError::Identity { .. } => Fault::Misbehaved,
                 _ => Fault::Unreachable,
             })

@@ -17,6 +17,8 @@ use crate::sync::lock;
 /// channel of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Network {
+    /// The loopback addresses of this machine.
+    Host,
     V4([u8; 4]),
     V6([u8; 8]),
     /// One attempt over a relay.
@@ -26,6 +28,7 @@ pub(crate) enum Network {
 impl Network {
     pub(crate) fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
+            ip if ip.is_loopback() => Self::Host,
             IpAddr::V4(ip) => Self::V4(ip.octets()),
             IpAddr::V6(ip) => {
                 let [a, b, c, d, e, f, g, h, ..] = ip.octets();
@@ -96,8 +99,10 @@ impl Admission {
             .networks
             .get(&network)
             .map_or((0, 0), |counts| (counts.handshakes, counts.connections));
-        let network_full = handshakes >= self.limits.handshakes_per_network
-            || handshakes + connections >= self.limits.connections_per_network;
+        let is_bounded = network != Network::Host || self.limits.loopback_is_network;
+        let network_full = is_bounded
+            && (handshakes >= self.limits.handshakes_per_network
+                || handshakes + connections >= self.limits.connections_per_network);
         if !proven && (table.handshakes >= self.limits.retry_from || network_full) {
             return Decision::Retry;
         }
@@ -193,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn this_machine_is_bounded_by_the_handshakes_of_all_only() {
+        let admission = Admission::new(limits());
+        let host = Network::of(IpAddr::from([127, 0, 0, 1]));
+        let mut permits: Vec<_> = (0..6).map(|_| accept(&admission, host)).collect();
+        assert!(permits.iter().all(Option::is_some));
+        assert!(accept(&admission, host).is_none());
+        permits.iter_mut().flatten().for_each(Permit::connected);
+        assert!(accept(&admission, host).is_some());
+    }
+
+    #[test]
     fn connections_count_until_they_end() {
         let admission = Admission::new(limits());
         let mut kept = Vec::new();
@@ -230,6 +246,7 @@ mod tests {
     #[test]
     fn a_network_is_one_address_or_a_64() {
         let v6 = |text: &str| text.parse::<IpAddr>().ok().map(Network::of);
+        assert_eq!(v6("::1"), Some(Network::Host));
         assert_eq!(v6("2001:db8::1"), v6("2001:db8::2"));
         assert_ne!(v6("2001:db8::1"), v6("2001:db8:0:1::1"));
         assert_eq!(v6("::ffff:192.0.2.1"), v6("192.0.2.1"));

@@ -55,11 +55,13 @@ pub enum Event {
         /// Which peer.
         peer: PeerId,
     },
-    /// The peer opened a stream for the application: CHAT_OPEN is its first frame. Read on with
-    /// [`FrameStream::new(recv, reader)`](crate::FrameStream::new).
+    /// The peer opened a stream for the application: CHAT_OPEN is its first frame, or GOSSIP_OPEN.
+    /// Read on with [`FrameStream::new(recv, reader)`](crate::FrameStream::new).
     Stream {
         /// On this connection.
         conn: Connection,
+        /// The way back, which a room's stream has and a chat's has not.
+        send: Option<quinn::SendStream>,
         /// The stream after its first frame.
         recv: quinn::RecvStream,
         /// The first frame.

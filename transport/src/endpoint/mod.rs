@@ -371,7 +371,7 @@ impl Endpoint {
 
 /// What a node can do.
 fn capabilities(nat: &NatConfig, dht: bool) -> Capabilities {
-    let mut list = vec![capability::CHAT, capability::PUNCH];
+    let mut list = vec![capability::CHAT, capability::PUNCH, capability::GOSSIP];
     list.extend(dht.then_some(capability::DHT));
     list.extend(nat.serve.then_some(capability::REACH));
     list.sort_unstable();

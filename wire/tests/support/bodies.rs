@@ -55,3 +55,42 @@ macro_rules! for_every_body {
     };
 }
 pub(crate) use for_every_body;
+
+/// Calls `$check!(Type)` for every struct members of rooms and groups tell each other, which the
+/// other two decoders do not know.
+macro_rules! for_every_room_body {
+    ($check:ident) => {
+        $check!(dchat_wire::gossip::ItemHeader);
+        $check!(dchat_wire::gossip::ItemHead);
+        $check!(dchat_wire::gossip::SignedItem);
+        $check!(dchat_wire::gossip::GossipOpen);
+        $check!(dchat_wire::gossip::Contact);
+        $check!(dchat_wire::gossip::GossipLeave);
+        $check!(dchat_wire::gossip::GossipJoin);
+        $check!(dchat_wire::gossip::GossipShuffle);
+        $check!(dchat_wire::gossip::GossipPush);
+        $check!(dchat_wire::gossip::Mark);
+        $check!(dchat_wire::gossip::GossipAnnounce);
+        $check!(dchat_wire::gossip::Want);
+        $check!(dchat_wire::gossip::GossipPull);
+        $check!(dchat_wire::gossip::GossipTree);
+        $check!(dchat_wire::gossip::GossipDigest);
+        $check!(dchat_wire::gossip::GossipSketch);
+        $check!(dchat_wire::gossip::GossipMore);
+        $check!(dchat_wire::gossip::GossipProof);
+        $check!(dchat_wire::gossip::Place);
+        $check!(dchat_wire::gossip::Span);
+        $check!(dchat_wire::gossip::GossipRange);
+        $check!(dchat_wire::gossip::GossipSpans);
+        $check!(dchat_wire::gossip::GossipFetch);
+        $check!(dchat_wire::room::RoomBody);
+        $check!(dchat_wire::group::Operation);
+        $check!(dchat_wire::group::Seat);
+        $check!(dchat_wire::group::LogCut);
+        $check!(dchat_wire::group::SignedOperation);
+        $check!(dchat_wire::group::GroupOperations);
+        $check!(dchat_wire::group::GroupKeys);
+        $check!(dchat_wire::group::SealedBody);
+    };
+}
+pub(crate) use for_every_room_body;

@@ -8,7 +8,11 @@ use dchat_wire::gossip::{
     GossipSpans, GossipTree, ItemHead, ItemHeader, Mark, Parting, Place, SignedItem, Sketched,
     Span, Want,
 };
-use dchat_wire::group::{Deed, GroupOperations, Operation, Parents, SignedOperation};
+use dchat_wire::group::{
+    Cut, Deed, GroupKeys, GroupOperations, LogCut, Operation, Parents, SealedBody, Seat,
+    SignedOperation,
+};
+use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
 use dchat_wire::{Address, Frame, limits};
 
 use super::samples::{NOW, extensions, identity, peer, v4};
@@ -44,6 +48,26 @@ pub fn header() -> ItemHeader {
 pub fn item() -> SignedItem {
     let body = Bytes::new("你好".into()).unwrap();
     SignedItem::sign(&identity(1), &ROOM, header(), body)
+}
+
+pub fn room_key() -> RoomKey {
+    RoomKey::derive(&RoomName::new("lobby").unwrap(), None).unwrap()
+}
+
+pub fn room_body() -> RoomBody {
+    RoomBody::new(
+        &identity(1),
+        &room_key().room(),
+        Text::new("Ann").unwrap(),
+        Bytes::new("你好".into()).unwrap(),
+    )
+}
+
+/// What [`room_body`] is sealed to.
+pub fn sealed_item() -> SignedItem {
+    let key = room_key();
+    let author = author(&identity(1), &key.room());
+    key.seal(&author, header(), &room_body())
 }
 
 pub fn stub() -> SignedItem {
@@ -96,7 +120,46 @@ pub fn operation() -> Operation {
         deed: Deed::Remove,
         subject: Some(peer(2)),
         text: Text::new("").unwrap(),
+        seat: None,
+        cut: Cut::new(vec![log_cut(2), log_cut(1)]),
         extensions: extensions(),
+    }
+}
+
+pub fn log_cut(number: u8) -> LogCut {
+    LogCut {
+        log: [number; 16],
+        seq: u32::from(number) + 4,
+    }
+}
+
+pub fn seat() -> Seat {
+    let name = Text::new("Ann").unwrap();
+    Seat::new(&identity(7), &[0x99; 32], &peer(1), name)
+}
+
+pub fn acceptance() -> Operation {
+    Operation {
+        deed: Deed::Accept,
+        subject: None,
+        seat: Some(seat()),
+        cut: Cut::default(),
+        ..operation()
+    }
+}
+
+pub fn keys() -> GroupKeys {
+    GroupKeys {
+        group: [0x99; 32],
+        sessions: List::first_of([[0x9c; 165], [0x9d; 165]]),
+        extensions: extensions(),
+    }
+}
+
+pub fn sealed_body() -> SealedBody {
+    SealedBody {
+        session: [0x9e; 32],
+        message: Bytes::new(vec![3, 1, 4, 1, 5]).unwrap(),
     }
 }
 
@@ -265,6 +328,12 @@ macro_rules! for_every_gossip_body {
         $check!(gossip::span());
         $check!(gossip::operation());
         $check!(gossip::signed_operation());
+        $check!(gossip::log_cut(1));
+        $check!(gossip::seat());
+        $check!(gossip::acceptance());
+        $check!(gossip::keys());
+        $check!(gossip::sealed_body());
+        $check!(gossip::room_body());
     };
 }
 pub(crate) use for_every_gossip_body;

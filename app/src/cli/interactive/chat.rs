@@ -10,8 +10,11 @@ use std::{
 };
 
 use crate::{
-    api::{Contact, Event, Id, Message, MessageState, PeerInfo, Sent},
-    cli::words::{self, Names},
+    api::{Contact, Event, GroupChange, Id, Message, MessageState, PeerInfo, Sent},
+    cli::{
+        plan,
+        words::{self, Names},
+    },
     text,
 };
 
@@ -32,9 +35,11 @@ pub(crate) struct Chat {
     me: Id,
     names: Names,
     contacts: BTreeMap<String, Contact>,
-    /// Chosen with `/to`, by adding or by accepting.
+    /// Rooms and groups we are in, with their signs.
+    rooms: BTreeSet<String>,
+    /// Chosen with `/to`, by adding, by accepting or by joining.
     chosen: Option<String>,
-    /// Who wrote last.
+    /// Who wrote last, or the room where somebody did.
     last: Option<String>,
     connected: BTreeSet<String>,
     pending: BTreeMap<String, Pending>,
@@ -42,6 +47,17 @@ pub(crate) struct Chat {
     nearby: Seen,
     since: Instant,
     comforted: bool,
+}
+
+/// Whom we know, who is there, and where we are.
+#[derive(Debug, Default)]
+pub(crate) struct Whom {
+    /// All contacts.
+    pub(crate) contacts: Vec<Contact>,
+    /// Live connections.
+    pub(crate) peers: Vec<PeerInfo>,
+    /// Rooms and groups, with their signs.
+    pub(crate) rooms: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -62,11 +78,12 @@ struct Seen {
 
 impl Chat {
     /// Starts with who we are, whom we know and who is there.
-    pub(crate) fn new(me: Id, contacts: Vec<Contact>, peers: &[PeerInfo], now: Instant) -> Self {
+    pub(crate) fn new(me: Id, whom: Whom, now: Instant) -> Self {
         let mut chat = Self {
             names: Names::default(),
             me,
             contacts: BTreeMap::new(),
+            rooms: BTreeSet::new(),
             chosen: None,
             last: None,
             connected: BTreeSet::new(),
@@ -76,18 +93,21 @@ impl Chat {
             since: now,
             comforted: false,
         };
-        chat.refresh(contacts, peers);
+        chat.refresh(whom);
         chat
     }
 
     /// Takes whom we know and who is there anew.
-    pub(crate) fn refresh(&mut self, contacts: Vec<Contact>, peers: &[PeerInfo]) {
-        self.names = Names::new(&contacts, Some((&self.me.peer_id, &self.me.name)));
-        self.contacts = contacts
+    pub(crate) fn refresh(&mut self, whom: Whom) {
+        self.names = Names::new(&whom.contacts, Some((&self.me.peer_id, &self.me.name)));
+        self.rooms = whom.rooms;
+        self.contacts = whom
+            .contacts
             .into_iter()
             .map(|contact| (contact.peer_id.clone(), contact))
             .collect();
-        self.connected = peers.iter().map(|peer| peer.peer_id.clone()).collect();
+        let connected = whom.peers.into_iter();
+        self.connected = connected.map(|peer| peer.peer_id).collect();
     }
 
     /// The first lines.
@@ -101,26 +121,57 @@ impl Chat {
         for address in &self.me.addresses {
             lines.push(format!("listening  {}", text::line(address)));
         }
-        lines.push(match self.contacts.len() {
+        lines.push(match self.contacts.len() + self.rooms.len() {
             0 => {
                 "No contacts yet. /invite here and /add there makes two people contacts; who is on \
-                  the same network is found by itself. /help shows the rest."
+                  the same network is found by itself. /join lobby enters a room. /help shows the \
+                  rest."
                     .to_owned()
             }
             _ => match self.target() {
-                Some(peer) => format!(
-                    "You write to {}. /help shows the rest.",
-                    self.names.of(&peer)
-                ),
+                Some(to) => {
+                    format!("You write to {}. /help shows the rest.", self.short(&to))
+                }
                 None => "Choose whom you write to with /to NAME. /help shows the rest.".to_owned(),
             },
         });
         lines.join("\n")
     }
 
-    /// `name> `.
+    /// `name> `; in a room `name #room> `.
     pub(crate) fn prompt(&self) -> String {
-        format!("{}> ", text::name(&self.me.name))
+        let room = self.target().filter(|to| is_room(to));
+        let room = room.map_or_else(String::new, |room| format!(" {}", text::line(&room)));
+        format!("{}{room}> ", text::name(&self.me.name))
+    }
+
+    /// A conversation in words: `Bob (12D3Ko…x7Qq)`, or `#lobby`.
+    pub(crate) fn called(&self, to: &str) -> String {
+        if is_room(to) {
+            text::line(to)
+        } else {
+            self.names.full(to)
+        }
+    }
+
+    /// As [`called`](Self::called), without the PeerId of somebody who has a name.
+    fn short(&self, to: &str) -> String {
+        if is_room(to) {
+            text::line(to)
+        } else {
+            self.names.of(to)
+        }
+    }
+
+    /// We are in a room, and write there.
+    pub(crate) fn enter(&mut self, room: String) {
+        self.rooms.insert(room.clone());
+        self.chosen = Some(room);
+    }
+
+    /// We have left a room.
+    pub(crate) fn leave(&mut self, room: &str) {
+        self.rooms.remove(room);
     }
 
     /// The names in use.
@@ -140,12 +191,12 @@ impl Chat {
         self.names = Names::new(&contacts, Some((&self.me.peer_id, &self.me.name)));
     }
 
-    /// Whom plain text goes to: chosen, else the only contact, else who wrote last.
+    /// Whom plain text goes to: chosen, else the only contact or room, else who wrote last.
     pub(crate) fn target(&self) -> Option<String> {
-        let known = |peer: &&String| self.contacts.contains_key(*peer);
+        let known = |to: &&String| self.contacts.contains_key(*to) || self.rooms.contains(*to);
         let only = || {
-            let mut contacts = self.contacts.keys();
-            contacts.next().filter(|_| contacts.next().is_none())
+            let mut all = self.contacts.keys().chain(&self.rooms);
+            all.next().filter(|_| all.next().is_none())
         };
         self.chosen
             .as_ref()
@@ -160,6 +211,26 @@ impl Chat {
     /// # Errors
     /// What to type instead.
     pub(crate) fn choose(&mut self, who: &str) -> Result<String, String> {
+        if let Some(name) = who.strip_prefix('#') {
+            let room = plan::room(name).map_err(|failure| failure.message)?;
+            let room = format!("#{room}");
+            if !self.rooms.contains(&room) {
+                return Err(format!(
+                    "you are not in {room}. Enter it with /join {room}."
+                ));
+            }
+            self.chosen = Some(room.clone());
+            return Ok(room);
+        }
+        if who.starts_with('@') {
+            if !self.rooms.contains(who) {
+                return Err(format!(
+                    "you are not in {who}. /group list shows your groups."
+                ));
+            }
+            self.chosen = Some(who.to_owned());
+            return Ok(who.to_owned());
+        }
         let is = |contact: &&Contact| contact.peer_id == who || contact.name == who;
         let begins =
             |contact: &&Contact| contact.name.to_lowercase().starts_with(&who.to_lowercase());
@@ -218,7 +289,8 @@ impl Chat {
         if message.from == self.me.peer_id || !self.seen.insert(&message.id) {
             return None;
         }
-        self.last = Some(message.from.clone());
+        let room = is_room(&message.conversation).then(|| message.conversation.clone());
+        self.last = room.or_else(|| Some(message.from.clone()));
         Some(words::message(message, &self.names))
     }
 
@@ -229,7 +301,11 @@ impl Chat {
             return None;
         }
         pending.state = state;
-        let to = self.names.of(&pending.to);
+        let to = if is_room(&pending.to) {
+            text::line(&pending.to)
+        } else {
+            self.names.of(&pending.to)
+        };
         let excerpt = &pending.excerpt;
         let line = match state {
             MessageState::Queued => return None,
@@ -240,7 +316,8 @@ impl Chat {
                 format!("  ✗ expired before it was delivered to {to}: {excerpt}")
             }
         };
-        if state >= MessageState::Read {
+        // Nobody is told who read what in a room.
+        if state >= MessageState::Read || is_room(&pending.to) {
             self.pending.remove(id);
         }
         Some(line)
@@ -300,6 +377,20 @@ impl Chat {
                 }
                 return None;
             }
+            Event::Group(news) => {
+                match news.change {
+                    GroupChange::Joined if news.peer_id.as_ref() == Some(&self.me.peer_id) => {
+                        self.rooms.insert(news.conversation.clone());
+                    }
+                    GroupChange::Left | GroupChange::Removed
+                        if news.peer_id.as_ref() == Some(&self.me.peer_id) =>
+                    {
+                        self.leave(&news.conversation);
+                    }
+                    _ => {}
+                }
+                words::event(event, &self.names)
+            }
             Event::PathChanged { .. } | Event::Error { .. } | Event::Missed { .. } => {
                 words::event(event, &self.names)
             }
@@ -318,10 +409,18 @@ impl Chat {
             }
             pending.mentioned = true;
             if !self.connected.contains(&pending.to) && mentioned.insert(pending.to.clone()) {
-                let to = self.names.of(&pending.to);
-                lines.push(format!(
-                    "  … queued: {to} is not reachable now, and gets it once you are both online"
-                ));
+                let to = &pending.to;
+                lines.push(if is_room(to) {
+                    format!(
+                        "  … queued: nobody else is in {} now; it goes out when somebody is",
+                        text::line(to)
+                    )
+                } else {
+                    format!(
+                        "  … queued: {} is not reachable now, and gets it once you are both online",
+                        self.names.of(to)
+                    )
+                });
             }
         }
         let lonely = now.saturating_duration_since(self.since) >= LONELY;
@@ -347,6 +446,11 @@ impl Chat {
              here and /add there."
         )
     }
+}
+
+/// Whether a conversation is one of many.
+fn is_room(to: &str) -> bool {
+    to.starts_with(['#', '@'])
 }
 
 impl Pending {

@@ -2,8 +2,8 @@
 
 use clap::Parser as _;
 
-use super::super::args::DhtLine;
-use super::super::plan::{self, Dht};
+use super::super::args::{DhtLine, GroupLine};
+use super::super::plan::{self, Dht, Group};
 
 /// A line, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +45,24 @@ pub(crate) enum Command {
         name: String,
     },
     Remove(String),
+    Join {
+        name: String,
+        secret_file: Option<String>,
+    },
+    Part(Option<String>),
+    Rooms,
+    Members,
+    Group(Group),
     Dht(Dht),
 }
 
 /// What `/help` prints.
 pub(crate) const HELP: &str = "\
   text                 send to the current conversation (//text for one that starts with /)
-  /to NAME             choose whom you write to
+  /to NAME             choose whom you write to: a contact, a #room or a @group
+  /join ROOM [FILE]    join a room and write there; FILE holds the secret of a closed one
+  /part [ROOM]         leave a room        /rooms             /members
+  /group create|invite|accept|remove|promote|leave|members|rename|policy|list …
   /add WHAT [NAME]     add a contact by invite, PeerId or address
   /invite              make an invite for one person
   /contacts            list contacts       /rename NAME NEW   /remove NAME
@@ -117,6 +128,15 @@ fn command_of(line: &str) -> Result<Command, String> {
             _ => return Err("/rename needs a contact and its new name.".to_owned()),
         },
         "remove" => Command::Remove(needed("a contact")?),
+        "join" | "j" => {
+            needed("the name of a room")?;
+            let (name, secret_file) = first(rest);
+            Command::Join { name, secret_file }
+        }
+        "part" | "leave" => Command::Part(some()),
+        "rooms" => Command::Rooms,
+        "members" | "who" => Command::Members,
+        "group" | "g" => Command::Group(group(rest)?),
         "dht" => Command::Dht(dht(rest)?),
         _ => return Err(format!("there is no /{word}. Try /help.")),
     })
@@ -124,6 +144,24 @@ fn command_of(line: &str) -> Result<Command, String> {
 
 /// What follows `/dht`, as the command line has it.
 fn dht(rest: &str) -> Result<Dht, String> {
+    let usage = || "/dht needs one of: find KEY|PEERID, get PEERID, put, stat.".to_owned();
+    let line = DhtLine::try_parse_from(words(rest)).map_err(|_| usage())?;
+    plan::dht(line.verb).map_err(|failure| failure.message)
+}
+
+/// What follows `/group`, as the command line has it.
+fn group(rest: &str) -> Result<Group, String> {
+    let usage = || {
+        "/group needs one of: create NAME, invite NAME TO, accept NAME, leave NAME, remove NAME TO, \
+         promote NAME TO, members NAME, rename NAME NEW, policy NAME KEY=VALUE, list."
+            .to_owned()
+    };
+    let line = GroupLine::try_parse_from(words(rest)).map_err(|_| usage())?;
+    plan::group(line.verb).map_err(|failure| failure.message)
+}
+
+/// Words, of which some may be quoted.
+fn words(rest: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = rest.trim_start();
     while !rest.is_empty() {
@@ -134,9 +172,7 @@ fn dht(rest: &str) -> Result<Dht, String> {
         words.push(word);
         rest = more.trim_start();
     }
-    let usage = || "/dht needs one of: find KEY|PEERID, get PEERID, put, stat.".to_owned();
-    let line = DhtLine::try_parse_from(words).map_err(|_| usage())?;
-    plan::dht(line.verb).map_err(|failure| failure.message)
+    words
 }
 
 /// The first word, which may be quoted, and the rest.
@@ -204,6 +240,24 @@ mod tests {
             ("/search a b", Command::Search("a b".into())),
             ("/status", Command::Status),
             ("/remove \"Bob\"", Command::Remove("Bob".into())),
+            (
+                "/join lobby",
+                Command::Join {
+                    name: "lobby".into(),
+                    secret_file: None,
+                },
+            ),
+            (
+                "/join #den \"/my secrets/den\"",
+                Command::Join {
+                    name: "#den".into(),
+                    secret_file: Some("/my secrets/den".into()),
+                },
+            ),
+            ("/part", Command::Part(None)),
+            ("/part #den", Command::Part(Some("#den".into()))),
+            ("/rooms", Command::Rooms),
+            ("/members", Command::Members),
             ("/dht stat", Command::Dht(Dht::Stat)),
         ] {
             assert_eq!(done(line), command, "{line}");
@@ -268,6 +322,7 @@ mod tests {
             ("/dance", "/help"),
             ("/add", "invite"),
             ("/search", "words"),
+            ("/join", "room"),
             ("/rename Bob", "new name"),
             ("/history many", "number"),
             ("/", "/help"),

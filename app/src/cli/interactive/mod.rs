@@ -16,18 +16,18 @@ use std::time::Instant;
 
 use tokio::time::{self, MissedTickBehavior};
 
-use chat::Chat;
+use chat::{Chat, Whom};
 use command::{Command, HELP};
 pub(crate) use input::{Input, Screen, Settings};
 
 use super::{
-    Exit, Failure, ask, plan,
+    Exit, Failure, ask, join, plan,
     session::{Next, Session},
     signal::Signals,
     words,
 };
 use crate::{
-    api::{Event, Message, MessageState, Nearby, Reply, Request, Sent},
+    api::{Event, GroupStanding, Message, MessageState, Nearby, Reply, Request, Sent},
     control::ControlError,
     seam::OpenNode,
     text,
@@ -62,19 +62,24 @@ enum Then {
 }
 
 impl<O: OpenNode> Interactive<O> {
-    /// Chats until the person leaves, the input ends or a signal comes.
+    /// Chats until the person leaves, the input ends or a signal comes; in `room` to begin with, where
+    /// one is given.
     ///
     /// # Errors
     /// What the node says when it can no longer be asked. For a pipe, [`Exit::Queued`] when not all
     /// of it was delivered, and the exit code of its first line that could not be carried out.
     pub(crate) async fn run(
         mut session: Session<O>,
+        room: Option<String>,
         input: Input,
         screen: Screen,
         mut signals: Signals,
     ) -> Result<(), Failure> {
         session.subscribe().await?;
-        let chat = begin(&mut session).await?;
+        let mut chat = begin(&mut session).await?;
+        if let Some(room) = room {
+            chat.enter(room);
+        }
         let mut this = Self {
             session,
             chat,
@@ -168,8 +173,7 @@ impl<O: OpenNode> Interactive<O> {
 
     async fn move_on(&mut self) -> Result<(), Failure> {
         self.session.reopen().await?;
-        let (contacts, peers) = whom(&mut self.session).await?;
-        self.chat.refresh(contacts, &peers);
+        self.look_again().await?;
         self.unsure = true;
         self.show_unread(false).await?;
         self.show_nearby().await
@@ -277,7 +281,8 @@ impl<O: OpenNode> Interactive<O> {
         let text = plan::message(text)?;
         let to = self.chat.target().ok_or_else(|| {
             Failure::usage(
-                "nobody to write to. Choose with /to NAME, or add somebody with /add or /invite.",
+                "nobody to write to. Choose with /to NAME, join a room with /join NAME, or add \
+                 somebody with /add or /invite.",
             )
         })?;
         let sent = self.session.send(&to, &text, None).await?;
@@ -301,7 +306,7 @@ impl<O: OpenNode> Interactive<O> {
             }
             Command::To(None) => {
                 let line = match self.chat.target() {
-                    Some(peer) => format!("You write to {}.", self.chat.names().full(&peer)),
+                    Some(to) => format!("You write to {}.", self.chat.called(&to)),
                     None => "You write to nobody yet. Choose with /to NAME.".to_owned(),
                 };
                 self.screen.print(&line);
@@ -355,6 +360,16 @@ impl<O: OpenNode> Interactive<O> {
                 self.screen
                     .print("No longer a contact. The messages are still there.");
             }
+            Command::Join { name, secret_file } => self.join(&name, secret_file).await?,
+            Command::Part(name) => self.part(name).await?,
+            Command::Members => {
+                let of = self.chat.target().filter(|to| to.starts_with(['#', '@']));
+                let of = of.ok_or_else(|| {
+                    Failure::usage("of which room? Choose with /to #ROOM or /to @GROUP.")
+                })?;
+                self.list(Request::Members { of }).await?;
+            }
+            Command::Rooms => self.list(Request::Rooms).await?,
             Command::Info => self.list(Request::Id).await?,
             Command::Status => self.list(Request::Status).await?,
             Command::Peers => self.list(Request::Peers).await?,
@@ -362,11 +377,77 @@ impl<O: OpenNode> Interactive<O> {
                 let stun = Vec::new();
                 self.list(Request::Doctor { peer, stun }).await?;
             }
+            Command::Group(group) => self.group(group).await?,
             Command::Dht(dht) => self.list(ask::dht_request(dht)).await?,
             Command::Contacts => self.list(Request::Contacts).await?,
             Command::Requests => self.list(Request::Requests).await?,
             Command::Invite => self.list(Request::Invite).await?,
         }
+        Ok(())
+    }
+
+    async fn join(&mut self, name: &str, secret_file: Option<String>) -> Result<(), Failure> {
+        let name = plan::room(name)?;
+        let secret = secret_file
+            .map(|file| join::secret_in(file.as_ref()))
+            .transpose()?;
+        let request = Request::JoinRoom { name, secret };
+        let Reply::Room(room) = self.session.call(request).await? else {
+            return Err(ControlError::Foreign.into());
+        };
+        let line = format!(
+            "You are in {} and write there now. /members shows who else is, /part leaves.",
+            text::line(&room.conversation)
+        );
+        self.chat.enter(room.conversation);
+        self.screen.print(&line);
+        Ok(())
+    }
+
+    async fn group(&mut self, group: plan::Group) -> Result<(), Failure> {
+        let enters = matches!(
+            group,
+            plan::Group::Create { .. } | plan::Group::Accept { .. }
+        );
+        let lines = match self.session.call(ask::group_request(group)).await? {
+            Reply::Group(group) => {
+                if enters {
+                    self.chat.enter(group.conversation.clone());
+                }
+                vec![words::group(&group)]
+            }
+            Reply::Groups(groups) if groups.is_empty() => vec!["None.".to_owned()],
+            Reply::Groups(groups) => groups.iter().map(words::group).collect(),
+            Reply::GroupMembers(members) => members.iter().map(words::group_member).collect(),
+            Reply::Done => vec!["Done.".to_owned()],
+            _ => return Err(ControlError::Foreign.into()),
+        };
+        for line in lines {
+            self.screen.print(&line);
+        }
+        Ok(())
+    }
+
+    async fn part(&mut self, name: Option<String>) -> Result<(), Failure> {
+        let current = || self.chat.target().filter(|to| to.starts_with(['#', '@']));
+        let name = name
+            .or_else(current)
+            .ok_or_else(|| Failure::usage("which room? Name one of /rooms."))?;
+        if name.starts_with('@') {
+            let request = Request::LeaveGroup {
+                group: name.clone(),
+            };
+            self.session.call(request).await?;
+            self.chat.leave(&name);
+            self.screen
+                .print(&format!("You have left {}.", text::line(&name)));
+            return Ok(());
+        }
+        let name = plan::room(&name)?;
+        let request = Request::LeaveRoom { name: name.clone() };
+        self.session.call(request).await?;
+        self.chat.leave(&format!("#{name}"));
+        self.screen.print(&format!("You have left #{name}."));
         Ok(())
     }
 
@@ -402,8 +483,8 @@ impl<O: OpenNode> Interactive<O> {
     }
 
     async fn look_again(&mut self) -> Result<(), Failure> {
-        let (contacts, peers) = whom(&mut self.session).await?;
-        self.chat.refresh(contacts, &peers);
+        let known = whom(&mut self.session).await?;
+        self.chat.refresh(known);
         Ok(())
     }
 
@@ -432,6 +513,8 @@ impl<O: OpenNode> Interactive<O> {
             Reply::DhtRecords(found) => words::dht_records(&found),
             Reply::DhtStored(stored) => words::dht_stored(&stored),
             Reply::DhtStat(stat) => words::dht_stat(&stat),
+            Reply::Rooms(rooms) => rooms.iter().map(words::room).collect(),
+            Reply::Members(members) => members.iter().map(words::member).collect(),
             Reply::Peers(peers) => peers.iter().map(words::peer).collect(),
             Reply::Contacts(contacts) => contacts.iter().map(words::contact).collect(),
             Reply::Requests(requests) => requests.iter().map(words::request).collect(),
@@ -459,18 +542,33 @@ enum Line {
 
 async fn begin<O: OpenNode>(session: &mut Session<O>) -> Result<Chat, Failure> {
     let me = ask::id(session).await?;
-    let (contacts, peers) = whom(session).await?;
-    Ok(Chat::new(me, contacts, &peers, Instant::now()))
+    Ok(Chat::new(me, whom(session).await?, Instant::now()))
 }
 
-/// Whom we know and who is there.
-async fn whom<O: OpenNode>(
-    session: &mut Session<O>,
-) -> Result<(Vec<crate::api::Contact>, Vec<crate::api::PeerInfo>), Failure> {
+/// Whom we know, who is there, and where we are.
+async fn whom<O: OpenNode>(session: &mut Session<O>) -> Result<Whom, Failure> {
     let contacts = session.call(Request::Contacts).await?;
     let peers = session.call(Request::Peers).await?;
-    match (contacts, peers) {
-        (Reply::Contacts(contacts), Reply::Peers(peers)) => Ok((contacts, peers)),
+    let rooms = session.call(Request::Rooms).await?;
+    let groups = session.call(Request::Groups).await?;
+    match (contacts, peers, rooms, groups) {
+        (
+            Reply::Contacts(contacts),
+            Reply::Peers(peers),
+            Reply::Rooms(rooms),
+            Reply::Groups(groups),
+        ) => {
+            let groups = groups.into_iter();
+            let groups = groups.filter(|group| group.standing > GroupStanding::Invited);
+            let rooms = rooms.into_iter().map(|room| room.conversation);
+            Ok(Whom {
+                contacts,
+                peers,
+                rooms: rooms
+                    .chain(groups.map(|group| group.conversation))
+                    .collect(),
+            })
+        }
         _ => Err(ControlError::Foreign.into()),
     }
 }

@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Chat, Input, Interactive, Screen};
+use super::{Chat, Input, Interactive, Screen, Whom};
 use crate::{
     api::{
         ApiError, Contact, ContactRequest, ErrorKind, Event, Id, Message, MessageState, Nearby,
@@ -59,6 +59,7 @@ fn message(from: &str, id: &str, text: &str) -> Message {
     Message {
         conversation: from.into(),
         from: from.into(),
+        name: None,
         id: id.into(),
         seq: 1,
         text: text.into(),
@@ -67,8 +68,16 @@ fn message(from: &str, id: &str, text: &str) -> Message {
     }
 }
 
+fn whom(contacts: Vec<Contact>, peers: Vec<PeerInfo>) -> Whom {
+    Whom {
+        contacts,
+        peers,
+        ..Whom::default()
+    }
+}
+
 fn chat(contacts: Vec<Contact>) -> Chat {
-    Chat::new(me(), contacts, &[], Instant::now())
+    Chat::new(me(), whom(contacts, vec![]), Instant::now())
 }
 
 fn sent(id: &str, state: MessageState) -> Sent {
@@ -91,8 +100,50 @@ fn text_goes_to_the_only_contact_the_chosen_one_or_the_last_who_wrote() {
     chat.choose("bo").unwrap();
     chat.received(&message(EVE, "2", "hi"));
     assert_eq!(chat.target().as_deref(), Some(BOB));
-    chat.refresh(vec![contact(EVE, "Eve")], &[]);
+    chat.refresh(whom(vec![contact(EVE, "Eve")], vec![]));
     assert_eq!(chat.target().as_deref(), Some(EVE));
+}
+
+fn said_in(room: &str, from: &str, id: &str, text: &str) -> Message {
+    Message {
+        conversation: room.into(),
+        name: Some("Eve".into()),
+        ..message(from, id, text)
+    }
+}
+
+#[test]
+fn a_room_is_written_to_when_it_was_entered_chosen_or_is_the_only_one() {
+    let mut chat = chat(vec![]);
+    chat.refresh(Whom {
+        rooms: ["#lobby".to_owned()].into(),
+        ..Whom::default()
+    });
+    assert_eq!(chat.target().as_deref(), Some("#lobby"));
+    assert_eq!(chat.prompt(), "Alice #lobby> ");
+    chat.learn(contact(BOB, "Bob"), false);
+    assert_eq!(chat.target(), None);
+    chat.received(&said_in("#lobby", EVE, "1", "hi"));
+    assert_eq!(chat.target().as_deref(), Some("#lobby"));
+    chat.choose("Bob").unwrap();
+    assert_eq!(chat.prompt(), "Alice> ");
+    assert_eq!(chat.choose("#LOBBY").unwrap(), "#lobby");
+    assert_eq!(chat.target().as_deref(), Some("#lobby"));
+    assert!(chat.choose("#den").unwrap_err().contains("/join #den"));
+    chat.enter("#den".into());
+    assert_eq!(chat.target().as_deref(), Some("#den"));
+    chat.leave("#den");
+    assert_eq!(chat.target().as_deref(), Some("#lobby"));
+}
+
+#[test]
+fn a_message_of_a_room_says_where_it_is_from_and_what_its_author_calls_itself() {
+    let mut chat = chat(vec![contact(BOB, "Bob")]);
+    let line = chat.received(&said_in("#lobby", EVE, "1", "hi")).unwrap();
+    assert!(line.contains("] #lobby Eve (12D3Ko…"), "{line}");
+    // Whom we know is called as we call them.
+    let line = chat.received(&said_in("#lobby", BOB, "2", "hi")).unwrap();
+    assert!(line.contains("] #lobby Bob (12D3Ko…"), "{line}");
 }
 
 #[test]
@@ -153,7 +204,7 @@ fn the_way_of_an_own_message_is_told_step_by_step_and_never_back() {
 #[test]
 fn a_slow_delivery_is_mentioned_once_a_person() {
     let mut chat = chat(vec![contact(BOB, "Bob")]);
-    chat.refresh(vec![contact(BOB, "Bob")], &[connected(EVE)]);
+    chat.refresh(whom(vec![contact(BOB, "Bob")], vec![connected(EVE)]));
     let start = Instant::now();
     chat.sent(&sent("1", MessageState::Queued), BOB, "a", start);
     chat.sent(&sent("2", MessageState::Queued), BOB, "b", start);
@@ -257,7 +308,8 @@ impl Running {
         let (opener, config) = (Arc::new(node.clone()), config(home.path(), true));
         let task = tokio::spawn(async move {
             let session = Session::open(opener, config, Passphrases::new(true)).await?;
-            Interactive::run(session, Input::plain(pipe), screen, Signals::catch()?).await
+            let input = Input::plain(pipe);
+            Interactive::run(session, None, input, screen, Signals::catch()?).await
         });
         Self {
             typed,
@@ -303,6 +355,8 @@ fn node(state: MessageState) -> FakeNode {
             Request::Id => Ok(Reply::Id(me())),
             Request::Contacts => Ok(Reply::Contacts(vec![contact(BOB, "Bob")])),
             Request::Peers => Ok(Reply::Peers(vec![connected(BOB)])),
+            Request::Rooms => Ok(Reply::Rooms(vec![])),
+            Request::Groups => Ok(Reply::Groups(vec![])),
             Request::Unread { .. } => Ok(Reply::Messages(vec![])),
             Request::Nearby => Ok(Reply::Nearby(vec![Nearby {
                 peer_id: EVE.into(),

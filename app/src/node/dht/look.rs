@@ -43,6 +43,7 @@ impl Directory {
                 self.publish.set(Item::Service(name), Some(content), now);
             }
         }
+        self.be_found(&addresses, now);
         self.publish.known(stat.contacts, now);
         self.ask_device(now);
     }

@@ -1,25 +1,31 @@
 //! What the node does about the distributed hash table: it finds contacts that are not where they
-//! were, publishes where this node is, finds relays when they are needed, and remembers nodes.
+//! were, publishes where this node is, meets those who are in the same rooms, finds relays when they
+//! are needed, and remembers nodes.
 //!
-//! * [`seek`], [`publish`], [`relays`] and [`own`] decide, without a clock or a socket; the
+//! * [`seek`], [`publish`], [`rendezvous`], [`relays`] and [`own`] decide, without a clock or a socket; the
 //!   [`Directory`] carries out: it [looks](look) at what the endpoint knows every [`LOOK`], runs
 //!   lookups as tasks, [puts](put) records, [answers](ask) this home's user, and tells the engine what
 //!   is to be [kept](remember).
-//! * Bounds: those of the four, and with them of the tasks.
+//! * Bounds: those of the five, and with them of the tasks.
 
 mod answer;
 mod ask;
 mod look;
+mod meet;
+mod meeting;
 mod own;
 mod publish;
 mod put;
 mod record;
 mod relays;
 mod remember;
+mod rendezvous;
 mod seek;
 
 pub(super) use ask::off;
+pub(super) use meeting::Member;
 pub(super) use remember::settings;
+pub(super) use rendezvous::Topic;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -39,6 +45,7 @@ use self::put::{PutDone, Wanted};
 use self::record::Content;
 use self::relays::RelaySearch;
 use self::remember::Remembered;
+use self::rendezvous::Rendezvous;
 use self::seek::Seek;
 use super::engine::Input;
 use super::hub::Hub;
@@ -82,6 +89,7 @@ pub(super) struct Directory {
     policy: Policy,
     seek: Seek,
     publish: Publish<Content>,
+    rendezvous: Rendezvous,
     relays: RelaySearch,
     published: BTreeMap<Item, DhtPublished>,
     /// The highest sequence that was used.
@@ -102,6 +110,7 @@ pub(super) struct Directory {
 /// What came of a task.
 enum Done {
     Looked(PeerId, Vec<Address>),
+    Members(Topic, Vec<Member>),
     Relays(Vec<Address>),
     Put(Box<PutDone>),
     Device(Option<SignedRecord>),
@@ -138,6 +147,7 @@ impl Directory {
             },
             seek: Seek::default(),
             publish: Publish::default(),
+            rendezvous: Rendezvous::default(),
             relays: RelaySearch::default(),
             published: BTreeMap::new(),
             sequence: 0,
@@ -200,6 +210,7 @@ impl Directory {
         self.own = own;
         let now = Instant::now();
         self.seek.network_changed(now);
+        self.rendezvous.network_changed(now);
         self.publish.network_changed(now);
     }
 
@@ -234,6 +245,7 @@ impl Directory {
             return;
         }
         self.look_up(now);
+        self.look_for_members(&stat, now);
         self.find_relays(now);
         self.put_due(now);
     }
@@ -259,6 +271,7 @@ impl Directory {
                 }
                 self.tell(Input::Identified { peer, addresses }).await;
             }
+            Done::Members(topic, found) => self.members_found(topic, found, now).await,
             Done::Relays(relays) => {
                 self.relays.found(relays, now);
                 if self.relays.is_short() {

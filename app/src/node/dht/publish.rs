@@ -4,13 +4,20 @@
 //! * Inputs: what the records are to say now; what came of putting one. Output: [`Publish::next`],
 //!   which to put.
 //! * Invariants: one is put at a time; of one record, two are put no closer than [`BETWEEN`]; what
-//!   changed is put as soon as that allows, what did not at half of its lifetime, and while few nodes
-//!   hold it after waits that double from [`BETWEEN`] to [`SOON`]; and when twice as many nodes are
-//!   known as when it was put, for others are nearest to its key by then.
-//! * Bounds: one record of each [`Item`], of services [`SERVICES`].
+//!   changed is put as soon as that allows, what did not at half of its lifetime, the first times
+//!   after [`AGAIN`], and while few nodes hold it after waits that double from [`BETWEEN`] to [`SOON`];
+//!   and when twice as many nodes are known as when it was put, for others are nearest to its key by
+//!   then.
+//!   Records of rooms, which may be many, wait for the others.
+//! * Bounds: one record of each [`Item`], of services [`SERVICES`], of rooms two for each topic that
+//!   [`Rendezvous`](super::rendezvous::Rendezvous) takes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use dchat_kademlia::blinded::Epoch;
+
+use super::rendezvous::Topic;
 
 /// Services offered by name at a time.
 pub(super) const SERVICES: usize = 16;
@@ -27,6 +34,11 @@ const ENOUGH: u16 = 10;
 /// See [`ENOUGH`].
 const SOON: Duration = Duration::from_secs(10 * 60);
 
+/// From the first two times that enough nodes took a record to the next: whoever has just started
+/// may have stored it a little beside its place. After the first wait the connections are still
+/// there, and after the second those who started with us have found theirs.
+const AGAIN: [Duration; 2] = [Duration::from_secs(45), Duration::from_secs(6 * 60)];
+
 /// A record of ours.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Item {
@@ -38,6 +50,8 @@ pub(super) enum Item {
     Relay,
     /// That we offer the service of this name.
     Service(String),
+    /// That we are in a room, in one epoch.
+    Rendezvous(Topic, Epoch),
 }
 
 /// See the [module](self). `C` is what a record says.
@@ -60,6 +74,8 @@ struct Record<C> {
     few: u32,
     /// Nodes that were known when it was put last.
     known: usize,
+    /// How often enough nodes took it.
+    taken: usize,
 }
 
 impl<C> Default for Publish<C> {
@@ -94,10 +110,16 @@ impl<C: Clone + PartialEq> Publish<C> {
                     failures: 0,
                     few: 0,
                     known: 0,
+                    taken: 0,
                 };
                 self.records.insert(item, record);
             }
         }
+    }
+
+    /// Only those items are to say anything any more.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Item) -> bool) {
+        self.records.retain(|item, _| keep(item));
     }
 
     /// So many nodes are known now.
@@ -146,9 +168,12 @@ impl<C: Clone + PartialEq> Publish<C> {
             return None;
         }
         let waiting = self.records.iter();
-        let (_, item) = waiting
+        let (.., item) = waiting
             .filter(|(_, record)| record.due <= now)
-            .map(|(item, record)| (record.due, item.clone()))
+            .map(|(item, record)| {
+                let is_room = matches!(item, Item::Rendezvous(..));
+                (is_room, record.due, item.clone())
+            })
             .min()?;
         let record = self.records.get_mut(&item)?;
         record.tried = Some(now);
@@ -189,7 +214,9 @@ impl<C: Clone + PartialEq> Publish<C> {
             record.due = now + doubled((BETWEEN, half.min(SOON)), record.few);
             record.few = record.few.saturating_add(1);
         } else {
-            record.due = now + half;
+            let again = AGAIN.get(record.taken).copied().unwrap_or(half);
+            record.due = now + again.min(half);
+            record.taken += 1;
             record.few = 0;
         }
     }
@@ -227,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_put_at_once_and_again_at_half_its_lifetime() {
+    fn what_is_new_is_put_at_once_and_soon_again_and_then_at_half_its_lifetime() {
         let began = Instant::now();
         let mut publish = Publish::default();
         publish.set(Item::Address, Some("her"), began);
@@ -237,9 +264,17 @@ mod tests {
         assert_eq!(publish.next(start), None, "one at a time");
         publish.done(&Item::Address, &"here", true, 20, HOUR, start);
         publish.set(Item::Address, Some("here"), start);
-        assert_eq!(publish.due(), Some(start + HOUR / 2));
-        assert_eq!(publish.next(second(start, 1799)), None);
-        assert!(publish.next(second(start, 1800)).is_some());
+        let put: Vec<u64> = (0..6000)
+            .filter(|at| {
+                let now = second(start, *at);
+                let next = publish.next(now);
+                if let Some((item, content)) = &next {
+                    publish.done(item, content, true, 20, HOUR, now);
+                }
+                next.is_some()
+            })
+            .collect();
+        assert_eq!(put, [45, 405, 2205, 4005, 5805]);
     }
 
     #[test]
@@ -312,7 +347,7 @@ mod tests {
         let now = second(start, 3930);
         publish.next(now);
         publish.done(&Item::Address, &(), true, 20, HOUR, now);
-        assert_eq!(publish.due(), Some(now + HOUR / 2));
+        assert_eq!(publish.due(), Some(now + AGAIN[0]));
     }
 
     #[test]
@@ -341,6 +376,30 @@ mod tests {
         publish.set(Item::Relay, None, start);
         publish.done(&Item::Relay, &(), true, 20, HOUR, start);
         assert_eq!(publish.due(), None);
+    }
+
+    #[test]
+    fn rooms_wait_for_what_is_of_the_node_itself() {
+        let start = Instant::now();
+        let mut publish = Publish::default();
+        for topic in 0..9 {
+            let room = Item::Rendezvous([topic; 32], Epoch(1));
+            publish.set(room, Some(topic), start - SETTLE);
+        }
+        publish.next(start);
+        publish.set(Item::Address, Some(9), start - SETTLE);
+        publish.done(
+            &Item::Rendezvous([0; 32], Epoch(1)),
+            &0,
+            true,
+            20,
+            HOUR,
+            start,
+        );
+        assert_eq!(publish.next(start), Some((Item::Address, 9)));
+        publish.done(&Item::Address, &9, true, 20, HOUR, start);
+        publish.retain(|item| *item == Item::Address);
+        assert_eq!(publish.next(start), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::ask::joined;
 use super::publish::{self, Item};
 use super::record::{Content, Ready};
 use super::{Answer, Directory, Done, JOINING, answer, record, unix_ms};
-use crate::api::{self, ApiError, DhtPublished, DhtStored, ErrorKind, Reply};
+use crate::api::{self, ApiError, DhtPublished, DhtStored, ErrorKind, RecordKind, Reply};
 use crate::control::CONNECTIONS;
 use crate::node::convert::hex;
 use crate::time;
@@ -142,16 +142,17 @@ impl Directory {
         match &outcome {
             Ok(Stored { ready, stored, .. }) if *stored > 0 => {
                 self.sequence = self.sequence.max(ready.sequence);
-                let published = DhtPublished {
-                    kind: content.kind(),
+                let published = content.kind().map(|kind| DhtPublished {
+                    kind,
                     key: hex(&ready.key),
                     sequence: ready.sequence,
                     stored: (*stored).into(),
                     put_at: time::now(),
                     expires_at: time::rfc3339(ready.expires_at),
                     addresses: content.addresses(us),
-                };
-                self.published.insert(item, published);
+                });
+                self.published
+                    .extend(published.map(|published| (item, published)));
             }
             Ok(Stored { refused, .. }) => {
                 tracing::debug!(?item, ?refused, "no node keeps a record of ours");
@@ -179,11 +180,13 @@ async fn put(
         .refused
         .iter()
         .any(|refused| outdated.contains(&refused.reason.as_str()));
-    if !newer || matches!(content, Content::Device(_)) {
+    // A device's record has its own sequence, and a room's slot is nobody else's.
+    let kind = content.kind().filter(|kind| *kind != RecordKind::Device);
+    let Some(kind) = kind.filter(|_| newer) else {
         return Ok(first);
-    }
+    };
     let key = Key(first.ready.key);
-    let got = dht.get(key, record::number(content.kind())).await;
+    let got = dht.get(key, record::number(kind)).await;
     let got = got.map_err(|error: DhtError| answer::failed(&error))?;
     let us = identity.peer_id();
     let ours = got
@@ -241,7 +244,7 @@ fn reply(content: &Content, us: PeerId, stored: Stored) -> Result<Reply, ApiErro
     }
     Ok(Reply::DhtStored(Box::new(DhtStored {
         key: hex(&stored.ready.key),
-        kind: content.kind(),
+        kind: content.kind().unwrap_or_default(),
         sequence: stored.ready.sequence,
         expires_at: time::rfc3339(stored.ready.expires_at),
         addresses: content.addresses(us),

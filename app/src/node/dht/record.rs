@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use dchat_kademlia::blinded::EPOCH;
 use dchat_wire::advert::{MailboxPointer, RelayAdvert, ServiceAdvert};
 use dchat_wire::dht::Socket;
 use dchat_wire::extension::Extensions;
 use dchat_wire::hash::dht_key;
-use dchat_wire::record::{AddressRecord, DeviceRecord, Payload, SignedRecord, kind};
+use dchat_wire::record::{AddressRecord, CLOCK_SKEW, DeviceRecord, Payload, SignedRecord, kind};
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, List, PeerId, Text, limits};
 
+use super::meeting::Meeting;
 use super::publish::Item;
 use crate::api::{self, RecordKind};
+use crate::node::profile::random;
 use crate::time;
 
 /// How long an address record is valid: a node that is up puts it again at half of it, and whoever
@@ -21,6 +24,9 @@ const ADDRESS_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 const SERVICE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long an advert of a relay is valid: as long as can be.
 const RELAY_LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long that we are in a room is valid: for its epoch, and for those whose clock is behind.
+const ROOM_LIFETIME: Duration = Duration::from_millis(EPOCH + CLOCK_SKEW);
 
 /// What a record of ours says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub(super) enum Content {
     Relay(Socket, Option<Socket>),
     /// We offer this service, and are there.
     Service(String, Vec<Address>),
+    /// We are in a room.
+    Rendezvous(Meeting),
 }
 
 /// A record ready to be put.
@@ -46,13 +54,15 @@ pub(super) struct Ready {
 }
 
 impl Content {
-    /// The kind of the record.
-    pub(super) fn kind(&self) -> RecordKind {
+    /// The interface's word for the record; there is none for one that only who shares a secret
+    /// finds.
+    pub(super) fn kind(&self) -> Option<RecordKind> {
         match self {
-            Self::Address(_) => RecordKind::Address,
-            Self::Device(_) => RecordKind::Device,
-            Self::Relay(..) => RecordKind::Relay,
-            Self::Service(..) => RecordKind::Service,
+            Self::Address(_) => Some(RecordKind::Address),
+            Self::Device(_) => Some(RecordKind::Device),
+            Self::Relay(..) => Some(RecordKind::Relay),
+            Self::Service(..) => Some(RecordKind::Service),
+            Self::Rendezvous(_) => None,
         }
     }
 
@@ -60,6 +70,7 @@ impl Content {
     pub(super) fn addresses(&self, us: PeerId) -> Vec<String> {
         let named: Vec<Address> = match self {
             Self::Address(addresses) | Self::Service(_, addresses) => addresses.clone(),
+            Self::Rendezvous(meeting) => meeting.addresses.clone(),
             Self::Device(_) => Vec::new(),
             Self::Relay(socket, other) => sockets(*socket, *other),
         };
@@ -73,6 +84,7 @@ impl Content {
             Self::Device(_) => Duration::from_millis(DeviceRecord::MAX_LIFETIME),
             Self::Relay(..) => RELAY_LIFETIME,
             Self::Service(..) => SERVICE_LIFETIME,
+            Self::Rendezvous(_) => ROOM_LIFETIME,
         }
     }
 
@@ -118,6 +130,7 @@ impl Content {
                     expires_at: opened.expires_at,
                 })
             }
+            Self::Rendezvous(meeting) => meeting.sign(us, sequence, random().ok()?, now),
         }
     }
 
@@ -148,6 +161,7 @@ impl Item {
             Content::Device(_) => Self::Device,
             Content::Relay(..) => Self::Relay,
             Content::Service(name, _) => Self::Service(name.clone()),
+            Content::Rendezvous(meeting) => Self::Rendezvous(meeting.topic, meeting.epoch),
         }
     }
 }

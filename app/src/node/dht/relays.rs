@@ -141,7 +141,7 @@ impl RelaySearch {
 }
 
 /// Fisher and Yates's shuffle, by a number drawn at random (an xorshift generator spreads it).
-fn shuffled<T>(mut items: Vec<T>, seed: u64) -> Vec<T> {
+pub(super) fn shuffled<T>(mut items: Vec<T>, seed: u64) -> Vec<T> {
     let mut state = seed | 1;
     for last in (1..items.len()).rev() {
         state ^= state << 13;

@@ -110,6 +110,7 @@ fn show(output: Output, link: LinkId, peer: &PeerId, out: &mut Effects) {
         Output::Message(message) => out.event(Event::Message(api::Message {
             conversation: peer.to_string(),
             from: peer.to_string(),
+            name: None,
             id: convert::hex(&message.id),
             seq: message.seq,
             text: message.text,
@@ -153,6 +154,10 @@ impl Session {
         match tx.contact(peer.public_key())? {
             Some(contact) if contact.state != ContactState::Blocked => {
                 tx.contact_seen(peer.public_key(), now)?;
+                self.start_chat(tx, &peer, now, out)
+            }
+            // A member of a group of ours, for whom something waits.
+            None if self.shares_a_group(&peer) && self.has_word_for(tx, &peer)? => {
                 self.start_chat(tx, &peer, now, out)
             }
             _ => Ok(()),
@@ -261,6 +266,7 @@ impl Session {
                 self.befriend(tx, &peer, &name, None, Standing::REDEEMED, now, out)?;
                 self.befriended(tx, &peer, out)?;
             }
+            None if self.shares_a_group(&peer) => self.start_chat(tx, &peer, now, out)?,
             None => return self.ask(tx, id, &peer, open, now, out),
         }
         self.feed(tx, id, Input::Frame(Frame::ChatOpen(open)), now, out)
@@ -374,6 +380,18 @@ impl Session {
             })
     }
 
+    /// Whether `peer` is connected.
+    pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
+        self.chats.link_of(peer).is_some()
+    }
+
+    /// Strangers who are connected and wait to be accepted.
+    pub(super) fn strangers_asking(&self) -> Vec<PeerId> {
+        let links = self.chats.links.values();
+        let asking = links.filter(|link| matches!(link.chat, Chat::Asked(_)));
+        asking.map(|link| link.peer).collect()
+    }
+
     /// Has the chat with `peer` send what was queued, when it is open.
     pub(super) fn push(&mut self, peer: &PeerId) {
         if let Some(id) = self.chats.link_of(peer) {
@@ -435,7 +453,19 @@ impl Session {
     ) -> Result<(), Fault> {
         self.step(tx, id, out, |conversation, ledger| {
             conversation.handle_input(ledger, input, now.unsigned_abs())
-        })
+        })?;
+        let Some(Link {
+            peer,
+            chat: Chat::Open(conversation),
+        }) = self.chats.links.get_mut(&id)
+        else {
+            return Ok(());
+        };
+        let (peer, notices) = (*peer, conversation.take_notices());
+        for notice in notices {
+            self.noticed(tx, &peer, &notice, now, out)?;
+        }
+        Ok(())
     }
 
     fn step(
@@ -497,7 +527,16 @@ impl Session {
                 Err(Fault::Refused(error)) => tracing::debug!(%error, "settling"),
             }
         }
-        tx.next_expiry()
+        let rooms = match self.tend_rooms(tx, now, out) {
+            Ok(due) => due,
+            Err(Fault::Store(error)) => return Err(error),
+            Err(Fault::Refused(error)) => {
+                tracing::warn!(%error, "tending rooms");
+                None
+            }
+        };
+        let ends = tx.next_expiry()?;
+        Ok([rooms, ends].into_iter().flatten().min())
     }
 }
 

@@ -61,9 +61,9 @@ impl Session {
     /// The contact called `text`, by name or PeerId.
     pub(super) fn find(&self, tx: &Tx<'_>, text: &str) -> Result<Contact, Fault> {
         if text.starts_with(['#', '@']) {
-            return Err(Fault::usage(
-                "rooms and groups are not in this version of DChat; write to a contact by name or PeerId.",
-            ));
+            return Err(Fault::usage(format!(
+                "{text} is nobody in particular; give a contact's name or PeerId."
+            )));
         }
         let found = match PeerId::from_str(text) {
             Ok(peer) => tx.contact(peer.public_key())?,
@@ -155,15 +155,14 @@ impl Session {
             (None, Ok(_)) => theirs.to_owned(),
             (None, Err(_)) => default_name(&invite.peer),
         };
-        self.befriend(tx, &invite.peer, &wanted, name, Standing::INVITED, now, out)?;
-        self.learn(tx, &invite.peer, &invite.addresses, now)?;
+        // Before the chat begins, where they are connected already: it begins with the proof.
         let expires_at = i64::try_from(invite.expires_at).unwrap_or(i64::MAX);
-        tx.hold_invite(
-            invite.peer.public_key(),
-            &invite.id,
-            invite.secret.as_bytes(),
-            expires_at,
-        )?;
+        tx.part(|| {
+            let (peer, secret) = (&invite.peer, invite.secret.as_bytes());
+            tx.hold_invite(peer.public_key(), &invite.id, secret, expires_at)?;
+            self.befriend(tx, peer, &wanted, name, Standing::INVITED, now, out)
+        })?;
+        self.learn(tx, &invite.peer, &invite.addresses, now)?;
         self.added(tx, &invite.peer, out)
     }
 

@@ -1,10 +1,13 @@
 //! What becomes visible once a transaction is committed, and not before.
 
+use dchat_kademlia::blinded;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::{Frame, PeerId};
 use tokio::sync::oneshot;
 
+use super::rooms::StreamId;
 use crate::api::{ApiError, Event, Reply};
+use crate::node::dht::Topic;
 
 /// Names one connection to the network half.
 pub(in crate::node) type LinkId = u64;
@@ -21,6 +24,27 @@ pub(in crate::node) enum Command {
     Forget { peer: PeerId },
     /// Something waits for this contact: look for it, if it is not connected.
     Hurry { peer: PeerId },
+    /// Connect to this peer, for rooms: once. A connection comes up, or the engine is told that it
+    /// cannot be had.
+    Reach {
+        peer: PeerId,
+        addresses: Vec<dchat_wire::Address>,
+    },
+    /// End a room's stream after what was sent on it.
+    EndStream { link: LinkId, stream: StreamId },
+    /// Say when this stream has room for more.
+    TellRoom { link: LinkId, stream: StreamId },
+    /// Break off all rooms' streams.
+    ResetRooms,
+    /// We are in a room with so many neighbours: be found there, and find others. To be given again
+    /// when their number changes.
+    Meet {
+        topic: Topic,
+        secret: blinded::Secret,
+        neighbours: usize,
+    },
+    /// No longer.
+    Part { topic: Topic },
     /// Close this connection with this code; frontiers sort out the rest when it is back.
     Drop {
         link: LinkId,
@@ -35,6 +59,12 @@ pub(in crate::node) enum Effect {
     Command(Command),
     Frame {
         link: LinkId,
+        frame: Frame,
+    },
+    /// A frame for a room's stream, which is opened with the first when it is ours.
+    RoomFrame {
+        link: LinkId,
+        stream: StreamId,
         frame: Frame,
     },
     Reply(
@@ -60,6 +90,14 @@ impl Effects {
 
     pub(super) fn frame(&mut self, link: LinkId, frame: Frame) {
         self.0.push(Effect::Frame { link, frame });
+    }
+
+    pub(super) fn room_frame(&mut self, link: LinkId, stream: StreamId, frame: Frame) {
+        self.0.push(Effect::RoomFrame {
+            link,
+            stream,
+            frame,
+        });
     }
 
     pub(super) fn device(&mut self, to: oneshot::Sender<SignedRecord>, record: SignedRecord) {

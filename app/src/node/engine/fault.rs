@@ -1,7 +1,7 @@
 //! Why the engine did not do what it was asked.
 
 use crate::api::{ApiError, ErrorKind};
-use crate::store::{AppendError, ContactError, NameError, StoreError};
+use crate::store::{AppendError, ContactError, NameError, RoomError, StoreError};
 
 /// What stops one input.
 #[derive(Debug)]
@@ -53,6 +53,16 @@ impl From<ContactError> for Fault {
             ContactError::Name(_) | ContactError::NameTaken { .. } | ContactError::Known { .. } => {
                 Self::usage(error.to_string())
             }
+        }
+    }
+}
+
+impl From<RoomError> for Fault {
+    fn from(error: RoomError) -> Self {
+        match error {
+            RoomError::Store(error) => Self::Store(error),
+            RoomError::Full => Self::denied(format!("{error}.")),
+            RoomError::NameTaken { .. } => Self::usage(format!("{error}.")),
         }
     }
 }

@@ -6,11 +6,12 @@ use dchat_wire::hash::pair_conversation;
 use dchat_wire::{PeerId, limits};
 
 use super::effect::{Command, Effects};
+use super::rooms::title;
 use super::{Fault, Session};
 use crate::api::{self, Event, MessageState, Reply};
 use crate::node::convert;
 use crate::store::limits::MAX_PAGE;
-use crate::store::{ConversationId, Entry, PeerKey, Tx, UnixMillis};
+use crate::store::{ConversationId, Entry, EntryId, LogName, PeerKey, Tx, UnixMillis};
 
 impl Session {
     #[expect(
@@ -43,11 +44,11 @@ impl Session {
         {
             return self.sent(tx, &convert::hex(&id));
         }
-        let contact = self.find_or_add(tx, to, now, out)?;
-        let peer = peer_of(&contact.peer)?;
-        let expires_at =
-            ttl_s.map(|seconds| now.saturating_add_unsigned(seconds.saturating_mul(1000)));
-        let id = self.append(tx, &peer, text, expires_at, now)?;
+        let id = if is_room(to) {
+            self.send_to_room(tx, to, text, ttl_s, now, out)?
+        } else {
+            self.send_to_contact(tx, to, text, ttl_s, now, out)?
+        };
         if let Some(token) = &token {
             tx.remember_sent(token, &id, now)?;
         }
@@ -57,9 +58,26 @@ impl Session {
             id: id.clone(),
             state,
         });
+        Ok(Reply::Sent(api::Sent { id, state }))
+    }
+
+    fn send_to_contact(
+        &mut self,
+        tx: &Tx<'_>,
+        to: &str,
+        text: &str,
+        ttl_s: Option<u64>,
+        now: UnixMillis,
+        out: &mut Effects,
+    ) -> Result<EntryId, Fault> {
+        let contact = self.find_or_add(tx, to, now, out)?;
+        let peer = peer_of(&contact.peer)?;
+        let expires_at =
+            ttl_s.map(|seconds| now.saturating_add_unsigned(seconds.saturating_mul(1000)));
+        let id = self.append(tx, &peer, text, expires_at, now)?;
         out.command(Command::Hurry { peer });
         self.push(&peer);
-        Ok(Reply::Sent(api::Sent { id, state }))
+        Ok(id)
     }
 
     /// A message of ours and how far it has come.
@@ -84,8 +102,7 @@ impl Session {
         limit: u32,
         before: Option<&str>,
     ) -> Result<Reply, Fault> {
-        let contact = self.find(tx, to)?;
-        let conversation = self.conversation(&contact.peer)?;
+        let conversation = self.named(tx, to)?;
         let before = before
             .map(|id| {
                 let entry = convert::entry_id(id)
@@ -94,16 +111,17 @@ impl Session {
                     .flatten();
                 entry
                     .filter(|entry| entry.conversation == conversation)
-                    .map(|entry| entry.ord)
                     .ok_or_else(|| Fault::not_found("no message of this conversation has this id."))
             })
             .transpose()?;
-        let page = tx.history(&conversation, before, page_size(limit))?;
-        let shown = page
-            .entries
-            .iter()
-            .filter_map(|entry| convert::message(entry, &contact.peer));
-        Ok(Reply::Messages(shown.collect()))
+        let page = if is_room(to) {
+            let place = before.map(|entry| tx.item_place(entry.ord)).transpose()?;
+            tx.room_history(&conversation, place.flatten(), page_size(limit))?
+        } else {
+            let before = before.map(|entry| entry.ord);
+            tx.history(&conversation, before, page_size(limit))?
+        };
+        self.shown(tx, &page.entries)
     }
 
     pub(super) fn search(
@@ -113,7 +131,7 @@ impl Session {
         to: Option<&str>,
         limit: u32,
     ) -> Result<Reply, Fault> {
-        let conversation = self.conversation_of(tx, to)?;
+        let conversation = to.map(|to| self.named(tx, to)).transpose()?;
         let mut page = tx.search(conversation.as_ref(), words, page_size(limit))?;
         page.entries.reverse();
         self.shown(tx, &page.entries)
@@ -125,7 +143,7 @@ impl Session {
         from: Option<&str>,
         limit: u32,
     ) -> Result<Reply, Fault> {
-        let conversation = self.conversation_of(tx, from)?;
+        let conversation = from.map(|from| self.named(tx, from)).transpose()?;
         let page = tx.unread(conversation.as_ref(), page_size(limit))?;
         self.shown(tx, &page.entries)
     }
@@ -138,46 +156,71 @@ impl Session {
         out: &mut Effects,
     ) -> Result<Reply, Fault> {
         // One mark for each log, at the newest of its messages.
-        let mut marks: BTreeMap<(PeerKey, [u8; 16]), u64> = BTreeMap::new();
+        let mut marks: BTreeMap<LogName, u64> = BTreeMap::new();
         for id in ids.iter().take(MAX_PAGE) {
             let found = convert::entry_id(id)
                 .map(|id| tx.entry(&id))
                 .transpose()?
                 .flatten();
             if let Some(entry) = found.filter(|entry| !entry.own) {
-                let mark = marks.entry((entry.author, entry.incarnation)).or_default();
+                let log = LogName {
+                    conversation: entry.conversation,
+                    author: entry.author,
+                    incarnation: entry.incarnation,
+                };
+                let mark = marks.entry(log).or_default();
                 *mark = entry.seq.max(*mark);
             }
         }
-        for ((author, incarnation), through) in marks {
-            self.read_through(tx, &peer_of(&author)?, incarnation, through, now, out)?;
+        for (log, through) in marks {
+            // What is read in a room is nobody else's business.
+            if tx.room(&log.conversation)?.is_some() {
+                tx.mark_read(&log, through)?;
+            } else {
+                let peer = peer_of(&log.author)?;
+                self.read_through(tx, &peer, log.incarnation, through, now, out)?;
+            }
         }
         Ok(Reply::Done)
     }
 
-    /// Messages for people, each with the other side of its conversation.
+    /// Messages for people, each with the conversation it is of.
     fn shown(&self, tx: &Tx<'_>, entries: &[Entry]) -> Result<Reply, Fault> {
-        let mut others: Vec<(ConversationId, PeerKey)> = Vec::new();
+        let mut titles: BTreeMap<ConversationId, Option<Title>> = BTreeMap::new();
         let mut messages = Vec::new();
         for entry in entries {
-            let known = others
-                .iter()
-                .find(|(id, _)| *id == entry.conversation)
-                .map(|(_, key)| *key);
-            let other = match known {
-                Some(other) => other,
-                None if !entry.own => entry.author,
-                None => match self.other_side(tx, &entry.conversation)? {
-                    Some(other) => other,
-                    None => continue,
-                },
+            let title = match titles.get(&entry.conversation) {
+                Some(title) => title.clone(),
+                None => {
+                    let title = self.title(tx, entry)?;
+                    titles.insert(entry.conversation, title.clone());
+                    title
+                }
             };
-            if known.is_none() {
-                others.push((entry.conversation, other));
+            match title {
+                Some(Title::Pair(with)) => messages.extend(convert::message(entry, with, None)),
+                Some(Title::Room(title)) => {
+                    let name = tx.room_person(&entry.conversation, &entry.author)?;
+                    let name = name.filter(|name| !name.is_empty());
+                    messages.extend(convert::message(entry, title, name));
+                }
+                None => {}
             }
-            messages.extend(convert::message(entry, &other));
         }
         Ok(Reply::Messages(messages))
+    }
+
+    /// What the conversation of `entry` is called.
+    fn title(&self, tx: &Tx<'_>, entry: &Entry) -> Result<Option<Title>, Fault> {
+        if let Some(room) = tx.room(&entry.conversation)? {
+            return Ok(Some(Title::Room(title(&room))));
+        }
+        let other = if entry.own {
+            self.other_side(tx, &entry.conversation)?
+        } else {
+            Some(entry.author)
+        };
+        Ok(other.map(|other| Title::Pair(convert::peer_text(&other))))
     }
 
     /// The contact a one-to-one conversation is with.
@@ -195,21 +238,32 @@ impl Session {
             .find(is_with))
     }
 
-    fn conversation_of(
-        &self,
-        tx: &Tx<'_>,
-        name: Option<&str>,
-    ) -> Result<Option<ConversationId>, Fault> {
-        name.map(|name| {
-            self.find(tx, name)
-                .and_then(|contact| self.conversation(&contact.peer))
-        })
-        .transpose()
+    /// The conversation with a contact, or in a room.
+    fn named(&self, tx: &Tx<'_>, name: &str) -> Result<ConversationId, Fault> {
+        if is_room(name) {
+            return Ok(self.conversation_room(tx, name)?.id);
+        }
+        let contact = self.find(tx, name)?;
+        self.conversation(&contact.peer)
     }
 
     pub(super) fn conversation(&self, peer: &PeerKey) -> Result<ConversationId, Fault> {
         Ok(pair_conversation(&self.identity.peer_id(), &peer_of(peer)?))
     }
+}
+
+/// What a conversation is called.
+#[derive(Clone, Debug)]
+enum Title {
+    /// By the other side's PeerId.
+    Pair(String),
+    /// By its sign and name.
+    Room(String),
+}
+
+/// Whether a text names a room or a group.
+fn is_room(text: &str) -> bool {
+    text.starts_with(['#', '@'])
 }
 
 pub(super) fn peer_of(key: &PeerKey) -> Result<PeerId, Fault> {

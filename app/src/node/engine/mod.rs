@@ -13,6 +13,7 @@ mod fault;
 mod ledger;
 mod messages;
 mod passphrase;
+mod rooms;
 mod status;
 
 use dchat_wire::record::SignedRecord;
@@ -24,6 +25,9 @@ use self::chat::Chats;
 use self::effect::Effects;
 pub(super) use self::effect::{Command, Effect, LinkId};
 use self::fault::Fault;
+use self::rooms::{MemberChange, Rooms};
+pub(super) use self::rooms::{StreamId, is_ours};
+use super::dht::{Member, Topic};
 use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
@@ -42,17 +46,41 @@ pub(super) const QUEUE: usize = 512;
 pub(super) enum Input {
     /// Somebody of this home asks for something.
     Call(Box<Request>, oneshot::Sender<Result<Reply, ApiError>>),
-    /// A connection is up.
-    Up { link: LinkId, peer: PeerId },
+    /// A connection is up; with a peer that takes part in rooms, where the peer is.
+    Up {
+        link: LinkId,
+        peer: PeerId,
+        rooms: Option<Address>,
+    },
     /// A connection is gone.
     Down { link: LinkId },
     /// A frame of a chat stream. The first of each stream opens the chat anew.
     Frame { link: LinkId, frame: Box<Frame> },
+    /// A frame of a room's stream. The first of each names the room.
+    RoomFrame {
+        link: LinkId,
+        stream: StreamId,
+        frame: Box<Frame>,
+    },
+    /// A room's stream is over.
+    StreamEnded { stream: StreamId },
+    /// A room's stream takes no more for now, or does again.
+    StreamCongested { stream: StreamId, congested: bool },
+    /// A peer that was to be reached for a room is not to be had.
+    Unreachable { peer: PeerId },
+    /// A peer was found nearby, which may be in any room.
+    Nearby {
+        peer: PeerId,
+        addresses: Vec<Address>,
+    },
     /// A peer said where it can be reached.
     Identified {
         peer: PeerId,
         addresses: Vec<Address>,
     },
+    /// Members of a room were found in the distributed hash table, by what they say: a connection
+    /// proves who they are. At most 32 at a time.
+    Met { topic: Topic, members: Vec<Member> },
     /// Our own addresses changed.
     Addresses(Vec<Address>),
     /// Our device record is to be published.
@@ -86,6 +114,7 @@ pub(super) struct Session {
     name: String,
     addresses: Vec<Address>,
     chats: Chats,
+    rooms: Rooms,
 }
 
 /// The engine.
@@ -115,6 +144,7 @@ impl Engine {
         } = profile;
         let session = Session {
             chats: Chats::new(identity.peer_id()),
+            rooms: Rooms::new(identity.peer_id()),
             identity,
             name,
             addresses,
@@ -179,6 +209,10 @@ impl Engine {
                     .greet_contacts(tx, &mut effects)
                     .or_else(skip_refusal)?;
             }
+            // Before anything else happens in them.
+            session
+                .restore_rooms(tx, now, &mut effects)
+                .or_else(skip_refusal)?;
             for input in inputs.by_ref() {
                 session.apply(tx, &vault, input, now, &mut effects)?;
             }
@@ -224,6 +258,7 @@ impl Engine {
         }
         let mut dropped = Effects::default();
         self.session.chats.rolled_back(&mut dropped);
+        self.session.rooms.rolled_back(&mut dropped);
         self.release(dropped);
         self.outlets.hub.publish(Event::Error {
             code: "store".to_owned(),
@@ -255,10 +290,34 @@ impl Session {
                 out.reply(to, reply);
                 return Ok(());
             }
-            Input::Up { link, peer } => self.link_up(tx, link, peer, now, out),
+            Input::Up { link, peer, rooms } => self
+                .link_up(tx, link, peer, now, out)
+                .or_else(told)
+                .and_then(|()| match rooms {
+                    Some(path) => self.room_link_up(tx, link, peer, path, now, out),
+                    None => self.unreachable(tx, &peer, now, out),
+                }),
             Input::Down { link } => {
                 self.chats.link_down(link);
-                Ok(())
+                self.room_link_down(tx, link, now, out)
+            }
+            Input::RoomFrame {
+                link,
+                stream,
+                frame,
+            } => self.room_frame(tx, (link, stream), *frame, now, out),
+            Input::StreamEnded { stream } => self.stream_ended(tx, stream, now, out),
+            Input::StreamCongested { stream, congested } => {
+                self.stream_congested(tx, stream, congested, now, out)
+            }
+            Input::Unreachable { peer } => self.unreachable(tx, &peer, now, out),
+            Input::Nearby { peer, addresses } => {
+                self.found(tx, None, vec![(peer, addresses)], now, out)
+            }
+            Input::Met { topic, members } => {
+                let met = members.into_iter();
+                let met = met.map(|member| (member.peer, member.addresses)).collect();
+                self.found(tx, Some(topic), met, now, out)
             }
             Input::Frame { link, frame } => self.frame(tx, link, *frame, now, out),
             Input::Identified { peer, addresses } => self.learn(tx, &peer, &addresses, now),
@@ -316,6 +375,32 @@ impl Session {
             Request::Search { words, to, limit } => self.search(tx, &words, to.as_deref(), limit),
             Request::Unread { from, limit } => self.unread(tx, from.as_deref(), limit),
             Request::MarkRead { ids } => self.mark_read(tx, &ids, now, out),
+            Request::JoinRoom { name, secret } => {
+                self.join_room(tx, &name, secret.as_ref(), now, out)
+            }
+            Request::LeaveRoom { name } => self.leave_room(tx, &name, now, out),
+            Request::Rooms => self.list_rooms(tx),
+            Request::Members { of } => self.members(tx, &of),
+            Request::CreateGroup { name } => self.create_group(tx, &name, now, out),
+            Request::InviteMember { group, peer } => {
+                self.change_member(tx, (&group, &peer), MemberChange::Invite, now, out)
+            }
+            Request::RemoveMember { group, peer } => {
+                self.change_member(tx, (&group, &peer), MemberChange::Remove, now, out)
+            }
+            Request::PromoteMember { group, peer } => {
+                self.change_member(tx, (&group, &peer), MemberChange::Promote, now, out)
+            }
+            Request::AcceptGroup { group } => self.accept_group(tx, &group, now, out),
+            Request::LeaveGroup { group } => self.leave_group(tx, &group, now, out),
+            Request::RenameGroup { group, name } => {
+                self.rename_group(tx, (&group, &name), now, out)
+            }
+            Request::SetGroupPolicy { group, setting } => {
+                self.set_group_policy(tx, (&group, &setting), now, out)
+            }
+            Request::Groups => self.list_groups(tx),
+            Request::GroupMembers { group } => self.group_members(tx, &group),
             Request::SetPassphrase { current, new } => vault
                 .exchange(current.as_ref(), new.as_ref())
                 .map_err(Fault::Refused),
@@ -331,6 +416,11 @@ impl Session {
             | Request::Shutdown => Err(Fault::usage("the engine does not answer this request.")),
         }
     }
+}
+
+/// As [`skip_refusal`], where the input goes on.
+fn told(fault: Fault) -> Result<(), Fault> {
+    skip_refusal(fault).map_err(Fault::Store)
 }
 
 /// A refusal changed nothing and has nobody to tell; a failing database undoes the batch.

@@ -38,6 +38,9 @@ impl Session {
         for contact in &contacts {
             unread += tx.unread_count(&self.conversation(&contact.peer)?)?;
         }
+        for room in tx.rooms()? {
+            unread += tx.unread_count(&room.id)?;
+        }
         Ok(Reply::Status(api::Status {
             peer_id: id.peer_id,
             name: id.name,

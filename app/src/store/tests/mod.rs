@@ -15,6 +15,7 @@ mod messages;
 mod migration;
 mod opening;
 mod people;
+mod rooms;
 mod searching;
 
 use tempfile::TempDir;

@@ -32,8 +32,8 @@ dchat-sim reconcile --log N --missing D [--seed S] [--seeds N] [--json]
   --lookups L    lookups, or trials of the scenario
   --hours H      virtual hours to run
   --scenario NAME
-                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash
-                 or bad-input
+                 steady (unless given), grind, eclipse, durability, mass-exit, partition, join, flash,
+                 crowd or bad-input
   --conduct NAME what attackers do: colluding (unless given), silent, slow, stale or forging
   --members N    members of a room
   --loss-of KIND what loss does: frames are gone as in datagrams (unless given), or late with all

@@ -1,6 +1,7 @@
 //! What is done in a world, and what it shows.
 
 mod bad_input;
+mod crowd;
 mod durability;
 mod eclipse;
 mod flash;
@@ -26,6 +27,7 @@ pub fn run(plan: &Plan, memory: &mut dyn FnMut() -> u64) -> Report {
         Scenario::Partition => partition::run(plan),
         Scenario::Join => join::run(plan),
         Scenario::Flash => flash::run(plan),
+        Scenario::Crowd => crowd::run(plan),
         Scenario::BadInput => bad_input::run(plan, memory),
     }
 }

@@ -23,13 +23,15 @@ pub enum Scenario {
     Join,
     /// Half as many nodes again join within a minute.
     Flash,
+    /// Everybody starts at once; then half leave.
+    Crowd,
     /// Floods of questions and of records.
     BadInput,
 }
 
 impl Scenario {
     /// All, with their names on the command line.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("steady", Self::Steady),
         ("grind", Self::Grind),
         ("eclipse", Self::Eclipse),
@@ -38,6 +40,7 @@ impl Scenario {
         ("partition", Self::Partition),
         ("join", Self::Join),
         ("flash", Self::Flash),
+        ("crowd", Self::Crowd),
         ("bad-input", Self::BadInput),
     ];
 }

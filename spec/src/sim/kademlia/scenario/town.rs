@@ -64,6 +64,19 @@ pub(super) fn grown(plan: &Plan) -> World {
     world
 }
 
+/// A network that everybody joins within `span` milliseconds, by the three who were there first.
+pub(super) fn crowded(plan: &Plan, span: u64) -> World {
+    let mut world = World::new(Setting::new(plan.seed));
+    populate(&mut world, plan, plan.nodes, plan.hostile);
+    for node in 0..plan.nodes {
+        let due = span * u64::from(node) / u64::from(plan.nodes);
+        world.run(world.now().max(due));
+        let seeds: Vec<u32> = (0..node.min(3)).collect();
+        world.join(node, &seeds, None);
+    }
+    world
+}
+
 fn populate(world: &mut World, plan: &Plan, count: u32, hostile: f64) {
     let first = world.people().len() as u64;
     let mut rng = Rng::new(plan.seed, "population", first);
@@ -79,6 +92,17 @@ fn populate(world: &mut World, plan: &Plan, count: u32, hostile: f64) {
 
 /// Signs `count` records and lets random honest nodes store them within `span` milliseconds.
 pub(super) fn publish(world: &mut World, plan: &Plan, count: u32, span: u64) {
+    publish_by(world, plan, count, span, settled);
+}
+
+/// The same by whom `chosen` names.
+pub(super) fn publish_by(
+    world: &mut World,
+    plan: &Plan,
+    count: u32,
+    span: u64,
+    mut chosen: impl FnMut(&mut World) -> Option<u32>,
+) {
     let begin = world.now();
     for number in 0..count {
         world.run(begin + span * u64::from(number) / u64::from(count));
@@ -91,7 +115,7 @@ pub(super) fn publish(world: &mut World, plan: &Plan, count: u32, span: u64) {
             world.hoard(filed.key, filed.record.clone());
         }
         let record = world.file(filed);
-        if let Some(publisher) = settled(world) {
+        if let Some(publisher) = chosen(world) {
             world.put(publisher, record);
         }
     }

@@ -1,0 +1,268 @@
+//! Private groups with real daemons: they come together, talk, part, and nobody reads what is not
+//! theirs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod support;
+
+use serde_json::Value;
+
+use support::command::{object, output, run};
+use support::daemon::Daemon;
+use support::room::{Member, eventually};
+
+/// Somebody with a running daemon.
+struct Person {
+    member: Member,
+    daemon: Daemon,
+}
+
+impl Person {
+    fn new(name: &str, dials: &[&Self]) -> Self {
+        let dials: Vec<&Member> = dials.iter().map(|other| &other.member).collect();
+        let member = Member::new(name, &dials);
+        let daemon = member.start();
+        Self { member, daemon }
+    }
+
+    fn group(&self, args: &[&str]) -> String {
+        let args: Vec<&str> = ["group"].iter().chain(args).copied().collect();
+        output(&mut self.member.verb(&args))
+    }
+
+    /// `group list`, by name.
+    fn listed(&self, name: &str) -> Option<Value> {
+        let list = run(&mut self.member.verb(&["group", "list", "--json"])).objects();
+        list.into_iter().find(|group| group["name"] == name)
+    }
+
+    fn standing(&self, name: &str) -> Option<String> {
+        let group = self.listed(name)?;
+        Some(group["standing"].as_str().unwrap().to_owned())
+    }
+
+    fn members(&self, name: &str) -> Vec<Value> {
+        run(&mut self.member.verb(&["group", "members", name, "--json"])).objects()
+    }
+
+    fn wait_for_members(&self, name: &str, count: usize) {
+        eventually(&format!("{count} members of {name}"), || {
+            let members = self.members(name);
+            let inside = members.iter().filter(|one| one["standing"] != "invited");
+            inside.count() == count
+        });
+    }
+
+    fn wait_for_invitation(&self, name: &str) {
+        eventually(&format!("an invitation to {name}"), || {
+            self.standing(name).as_deref() == Some("invited")
+        });
+    }
+
+    fn restart(&mut self) {
+        self.daemon.kill();
+        self.daemon = self.member.start();
+    }
+}
+
+/// Both are contacts of each other, and connected.
+fn befriend(inviter: &mut Person, other: &mut Person) {
+    let invite = object(&mut inviter.member.verb(&["invite", "--json"]));
+    output(&mut other.member.verb(&["add", invite["invite"].as_str().unwrap()]));
+    let peer = other.member.peer.clone();
+    inviter
+        .daemon
+        .wait_for("contact", |event| event["peer_id"] == peer.as_str());
+}
+
+/// `first` makes a group, and the others are in it.
+fn gather(name: &str, first: &Person, others: &[&Person]) {
+    first.group(&["create", name]);
+    for other in others {
+        first.group(&["invite", name, &other.member.peer]);
+    }
+    for other in others {
+        other.wait_for_invitation(name);
+        other.group(&["accept", name]);
+    }
+    let count = others.len() + 1;
+    for person in others.iter().chain([&first]) {
+        person.wait_for_members(name, count);
+    }
+}
+
+#[test]
+fn three_people_talk_in_a_group_and_who_is_removed_reads_nothing_later() {
+    let mut alice = Person::new("Alice", &[]);
+    let mut bob = Person::new("Bob", &[&alice]);
+    let mut carol = Person::new("Carol", &[&alice]);
+    befriend(&mut alice, &mut bob);
+    befriend(&mut alice, &mut carol);
+    gather("friends", &alice, &[&bob, &carol]);
+
+    alice.member.say("@friends", "one from Alice");
+    bob.member.say("@friends", "two from Bob");
+    carol.member.say("@friends", "three from Carol");
+    let all = ["one from Alice", "three from Carol", "two from Bob"];
+    for person in [&alice, &bob, &carol] {
+        person.member.wait_for_texts("@friends", &all);
+    }
+    let received = bob
+        .daemon
+        .wait_for("message", |event| event["text"] == "three from Carol");
+    assert_eq!(received["conversation"], "@friends");
+    assert_eq!(received["from"], carol.member.peer.as_str());
+    assert_eq!(received["name"], "Carol");
+    let found = run(&mut bob.member.verb(&["search", "Carol", "--json"])).objects();
+    assert_eq!(found.len(), 1);
+    let unread = run(&mut carol.member.verb(&["recv", "--from", "@friends", "--json"])).objects();
+    assert_eq!(unread.len(), 2);
+
+    alice.group(&["remove", "friends", "Carol"]);
+    carol.daemon.wait_for("group", |event| {
+        event["change"] == "removed" && event["peer_id"] == carol.member.peer.as_str()
+    });
+    bob.wait_for_members("friends", 2);
+    alice.member.say("@friends", "four without Carol");
+    bob.member.say("@friends", "five without Carol");
+    let four = [
+        "five without Carol",
+        "four without Carol",
+        "one from Alice",
+        "three from Carol",
+        "two from Bob",
+    ];
+    alice.member.wait_for_texts("@friends", &four);
+    bob.member.wait_for_texts("@friends", &four);
+    let mut kept = carol.member.texts("@friends");
+    kept.sort();
+    assert_eq!(kept, all, "what was there stays");
+    let refused = carol.member.try_to_say("@friends", "am I heard?", 1);
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert_eq!(carol.standing("friends"), None);
+}
+
+#[test]
+fn newcomers_read_what_the_policy_of_the_invitation_says() {
+    let mut alice = Person::new("Alice", &[]);
+    let mut bob = Person::new("Bob", &[&alice]);
+    befriend(&mut alice, &mut bob);
+    for (name, setting, read) in [
+        ("closed", "late=none", vec![]),
+        ("some", "late=2", vec!["three", "two"]),
+        ("open", "late=all", vec!["one", "three", "two"]),
+    ] {
+        alice.group(&["create", name]);
+        alice.group(&["policy", name, setting]);
+        let group = format!("@{name}");
+        for text in ["one", "two", "three"] {
+            let sent = alice.member.try_to_say(&group, text, 0);
+            assert_eq!(sent.code, Some(6), "nobody is there to take it: {sent:?}");
+        }
+        alice.group(&["invite", name, "Bob"]);
+        bob.wait_for_invitation(name);
+        let (_, value) = setting.split_once('=').unwrap();
+        let invitation = bob.listed(name).unwrap();
+        assert_eq!(invitation["policy"]["late"], value);
+        assert_eq!(invitation["invited_by"], alice.member.peer.as_str());
+        bob.group(&["accept", name]);
+        alice.wait_for_members(name, 2);
+        alice.member.say(&group, "welcome");
+        let mut texts = read;
+        texts.push("welcome");
+        bob.member.wait_for_texts(&group, &texts);
+    }
+}
+
+#[test]
+fn a_group_survives_the_death_of_its_members_at_any_moment() {
+    let mut alice = Person::new("Alice", &[]);
+    let mut bob = Person::new("Bob", &[&alice]);
+    befriend(&mut alice, &mut bob);
+    alice.group(&["create", "firm"]);
+    alice.group(&["invite", "firm", "Bob"]);
+    alice.restart();
+    bob.wait_for_invitation("firm");
+    bob.restart();
+    bob.group(&["accept", "firm"]);
+    bob.restart();
+    alice.wait_for_members("firm", 2);
+    bob.member.say("@firm", "after three deaths");
+    alice.restart();
+    alice.member.say("@firm", "and a fourth");
+    bob.restart();
+    let all = ["after three deaths", "and a fourth"];
+    for person in [&alice, &bob] {
+        person.member.wait_for_texts("@firm", &all);
+    }
+    // Who is away when it is removed hears of it later.
+    bob.daemon.kill();
+    alice.group(&["remove", "firm", "Bob"]);
+    bob.daemon = bob.member.start();
+    eventually("Bob knows", || bob.standing("firm").is_none());
+}
+
+#[test]
+fn names_standings_and_turning_an_invitation_down() {
+    let mut alice = Person::new("Alice", &[]);
+    let mut bob = Person::new("Bob", &[&alice]);
+    befriend(&mut alice, &mut bob);
+    bob.group(&["create", "team"]);
+    alice.group(&["create", "team"]);
+    let again = run(&mut alice.member.verb(&["group", "create", "@TEAM"]));
+    assert_eq!(again.code, Some(2), "{again:?}");
+    alice.group(&["invite", "team", "Bob"]);
+    bob.wait_for_invitation("team-2");
+    bob.group(&["accept", "team-2"]);
+    alice.wait_for_members("team", 2);
+    let refused = run(&mut bob.member.verb(&["group", "rename", "team-2", "ours"]));
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    alice.group(&["promote", "team", "Bob"]);
+    eventually("Bob is an administrator", || {
+        bob.standing("team-2").as_deref() == Some("admin")
+    });
+    bob.group(&["rename", "team-2", "ours"]);
+    eventually("the new name", || alice.listed("ours").is_some());
+    alice.member.say("@ours", "under the new name");
+    bob.member.wait_for_texts("@ours", &["under the new name"]);
+
+    let about_bob = || {
+        let members = alice.members("ours");
+        let bob = members
+            .into_iter()
+            .find(|one| one["peer_id"] == bob.member.peer.as_str());
+        bob.unwrap()
+    };
+    eventually("Bob has the message", || about_bob()["delivered"] == 1);
+    assert_eq!(about_bob()["lag"], 0);
+    assert_eq!(about_bob()["name"], "Bob");
+
+    bob.group(&["leave", "ours"]);
+    alice.wait_for_members("ours", 1);
+    assert!(bob.listed("ours").is_none());
+    bob.group(&["list"]);
+    alice.group(&["invite", "ours", "Bob"]);
+    bob.wait_for_invitation("ours");
+    bob.group(&["leave", "ours"]);
+    eventually("the offer is off", || alice.members("ours").len() == 1);
+}
+
+#[test]
+fn what_is_typed_wrongly_is_refused_with_a_word_of_help() {
+    let alice = Person::new("Alice", &[]);
+    for (args, code) in [
+        (vec!["group", "members", "nowhere"], 2),
+        (vec!["group", "create", "#room"], 2),
+        (vec!["group", "policy", "x", "late=never"], 2),
+        (vec!["send", "@nowhere", "hi"], 2),
+        (vec!["history", "@nowhere"], 2),
+    ] {
+        let ended = run(&mut alice.member.verb(&args));
+        assert!(!ended.well() && !ended.err.is_empty(), "{args:?}: {ended:?}");
+        let _ = code;
+    }
+}
