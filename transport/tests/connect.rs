@@ -407,6 +407,7 @@ async fn a_chat_stream_is_handed_over_after_its_first_frame() {
                 recv,
                 first,
                 reader,
+                ..
             } => Some((conn, recv, first, reader)),
             _ => None,
         })
