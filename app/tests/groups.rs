@@ -42,7 +42,7 @@ impl Person {
 
     fn standing(&self, name: &str) -> Option<String> {
         let group = self.listed(name)?;
-        Some(group["standing"].as_str().unwrap().to_owned())
+        Some(group["state"].as_str().unwrap().to_owned())
     }
 
     fn members(&self, name: &str) -> Vec<Value> {
