@@ -211,8 +211,8 @@ fn five_part_two_and_three_one_is_removed_and_all_end_alike() {
             members.len() == 5 && members.iter().all(|(_, standing)| standing != "invited")
         })
     });
-    for who in 0..5 {
-        lab.says(who, &format!("{} before", NAMES[who]));
+    for (who, name) in NAMES.iter().enumerate() {
+        lab.says(who, &format!("{name} before"));
     }
     let before: Vec<String> = NAMES.iter().map(|name| format!("{name} before")).collect();
     let before: Vec<&str> = before.iter().map(String::as_str).collect();
@@ -260,9 +260,9 @@ fn five_part_two_and_three_one_is_removed_and_all_end_alike() {
     eventually("the last word everywhere", || {
         (0..4).all(|who| lab.has(who, &healed))
     });
-    for who in 1..4 {
-        assert_eq!(lab.history(who), lab.history(0), "{}", NAMES[who]);
-        assert_eq!(lab.members(who), lab.members(0), "{}", NAMES[who]);
+    for (who, name) in NAMES.iter().enumerate().take(4).skip(1) {
+        assert_eq!(lab.history(who), lab.history(0), "{name}");
+        assert_eq!(lab.members(who), lab.members(0), "{name}");
     }
     eventually("Eli knows", || {
         lab.verb(4, &["group", "list", "--json"]).is_empty()

@@ -147,7 +147,8 @@ fn spreading() -> impl Strategy<Value = Frame> {
     let want = any::<(u64, u32, u32)>().prop_map(|(log, after, upto)| Want { log, after, upto });
     let logs = || list(any::<u64>(), 40);
     prop_oneof![
-        (any::<u8>(), item()).prop_map(|(hops, item)| Frame::GossipPush(GossipPush { hops, item })),
+        (any::<u8>(), item().prop_map(Box::new))
+            .prop_map(|(hops, item)| Frame::GossipPush(GossipPush { hops, item })),
         list(mark, 40).prop_map(|marks| Frame::GossipAnnounce(GossipAnnounce { marks })),
         (any::<bool>(), list(want, 40), extensions()).prop_map(|(graft, wants, extensions)| {
             Frame::GossipPull(GossipPull {
