@@ -476,7 +476,7 @@ pub struct GroupInfo {
     /// What messages call it and commands take: `@name`.
     pub conversation: String,
     /// What we are in it.
-    pub standing: GroupStanding,
+    pub state: GroupStanding,
     /// Members, without who is only invited.
     pub members: u64,
     /// Members connected with this node for the group.

@@ -42,7 +42,7 @@ impl Person {
 
     fn standing(&self, name: &str) -> Option<String> {
         let group = self.listed(name)?;
-        Some(group["standing"].as_str().unwrap().to_owned())
+        Some(group["state"].as_str().unwrap().to_owned())
     }
 
     fn members(&self, name: &str) -> Vec<Value> {
@@ -72,7 +72,11 @@ impl Person {
 /// Both are contacts of each other, and connected.
 fn befriend(inviter: &mut Person, other: &mut Person) {
     let invite = object(&mut inviter.member.verb(&["invite", "--json"]));
-    output(&mut other.member.verb(&["add", invite["invite"].as_str().unwrap()]));
+    output(
+        &mut other
+            .member
+            .verb(&["add", invite["invite"].as_str().unwrap()]),
+    );
     let peer = other.member.peer.clone();
     inviter
         .daemon
@@ -262,7 +266,10 @@ fn what_is_typed_wrongly_is_refused_with_a_word_of_help() {
         (vec!["history", "@nowhere"], 2),
     ] {
         let ended = run(&mut alice.member.verb(&args));
-        assert!(!ended.well() && !ended.err.is_empty(), "{args:?}: {ended:?}");
+        assert!(
+            !ended.well() && !ended.err.is_empty(),
+            "{args:?}: {ended:?}"
+        );
         let _ = code;
     }
 }

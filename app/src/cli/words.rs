@@ -186,7 +186,7 @@ pub(crate) fn group(group: &GroupInfo) -> String {
     format!(
         "{}  {}{invited}, {} {members}, {} connected, {} unread; {}",
         text::line(&group.conversation),
-        standing(group.standing),
+        standing(group.state),
         group.members,
         group.connected,
         group.unread,

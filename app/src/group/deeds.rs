@@ -312,6 +312,28 @@ impl Group {
         unseen
     }
 
+    /// What tells somebody who is not in any more how that came, and no more: frames for the stream
+    /// on which it asks to be let in. None for one who never was.
+    #[must_use]
+    pub fn farewell(&self, peer: &PeerId) -> Vec<GroupOperations> {
+        if self.roster.members.contains_key(peer) {
+            return Vec::new();
+        }
+        let all = self.membership.operations(0);
+        let ends = all.filter(|(operation, _)| {
+            operation.deed == Deed::Remove && operation.subject == Some(*peer)
+        });
+        let mut seen = BTreeSet::new();
+        let operations: Vec<SignedOperation> = ends
+            .flat_map(|(_, end)| self.unseen_by(peer, &end.hash()))
+            .filter(|signed| seen.insert(signed.hash()))
+            .collect();
+        operations
+            .chunks(limits::GROUP_OPERATIONS)
+            .map(|some| self.told(some.to_vec()))
+            .collect()
+    }
+
     /// Writes operations to somebody, in as many entries as they need.
     fn tell(&mut self, to: PeerId, operations: Vec<SignedOperation>) {
         let mut some: Vec<SignedOperation> = Vec::new();
@@ -332,18 +354,22 @@ impl Group {
         if operations.is_empty() {
             return;
         }
-        let body = GroupOperations {
+        self.outputs.push_back(Output::Tell {
+            to,
+            kind: entry_kind::GROUP_OPERATIONS,
+            body: codec::encode(&self.told(operations)),
+        });
+    }
+
+    /// Operations for one who is not asked for any.
+    fn told(&self, operations: Vec<SignedOperation>) -> GroupOperations {
+        GroupOperations {
             group: *self.id(),
             heads: Parents::default(),
             lacking: Parents::default(),
             operations: List::first_of(operations),
             extensions: Extensions::default(),
-        };
-        self.outputs.push_back(Output::Tell {
-            to,
-            kind: entry_kind::GROUP_OPERATIONS,
-            body: codec::encode(&body),
-        });
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use futures_util::stream;
 use super::Peer;
 use crate::api::{
     ApiError, Contact, ContactRequest, DhtFound, DhtRecords, DhtStat, DhtStored, ErrorKind, Event,
-    Id, Member, Message, MessageState, PeerInfo, RecordKind, Reply, Request, RoomInfo, Secret,
-    Sent, Status,
+    GroupInfo, GroupMember, Id, Member, Message, MessageState, PeerInfo, RecordKind, Reply,
+    Request, RoomInfo, Secret, Sent, Status,
 };
 use crate::seam::{Node as _, OpenError, PeerConfig, Subscription};
 
@@ -200,6 +200,112 @@ impl Peer {
     pub async fn members(&self, of: &str) -> Result<Vec<Member>, ApiError> {
         let of = of.to_owned();
         expect_reply!(self.call(Request::Members { of }).await?, Members)
+    }
+
+    /// Makes a private group, whose administrator this node's user is. Then `@name` is where messages
+    /// go.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the name is none or taken, or there are too many groups.
+    pub async fn create_group(&self, name: &str) -> Result<GroupInfo, ApiError> {
+        let name = name.to_owned();
+        expect_reply!(self.call(Request::CreateGroup { name }).await?, Group)
+    }
+
+    /// Offers somebody, by contact name or PeerId, a place in a group.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user may not, or they are in already.
+    pub async fn invite_member(&self, group: &str, peer: &str) -> Result<(), ApiError> {
+        let (group, peer) = (group.to_owned(), peer.to_owned());
+        self.done(Request::InviteMember { group, peer }).await
+    }
+
+    /// Puts a member out of a group. It reads nothing of what is written by whoever has heard of it.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user may not, or they are not in it.
+    pub async fn remove_member(&self, group: &str, peer: &str) -> Result<(), ApiError> {
+        let (group, peer) = (group.to_owned(), peer.to_owned());
+        self.done(Request::RemoveMember { group, peer }).await
+    }
+
+    /// Makes a member an administrator of a group.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user may not, or they are no member.
+    pub async fn promote_member(&self, group: &str, peer: &str) -> Result<(), ApiError> {
+        let (group, peer) = (group.to_owned(), peer.to_owned());
+        self.done(Request::PromoteMember { group, peer }).await
+    }
+
+    /// Accepts an invitation to a group.
+    ///
+    /// # Errors
+    /// [`ApiError`]: there is none.
+    pub async fn accept_group(&self, group: &str) -> Result<GroupInfo, ApiError> {
+        let group = group.to_owned();
+        expect_reply!(self.call(Request::AcceptGroup { group }).await?, Group)
+    }
+
+    /// Leaves a group, or turns an invitation down.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user is not in it.
+    pub async fn leave_group(&self, group: &str) -> Result<(), ApiError> {
+        let group = group.to_owned();
+        self.done(Request::LeaveGroup { group }).await
+    }
+
+    /// Renames a group for all its members.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user may not, or the name is none or taken.
+    pub async fn rename_group(&self, group: &str, name: &str) -> Result<GroupInfo, ApiError> {
+        let (group, name) = (group.to_owned(), name.to_owned());
+        expect_reply!(
+            self.call(Request::RenameGroup { group, name }).await?,
+            Group
+        )
+    }
+
+    /// Sets one thing of a group's policy, as [`Request::SetGroupPolicy`] explains it.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user may not, or it is no setting.
+    pub async fn set_group_policy(
+        &self,
+        group: &str,
+        setting: &str,
+    ) -> Result<GroupInfo, ApiError> {
+        let (group, setting) = (group.to_owned(), setting.to_owned());
+        let request = Request::SetGroupPolicy { group, setting };
+        expect_reply!(self.call(request).await?, Group)
+    }
+
+    /// The groups this node's user is in or invited to.
+    ///
+    /// # Errors
+    /// [`ApiError`]: the database fails.
+    pub async fn groups(&self) -> Result<Vec<GroupInfo>, ApiError> {
+        expect_reply!(self.call(Request::Groups).await?, Groups)
+    }
+
+    /// Who is in a group, and who has what of ours.
+    ///
+    /// # Errors
+    /// [`ApiError`]: this node's user is not in it.
+    pub async fn group_members(&self, group: &str) -> Result<Vec<GroupMember>, ApiError> {
+        let group = group.to_owned();
+        let request = Request::GroupMembers { group };
+        expect_reply!(self.call(request).await?, GroupMembers)
+    }
+
+    async fn done(&self, request: Request) -> Result<(), ApiError> {
+        match self.call(request).await? {
+            Reply::Done => Ok(()),
+            _ => Err(mismatch()),
+        }
     }
 
     /// Live connections.

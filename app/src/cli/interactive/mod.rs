@@ -559,7 +559,7 @@ async fn whom<O: OpenNode>(session: &mut Session<O>) -> Result<Whom, Failure> {
             Reply::Groups(groups),
         ) => {
             let groups = groups.into_iter();
-            let groups = groups.filter(|group| group.standing > GroupStanding::Invited);
+            let groups = groups.filter(|group| group.state > GroupStanding::Invited);
             let rooms = rooms.into_iter().map(|room| room.conversation);
             Ok(Whom {
                 contacts,

@@ -9,6 +9,7 @@
 mod bad_input;
 mod exchange;
 mod memory;
+mod notices;
 mod restored;
 mod sessions;
 mod simulation;

@@ -92,6 +92,32 @@ fn a_removed_member_is_told_and_can_do_nothing_more() {
 }
 
 #[test]
+fn who_asks_to_be_let_in_again_is_told_why_not_by_anybody() {
+    let mut world = World::joined(4);
+    assert!(world.one(1).removes(4));
+    world.settle(&|_, other| other != 4);
+    assert!(world.one(1).invites(9));
+    world.settle(&|_, other| other != 4);
+    assert!(world.one(2).group.farewell(&peer(3)).is_empty());
+    assert!(world.one(2).group.farewell(&peer(8)).is_empty());
+    let told = world.one(2).group.farewell(&peer(4));
+    let four = world.one(4);
+    for frame in &told {
+        let heard = four
+            .group
+            .receive_operations(&mut four.ledger, frame)
+            .unwrap();
+        assert!(!heard.is_bad);
+    }
+    four.drain();
+    assert_eq!(four.group.standing(), None);
+    assert!(
+        !four.group.roster().members.contains_key(&peer(9)),
+        "and no more"
+    );
+}
+
+#[test]
 fn who_leaves_is_gone_for_everybody() {
     let mut world = World::joined(4);
     assert!(world.one(3).says("bye").is_some());

@@ -9,6 +9,7 @@
 mod at_rest;
 mod dht;
 mod disk_full;
+mod groups;
 mod kill;
 mod log_model;
 mod messages;

@@ -170,6 +170,9 @@ impl Session {
             (Some((id, _)), _) => *id,
             (None, Frame::GossipOpen(open)) if !is_ours(stream) => {
                 let Some(id) = self.room_shown(&peer, &open.room) else {
+                    for told in self.farewell(&peer, &open.room) {
+                        out.room_frame(link, stream, told);
+                    }
                     out.room_frame(link, stream, unknown_room());
                     out.command(Command::EndStream { link, stream });
                     return Ok(());
@@ -238,7 +241,7 @@ impl Session {
                 room.is_stranger(peer, time + STRANGER);
             }
             Frame::GroupOperations(body) if room.kind.group().is_some() => {
-                return self.group_frame(tx, id, peer, body, now, out);
+                return self.group_frame(tx, id, (peer, link), body, now, out);
             }
             // Of a later version.
             frame if !is_gossip(frame) => return Ok(()),

@@ -4,6 +4,10 @@
 //! or else on the newest the other opened; it reads all of them, and believes the newest. A stream that
 //! ends takes the link with it, unless a newer one is there.
 
+use core::time::Duration;
+
+use dchat_gossip::Time;
+
 /// Names a stream to the network half: odd numbers are streams we opened.
 pub(in crate::node) type StreamId = u64;
 
@@ -16,6 +20,11 @@ pub(in crate::node) fn is_ours(stream: StreamId) -> bool {
 /// frame may be far more than a stream takes at once.
 const BATCH: usize = 256 * 1024;
 
+/// Frames with operations of a group from one neighbour in a minute: twice what a newcomer to the
+/// largest group takes, with as many questions.
+const OPERATIONS: u32 = 256;
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// The streams with one neighbour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Line {
@@ -27,6 +36,8 @@ pub(super) struct Line {
     pub(super) batch: usize,
     /// The node was told that it is congested.
     pub(super) congested: bool,
+    /// Frames with operations of a group that came since, and since when.
+    operations: (u32, Time),
 }
 
 impl Line {
@@ -43,6 +54,16 @@ impl Line {
         let enough = self.batch > BATCH && !self.congested;
         self.congested |= enough;
         enough
+    }
+
+    /// Counts a frame with operations of a group; false when there are too many of them.
+    pub(super) fn may_tell(&mut self, now: Time) -> bool {
+        let (count, since) = &mut self.operations;
+        if *since + MINUTE <= now {
+            (*count, *since) = (0, now);
+        }
+        *count += 1;
+        *count <= OPERATIONS
     }
 
     /// Something came on `stream`; false when it comes too late to count.
@@ -84,6 +105,16 @@ mod tests {
         assert!(!line.sent(BATCH));
         (line.batch, line.congested) = (0, false);
         assert!(line.sent(BATCH + 1));
+    }
+
+    #[test]
+    fn a_neighbour_that_sends_operations_without_end_is_noticed() {
+        let mut line = Line::default();
+        for _ in 0..OPERATIONS {
+            assert!(line.may_tell(Time(100_000)));
+        }
+        assert!(!line.may_tell(Time(159_999)));
+        assert!(line.may_tell(Time(160_000)));
     }
 
     #[test]

@@ -20,10 +20,6 @@ use crate::store::{ConversationId, EntryId, LogName, Tx, UnixMillis};
 impl Session {
     /// Adds a text to our log in a room, and returns its name. Others get it once the batch is
     /// committed.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the message, the clock and the effects"
-    )]
     pub(super) fn say(
         &mut self,
         tx: &Tx<'_>,

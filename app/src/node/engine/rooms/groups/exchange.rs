@@ -1,5 +1,6 @@
 //! Operations and keys that come, and those that go.
 
+use dchat_wire::close::Code;
 use dchat_wire::group::{GroupKeys, GroupOperations};
 use dchat_wire::hash::pair_conversation;
 use dchat_wire::parcel::entry_kind;
@@ -9,7 +10,7 @@ use super::super::restore::incarnation;
 use crate::conversation::{ComposeError, Notice, Pair, compose_notice};
 use crate::group::Group;
 use crate::node::engine::Session;
-use crate::node::engine::effect::{Command, Effects};
+use crate::node::engine::effect::{Command, Effects, LinkId};
 use crate::node::engine::fault::Fault;
 use crate::node::engine::ledger::TxLedger;
 use crate::node::profile::random;
@@ -25,16 +26,31 @@ impl Session {
         &mut self,
         tx: &Tx<'_>,
         id: &ConversationId,
-        from: PeerId,
+        (from, link): (PeerId, LinkId),
         frame: &GroupOperations,
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<(), Fault> {
+        let time = self.rooms.clock.now(now);
+        let room = self.rooms.rooms.get_mut(id);
+        let line = room.and_then(|room| room.lines.get_mut(&from));
+        if line.is_some_and(|line| !line.may_tell(time)) {
+            out.command(Command::Drop {
+                link,
+                code: Code::Limit,
+            });
+            return Ok(());
+        }
         let heard = self.in_group(tx, id, Some(&from), now, out, |group, ledger| {
             Ok(group.receive_operations(ledger, frame)?)
         })?;
         if heard.is_bad {
             tracing::debug!(%from, "a neighbour passes on what is no operation of the group");
+            out.command(Command::Drop {
+                link,
+                code: Code::Unexpected,
+            });
+            return Ok(());
         }
         if let Some(reply) = heard.reply {
             self.send_frame(id, &from, Frame::GroupOperations(reply), out);
@@ -46,6 +62,19 @@ impl Session {
     pub(in crate::node::engine::rooms) fn greeting(&self, id: &ConversationId) -> Option<Frame> {
         let group = self.rooms.rooms.get(id)?.kind.group()?;
         Some(Frame::GroupOperations(group.greeting()))
+    }
+
+    /// What tells `peer`, who shows `tag` to be let in, that it is not in any more.
+    pub(in crate::node::engine::rooms) fn farewell(
+        &self,
+        peer: &PeerId,
+        tag: &[u8; 32],
+    ) -> Vec<Frame> {
+        let rooms = self.rooms.rooms.values();
+        let mut shown = rooms.filter(|room| room.kind.tag(peer, &self.rooms.me) == *tag);
+        let group = shown.find_map(|room| room.kind.group());
+        let told = group.map_or_else(Vec::new, |group| group.farewell(peer));
+        told.into_iter().map(Frame::GroupOperations).collect()
     }
 
     /// Sends a frame on a room's stream that is open.

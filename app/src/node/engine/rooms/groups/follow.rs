@@ -325,6 +325,10 @@ impl Session {
                 peers: List::default(),
                 extensions: Default::default(),
             });
+            let group = self.rooms.rooms.get(id).and_then(|room| room.kind.group());
+            for told in group.map_or_else(Vec::new, |group| group.farewell(&peer)) {
+                self.send_frame(id, &peer, Frame::GroupOperations(told), out);
+            }
             self.send_frame(id, &peer, leave, out);
             self.release(id, &peer, out);
             self.drive(tx, id, Turn::Input(Input::Down(peer)), now, out)?;

@@ -40,7 +40,7 @@ impl Session {
         Ok(Some(api::GroupInfo {
             name: row.name.clone(),
             conversation: title(row),
-            standing: standing(mine.standing),
+            state: standing(mine.standing),
             members: group.roster().readers().count() as u64,
             connected: self.neighbours(&row.id).len() as u64,
             unread: tx.unread_count(&row.id)?,
