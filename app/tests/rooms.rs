@@ -172,6 +172,47 @@ fn who_leaves_gets_no_more_and_may_come_back() {
 }
 
 #[test]
+fn two_halves_that_talked_apart_end_with_what_both_said() {
+    let (alice, carol) = (Member::new("Alice", &[]), Member::new("Carol", &[]));
+    let mut bob = Member::new("Bob", &[&alice]);
+    let dave = Member::new("Dave", &[&carol]);
+    let members = [&alice, &bob, &carol, &dave];
+    let mut daemons: Vec<_> = members.iter().map(|member| member.start()).collect();
+    for member in members {
+        member.join("lobby");
+    }
+    for member in members {
+        member.wait_for_neighbours(1);
+    }
+    alice.say("#lobby", "1 of one half");
+    bob.say("#lobby", "2 of one half");
+    carol.say("#lobby", "1 of the other");
+    dave.say("#lobby", "2 of the other");
+    assert_eq!(alice.texts("#lobby").len() + dave.texts("#lobby").len(), 4);
+    // Bob learns where Carol is.
+    daemons.remove(1).stop();
+    bob.dials.push(carol.addr.clone());
+    let _bob = bob.start();
+    let all = [
+        "1 of one half",
+        "1 of the other",
+        "2 of one half",
+        "2 of the other",
+    ];
+    let members = [&alice, &bob, &carol, &dave];
+    for member in members {
+        member.wait_for_texts("#lobby", &all);
+    }
+    let ids = |member: &Member| -> Vec<String> {
+        let history = member.history("#lobby").into_iter();
+        history.map(|message| message.id).collect()
+    };
+    for member in members {
+        assert_eq!(ids(member), ids(&alice));
+    }
+}
+
+#[test]
 fn names_that_are_none_and_rooms_one_is_not_in_are_refused() {
     let alice = Member::new("Alice", &[]);
     for (args, word) in [

@@ -127,6 +127,12 @@ impl Session {
         let carries =
             |line: &super::lines::Line| line.heard == Some(stream) || line.out == Some(stream);
         if !line.is_some_and(carries) {
+            // A newer one is there; this one is of no more use.
+            self.rooms.streams.remove(&stream);
+            if let Some((link, _)) = self.rooms.links.get(&peer) {
+                let link = *link;
+                out.command(Command::EndStream { link, stream });
+            }
             return Ok(());
         }
         self.release(&id, &peer, out);
@@ -190,9 +196,9 @@ impl Session {
         let Some(room) = self.rooms.rooms.get_mut(&id) else {
             return Ok(());
         };
-        if let Frame::GossipOpen(open) = &frame
-            && open.room != room.kind.tag(&peer, &me)
-        {
+        let another_room = matches!(&frame, Frame::GossipOpen(open)
+            if open.room != room.kind.tag(&peer, &me));
+        if another_room || !is_of_rooms(&frame) {
             out.command(Command::Drop {
                 link,
                 code: Code::Unexpected,
@@ -292,6 +298,18 @@ impl Session {
         let room = self.rooms.rooms.get(id)?;
         room.own.iter().copied().find(|log| log.prefix() == prefix)
     }
+}
+
+/// Frames that may come on a room's stream.
+fn is_of_rooms(frame: &Frame) -> bool {
+    let more = matches!(
+        frame,
+        Frame::GossipRange(_)
+            | Frame::GossipSpans(_)
+            | Frame::GossipFetch(_)
+            | Frame::GroupOperations(_)
+    );
+    more || is_gossip(frame)
 }
 
 /// Frames that a gossip node knows what to do with.

@@ -31,6 +31,9 @@ mod say;
 mod tend;
 mod verbs;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_wire::{Address, PeerId};
