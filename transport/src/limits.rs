@@ -46,8 +46,8 @@ pub struct Limits {
     /// Unidirectional streams one peer may have open. Default 8: control, chat, a chat stream that
     /// replaces it, and room for a version that knows more.
     pub uni_streams: u32,
-    /// Bidirectional streams one peer may have open. Default 80: questions and answers, and a stream
-    /// for each channel over a relay, of which it gives us up to 64.
+    /// Bidirectional streams one peer may have open. Default 144: questions and answers, a stream for
+    /// each channel over a relay, of which it gives us up to 64, and one for each room both are in.
     pub bi_streams: u32,
     /// Relays we are connected to for a single channel each, without a reservation there. Default 8:
     /// so many contacts' relays that are not ours.
@@ -73,7 +73,7 @@ impl Default for Limits {
             discovered_peers: 256,
             waiting_streams: 64,
             uni_streams: 8,
-            bi_streams: 80,
+            bi_streams: 144,
             relays_on_demand: 8,
             stranger_channels: 16,
         }

@@ -617,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_to_be_done_is_not_done() {
+    fn what_is_turned_off_is_off() {
         let flags = plan("daemon --no-dht --no-mdns").unwrap().flags;
         assert!(flags.no_mdns && flags.no_dht);
     }

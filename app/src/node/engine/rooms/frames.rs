@@ -127,6 +127,12 @@ impl Session {
         let carries =
             |line: &super::lines::Line| line.heard == Some(stream) || line.out == Some(stream);
         if !line.is_some_and(carries) {
+            // A newer one is there; this one is of no more use.
+            self.rooms.streams.remove(&stream);
+            if let Some((link, _)) = self.rooms.links.get(&peer) {
+                let link = *link;
+                out.command(Command::EndStream { link, stream });
+            }
             return Ok(());
         }
         self.release(&id, &peer, out);

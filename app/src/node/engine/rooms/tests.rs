@@ -385,6 +385,7 @@ fn who_restarts_goes_on_where_it_was() {
     world.connect(0, 1);
     world.run(2000);
     world.homes[0].say("1");
+    world.run(500);
     world.homes[1].say("2");
     world.run(500);
     world.disconnect(0, 1);
@@ -482,22 +483,28 @@ impl Stranger {
             rooms: Some("/ip4/192.0.2.6/udp/6/quic-v1".parse().unwrap()),
         };
         home.engine.batch(vec![up], false);
-        self.send(
-            home,
-            Frame::GossipOpen(GossipOpen {
-                room: tag,
-                nonce: 1,
-                answer: false,
-                alone: true,
-                extensions: Default::default(),
-            }),
-        );
+        self.open(home, 2, tag);
+    }
+
+    fn open(&self, home: &mut Home, stream: StreamId, tag: [u8; 32]) {
+        let frame = Frame::GossipOpen(GossipOpen {
+            room: tag,
+            nonce: 1,
+            answer: false,
+            alone: true,
+            extensions: Default::default(),
+        });
+        self.send_on(home, stream, frame);
     }
 
     fn send(&self, home: &mut Home, frame: Frame) {
+        self.send_on(home, 2, frame);
+    }
+
+    fn send_on(&self, home: &mut Home, stream: StreamId, frame: Frame) {
         let input = Input::RoomFrame {
             link: 9,
-            stream: 2,
+            stream,
             frame: Box::new(frame),
         };
         home.engine.batch(vec![input], false);
@@ -536,6 +543,28 @@ impl Stranger {
         let key = author(&self.person, &self.key.room());
         self.key.seal(&key, header, body)
     }
+}
+
+#[test]
+fn streams_that_are_over_are_forgotten() {
+    let mut alice = Home::new("Alice");
+    alice.join("lobby");
+    let stranger = Stranger::new();
+    let tag = stranger
+        .key
+        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    stranger.arrive(&mut alice, tag);
+    for stream in (4..400).step_by(2) {
+        stranger.open(&mut alice, stream, tag);
+        let stream = stream - 2;
+        let ended = Input::StreamEnded { stream };
+        alice.engine.batch(vec![ended], false);
+    }
+    let rooms = &alice.engine.session.rooms;
+    // The one Alice opened herself, and the newest.
+    assert_eq!(rooms.streams.len(), 2);
+    let room = rooms.rooms.values().next().unwrap();
+    assert_eq!(room.node.neighbours().count(), 1);
 }
 
 #[test]

@@ -104,7 +104,12 @@ impl Session {
         }
         let neighbours = self.neighbours(&room.id);
         let members = self.people(tx, &room.id)?.into_iter().map(|peer| {
-            let known = tx.room_person(&room.id, peer.public_key())?;
+            let mut known = tx.room_person(&room.id, peer.public_key())?;
+            if known.as_ref().is_none_or(String::is_empty) {
+                // Who has said nothing here may be known all the same.
+                let contact = tx.contact(peer.public_key())?;
+                known = contact.map(|contact| contact.name);
+            }
             let own = peer == self.rooms.me;
             Ok(api::Member {
                 peer_id: peer.to_string(),
