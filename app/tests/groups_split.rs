@@ -260,7 +260,7 @@ fn five_part_two_and_three_one_is_removed_and_all_end_alike() {
     eventually("the last word everywhere", || {
         (0..4).all(|who| lab.has(who, &healed))
     });
-    for (who, name) in NAMES.iter().enumerate().take(4) {
+    for (who, name) in NAMES.iter().enumerate().take(4).skip(1) {
         assert_eq!(lab.history(who), lab.history(0), "{name}");
         assert_eq!(lab.members(who), lab.members(0), "{name}");
     }

@@ -160,7 +160,11 @@ fn rule(kind: u16, payload: &[u8]) -> Option<(usize, u64, bool)> {
     }
     const HOUR: u64 = 3_600_000;
     Some(match kind {
-        1 => (2304, 24 * HOUR, is::<AddressRecord>(payload)),
+        1 => {
+            let record = hand::decode::<AddressRecord>(payload);
+            let is_somewhere = record.is_ok_and(|record| !record.addresses.is_empty());
+            (2304, 24 * HOUR, is_somewhere)
+        }
         2 => (4096, 720 * HOUR, is::<DeviceRecord>(payload)),
         4 => {
             let advert = hand::decode::<RelayAdvert>(payload);

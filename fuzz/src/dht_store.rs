@@ -177,7 +177,7 @@ impl World {
                 }
                 Refusal::BadSignature => assert!(!known.is_signed),
                 Refusal::TooMany => assert!(!put.writer.subnet.is_exempt()),
-                Refusal::WriterQuota | Refusal::SubnetQuota | Refusal::Full => {
+                Refusal::WriterQuota | Refusal::SubnetQuota | Refusal::Full | Refusal::TooFar => {
                     assert!(refused.retry_after_s > 0)
                 }
                 Refusal::WrongKey | Refusal::Expired | Refusal::Outdated => {}

@@ -18,6 +18,10 @@ mod dht_store;
 mod differential;
 mod flood;
 mod frame_stream;
+mod gossip_nodes;
+mod gossip_seeds;
+mod gossip_sketch;
+mod group_membership;
 mod handshake;
 mod machines;
 mod probe;
@@ -44,6 +48,9 @@ pub use dht_store::dht_store;
 pub use differential::differential;
 pub use flood::{Flood, flood};
 pub use frame_stream::frame_stream;
+pub use gossip_nodes::gossip_nodes;
+pub use gossip_sketch::gossip_sketch;
+pub use group_membership::group_membership;
 pub use handshake::handshake;
 pub use probe::probe;
 pub use reassembly::reassembly;
@@ -61,6 +68,9 @@ pub use table::table;
 mod agree;
 #[path = "../../wire/tests/support/bodies.rs"]
 mod bodies;
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests of wire")]
+#[path = "../../wire/tests/support/gossip.rs"]
+mod gossip;
 #[allow(unreachable_pub, reason = "shared with the tests of wire")]
 #[path = "../../wire/tests/support/hand.rs"]
 mod hand;
@@ -75,7 +85,7 @@ mod samples;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 23] = [
     ("address_invite", address_invite),
     ("agent", agent),
     ("certificate", certificate),
@@ -86,6 +96,9 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("dht_store", dht_store),
     ("differential", differential),
     ("frame_stream", frame_stream),
+    ("gossip_nodes", gossip_nodes),
+    ("gossip_sketch", gossip_sketch),
+    ("group_membership", group_membership),
     ("handshake", handshake),
     ("probe", probe),
     ("reassembly", reassembly),

@@ -4,6 +4,7 @@ use dchat_wire::parcel::Parcel;
 use dchat_wire::{codec, encode, grease};
 
 use crate::dht_seeds::dht;
+use crate::gossip_seeds::gossip;
 use crate::machines::machines;
 use crate::samples;
 
@@ -59,6 +60,7 @@ pub fn seeds() -> Vec<Seed> {
     handshakes(&mut add);
     machines(&mut add);
     dht(&mut add);
+    gossip(&mut add);
     seeds
 }
 

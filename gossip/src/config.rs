@@ -47,7 +47,8 @@ pub struct Config {
     pub announce_cold: Wait,
     /// To how many neighbours an item is announced while trees lose nothing.
     pub announce_to: u32,
-    /// How long the push of a known tree may lag behind the announcement of another.
+    /// How long the push of a known tree may lag behind the announcement of another: half of it while
+    /// trees lose items.
     pub patience: Duration,
     /// A pull is repeated, elsewhere if it can be, after five quarters of the round trip and this.
     pub pull_margin: Duration,
@@ -89,7 +90,7 @@ impl Default for Config {
             announce_hasty: Wait(ms(2), ms(10)),
             announce_cold: Wait(ms(5), ms(60)),
             announce_to: 3,
-            patience: ms(8),
+            patience: ms(18),
             pull_margin: ms(10),
             first_rtt: ms(100),
             better_by: ms(2),

@@ -137,7 +137,7 @@ impl<H> Message<H> {
             }),
             Self::Push { hops, item } => Frame::GossipPush(GossipPush {
                 hops: *hops,
-                item: item.signed().clone(),
+                item: Box::new(item.signed().clone()),
             }),
             Self::Announce(marks) => Frame::GossipAnnounce(GossipAnnounce {
                 marks: List::first_of(marks.iter().cloned()),
@@ -233,7 +233,7 @@ impl<H> Message<H> {
             },
             Frame::GossipPush(body) => Self::Push {
                 hops: body.hops,
-                item: Item::new(room, body.item)?,
+                item: Item::new(room, *body.item)?,
             },
             Frame::GossipAnnounce(body) => Self::Announce(body.marks.into_vec()),
             Frame::GossipPull(body) => Self::Pull {

@@ -169,7 +169,7 @@ fn a_million_signed_records_for_far_keys_from_everywhere() {
         let (key, record) = forge.record(number);
         (key, record, writer(number % 60_000), false)
     });
-    let allowed = [None, Some(Refusal::TooMany), Some(Refusal::Full)];
+    let allowed = [None, Some(Refusal::TooMany), Some(Refusal::TooFar)];
     assert!(outcome.answers.keys().all(|key| allowed.contains(key)));
     assert!(outcome.heap < MEBIBYTE, "{} bytes", outcome.heap);
 }

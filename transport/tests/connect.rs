@@ -407,12 +407,13 @@ async fn a_chat_stream_is_handed_over_after_its_first_frame() {
                 recv,
                 first,
                 reader,
+                ..
             } => Some((conn, recv, first, reader)),
             _ => None,
         })
         .await;
     assert_eq!(conn, inc);
-    assert_eq!(first, chat_open(1));
+    assert_eq!(*first, chat_open(1));
     let mut frames = FrameStream::new(recv, reader);
     assert_eq!(within(frames.next()).await, Ok(Some(chat_open(2))));
     send.finish().unwrap();

@@ -162,7 +162,7 @@ async fn a_connection_for_the_table_is_told_to_each_side_once_it_is_wanted_there
         Event::Stream { first, .. } => Some(first),
         _ => None,
     });
-    assert_eq!(first.await, chat_open(1));
+    assert_eq!(*first.await, chat_open(1));
     // It is the connection there was.
     assert_eq!(a.dht.stat().counts.dials + b.dht.stat().counts.dials, 1);
 }

@@ -77,7 +77,7 @@ async fn speak(from: &Connection, to: &mut Node, mark: u8) {
             _ => None,
         })
         .await;
-    assert_eq!(first, chat_open(mark));
+    assert_eq!(*first, chat_open(mark));
 }
 
 #[tokio::test]

@@ -229,8 +229,8 @@ body! {
         /// How often it may still be pushed on by those who know no tree for its log; 255 for an item
         /// that was asked for or found missing, and comes along no tree.
         pub hops: u8,
-        /// The item.
-        pub item: SignedItem,
+        /// The item; behind a pointer, so that a frame is no larger for it.
+        pub item: Box<SignedItem>,
     }
 }
 

@@ -14,7 +14,7 @@ use dchat_wire::parcel::Parcel;
 use dchat_wire::record::{DeviceRecord, SignedRecord};
 use dchat_wire::{Address, Frame, FrameReader, PeerId, decode, encode};
 use proptest::prelude::*;
-use support::{bodies, samples, strategies as any_of};
+use support::{any_gossip, bodies, samples, strategies as any_of};
 
 fn returns<T: Body + PartialEq + core::fmt::Debug>(value: &T) -> Result<(), TestCaseError> {
     let bytes = encode(value);
@@ -102,6 +102,30 @@ proptest! {
 
     #[test]
     fn a_frame_returns_as_it_was(frame in any_of::frame()) {
+        let bytes = frame.to_bytes();
+        let mut reader = FrameReader::new();
+        let mut input = bytes.as_slice();
+        prop_assert_eq!(reader.read(&mut input), Ok(Some(frame)));
+        prop_assert!(input.is_empty() && reader.is_between_frames());
+    }
+
+    #[test]
+    fn every_body_of_rooms_and_groups_returns_as_it_was(
+        header in any_gossip::header(),
+        item in any_gossip::item(),
+        body in any_gossip::room_body(),
+        operation in any_gossip::operation(),
+        keys in any_gossip::keys(),
+    ) {
+        returns(&header)?;
+        returns(&item)?;
+        returns(&body)?;
+        returns(&operation)?;
+        returns(&keys)?;
+    }
+
+    #[test]
+    fn a_frame_of_rooms_and_groups_returns_as_it_was(frame in any_gossip::frame()) {
         let bytes = frame.to_bytes();
         let mut reader = FrameReader::new();
         let mut input = bytes.as_slice();

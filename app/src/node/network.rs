@@ -197,7 +197,7 @@ impl Network {
                 let frames = transport::FrameStream::new(recv, reader);
                 if let Some(link) = self.links.get_mut(&conn.number()) {
                     let (stream, tasks) = (self.next_stream, &mut self.tasks);
-                    link.streams.accept(stream, send, first, frames, tasks);
+                    link.streams.accept(stream, send, *first, frames, tasks);
                 }
             }
             From::Stream {
@@ -211,7 +211,7 @@ impl Network {
                     link: conn.number(),
                     conn,
                     recv,
-                    first,
+                    first: *first,
                     reader,
                 };
                 self.tasks.spawn(read(incoming, self.engine.clone()));

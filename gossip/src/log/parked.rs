@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::item::Item;
 use crate::frontier::Log;
 
-/// Items kept until what is missing before them comes: at most 2,048, and a mebibyte. When there is
+/// Items kept until what is missing before them comes: at most 2,048, and half a mebibyte. When there is
 /// no room one goes, and will be pulled like any other: of a log that takes half of the room the
 /// farthest ahead, else the farthest ahead of the log that became known last.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Parked {
 }
 
 const MOST: usize = 2048;
-const MOST_BYTES: usize = 1024 * 1024;
+const MOST_BYTES: usize = 512 * 1024;
 
 impl Parked {
     /// Keeps `item`, unless it is kept already.

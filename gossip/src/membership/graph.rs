@@ -255,10 +255,7 @@ impl Membership {
     }
 
     /// The operations, none before one it names, in order of arrival, without the first `skip`.
-    pub fn operations(
-        &self,
-        skip: usize,
-    ) -> impl Iterator<Item = (&Operation, &SignedOperation)> {
+    pub fn operations(&self, skip: usize) -> impl Iterator<Item = (&Operation, &SignedOperation)> {
         let nodes = self.nodes.iter().skip(skip);
         nodes.map(|node| (&node.operation, &node.signed))
     }

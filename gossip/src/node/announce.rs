@@ -174,8 +174,9 @@ impl<H: Copy + Eq> Node<H> {
                     && branch.misses < 2
             });
         let age = Duration::from_millis(mark.age.into());
+        let patience = self.config.patience / if self.is_hasty() { 2 } else { 1 };
         let wait = if has_parent {
-            self.config.patience.saturating_sub(age)
+            patience.saturating_sub(age)
         } else {
             Duration::ZERO
         };

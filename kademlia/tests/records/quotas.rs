@@ -251,7 +251,7 @@ fn what_is_far_has_a_share_and_no_more() {
     };
     far(1).unwrap();
     far(2).unwrap();
-    assert_eq!(reason(far(3)), Refusal::Full);
+    assert_eq!(reason(far(3)), Refusal::TooFar);
     assert_eq!(store.far_bytes(), 2 * size());
     put(&mut store, &advert(1, 3), writer(1), NOW).unwrap();
 }

@@ -446,7 +446,7 @@ fn act(
                 conn: connection.clone(),
                 send,
                 recv,
-                first,
+                first: Box::new(first),
                 reader,
             };
             let streams = shared.streams.clone();

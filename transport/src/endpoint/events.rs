@@ -65,7 +65,7 @@ pub enum Event {
         /// The stream after its first frame.
         recv: quinn::RecvStream,
         /// The first frame.
-        first: Frame,
+        first: Box<Frame>,
         /// The reader after the first frame.
         reader: FrameReader,
     },

@@ -43,6 +43,12 @@ impl<T: Field> Field for Option<T> {
     const MIN_LEN: usize = 1;
 }
 
+/// Encoded like what is in it.
+impl<T: sealed::Sealed> sealed::Sealed for Box<T> {}
+impl<T: Field> Field for Box<T> {
+    const MIN_LEN: usize = T::MIN_LEN;
+}
+
 /// Declares a struct whose encoding is its fields in order, decoded with each field named in errors.
 macro_rules! body {
     (

@@ -195,7 +195,7 @@ pub fn frames() -> Vec<Frame> {
         }),
         Frame::GossipPush(GossipPush {
             hops: 2,
-            item: item(),
+            item: Box::new(item()),
         }),
         Frame::GossipAnnounce(GossipAnnounce {
             marks: List::first_of([mark()]),
@@ -294,7 +294,7 @@ pub fn fullest() -> Vec<Frame> {
             Frame::GossipLeave(body) => body.peers = full(contact.clone()),
             Frame::GossipJoin(body) => body.peer = contact.clone(),
             Frame::GossipShuffle(body) => body.peers = full(contact.clone()),
-            Frame::GossipPush(body) => body.item = item.clone(),
+            Frame::GossipPush(body) => *body.item = item.clone(),
             Frame::GossipAnnounce(body) => body.marks = full(mark()),
             Frame::GossipPull(body) => body.wants = full(want()),
             Frame::GossipTree(body) => (body.graft, body.prune) = (full(1), full(1)),

@@ -11,6 +11,7 @@
 )]
 
 pub mod agree;
+pub mod any_gossip;
 pub mod bodies;
 pub mod gossip;
 pub mod hand;

@@ -511,7 +511,13 @@ impl Stranger {
     }
 
     fn push(&self, home: &mut Home, item: SignedItem) {
-        self.send(home, Frame::GossipPush(GossipPush { hops: 0, item }));
+        self.send(
+            home,
+            Frame::GossipPush(GossipPush {
+                hops: 0,
+                item: Box::new(item),
+            }),
+        );
     }
 
     fn header(&self, seq: u32, prev: [u8; 32]) -> ItemHeader {
