@@ -598,6 +598,25 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_called_with_or_without_its_sign_and_a_setting_is_checked() {
+        for words in ["group leave @Friends", "group leave Friends"] {
+            let Task::Ask(Ask::Group(group)) = plan(words).unwrap().task else {
+                panic!("not about a group");
+            };
+            let name = "Friends".to_owned();
+            assert_eq!(group, Group::Leave { name });
+        }
+        let Task::Ask(Ask::History { to, .. }) = plan("history @Friends").unwrap().task else {
+            panic!("not a history");
+        };
+        assert_eq!(to, "@Friends");
+        assert!(refused("group policy x late=maybe").contains("late=none"));
+        assert!(refused("group create #x").contains("cannot begin"));
+        assert!(refused("group invite x @y").contains("contact"));
+        assert!(refused("doctor --peer @x").contains("contact"));
+    }
+
+    #[test]
     fn what_is_turned_off_is_off() {
         let flags = plan("daemon --no-dht --no-mdns").unwrap().flags;
         assert!(flags.no_mdns && flags.no_dht);

@@ -312,6 +312,19 @@ impl Group {
         unseen
     }
 
+    /// Tells `peer` all it has not shown to know.
+    pub(super) fn tell_all(&mut self, peer: PeerId) {
+        let heads = self.membership.heads();
+        let mut seen = BTreeSet::new();
+        let unseen: Vec<SignedOperation> = heads
+            .as_slice()
+            .iter()
+            .flat_map(|head| self.unseen_by(&peer, head))
+            .filter(|signed| seen.insert(signed.hash()))
+            .collect();
+        self.tell(peer, unseen);
+    }
+
     /// What tells somebody who is not in any more how that came, and no more: frames for the stream
     /// on which it asks to be let in. None for one who never was.
     #[must_use]

@@ -83,6 +83,9 @@ impl Group {
         for peer in self.newcomers(&old) {
             self.share_past(ledger, &peer)?;
         }
+        for peer in self.restored(&old) {
+            self.tell_all(peer);
+        }
         Ok(())
     }
 
@@ -112,6 +115,17 @@ impl Group {
             .collect();
         peers.dedup();
         peers
+    }
+
+    /// Who was out and is in again with the key it had, because who put it out had no right to. It may
+    /// think itself out, and then asks nobody.
+    fn restored(&self, old: &Roster) -> Vec<PeerId> {
+        let writers = self.roster.writers.iter().filter(|(key, writer)| {
+            let before = old.writers.get(*key);
+            writer.ends.is_none() && before.is_some_and(|before| before.ends.is_some())
+        });
+        let peers = writers.map(|(_, writer)| writer.member);
+        peers.filter(|peer| *peer != self.me).collect()
     }
 
     /// Events for a person.

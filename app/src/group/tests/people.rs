@@ -118,6 +118,29 @@ fn who_asks_to_be_let_in_again_is_told_why_not_by_anybody() {
 }
 
 #[test]
+fn a_group_has_at_most_256_members_invited_ones_included() {
+    let mut world = World::new(1);
+    let one = world.one(1);
+    for number in 0..255_u8 {
+        let whom = dchat_wire::sign::Identity::from_seed(&[number; 32]).peer_id();
+        if whom != peer(1) {
+            let invited = one.does(|group, ledger, me| group.invite(ledger, me, whom, 1));
+            assert!(invited.is_ok(), "{number}: {invited:?}");
+        }
+    }
+    let last = |seed| dchat_wire::sign::Identity::from_seed(&[seed; 32]).peer_id();
+    assert!(
+        one.does(|group, ledger, me| group.invite(ledger, me, last(255), 1))
+            .is_ok()
+    );
+    let mut seed = [0; 32];
+    seed[0] = 1;
+    let one_more = dchat_wire::sign::Identity::from_seed(&seed).peer_id();
+    let refused = one.does(|group, ledger, me| group.invite(ledger, me, one_more, 1));
+    assert!(matches!(refused, Err(ActError::Full)));
+}
+
+#[test]
 fn who_leaves_is_gone_for_everybody() {
     let mut world = World::joined(4);
     assert!(world.one(3).says("bye").is_some());

@@ -463,7 +463,11 @@ impl Session {
         };
         let (peer, notices) = (*peer, conversation.take_notices());
         for notice in notices {
-            self.noticed(tx, &peer, &notice, now, out)?;
+            match self.noticed(tx, &peer, &notice, now, out) {
+                // The others are acknowledged too, and do not come again.
+                Err(Fault::Refused(error)) => tracing::debug!(%peer, %error, "a notice"),
+                done => done?,
+            }
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod groups;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -255,6 +257,14 @@ impl World {
                     frame: Box::new(frame),
                 };
                 self.waiting.push_back((there, frame));
+            }
+            Effect::Frame { link, frame } => {
+                let link_to = |there: &usize| *there != here && Self::link(here, *there) == link;
+                if let Some(there) = (0..self.homes.len()).find(link_to) {
+                    let frame = Box::new(frame);
+                    self.waiting
+                        .push_back((there, Input::Frame { link, frame }));
+                }
             }
             Effect::Command(Command::EndStream { stream, .. }) => self.end(here, stream),
             Effect::Command(Command::ResetRooms) => {

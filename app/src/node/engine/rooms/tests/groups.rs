@@ -1,0 +1,251 @@
+//! Groups over the same homes.
+
+use super::*;
+use crate::api::{GroupChange, GroupStanding};
+
+impl World {
+    /// Homes that are connected and contacts, each with every other where `friends` says so.
+    fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
+        let mut world = Self::new(names);
+        for one in 0..names.len() {
+            for other in 0..names.len() {
+                if one != other && friends(one.min(other), one.max(other)) {
+                    let target = world.homes[other].peer.to_string();
+                    let name = Some(names[other].to_owned());
+                    let added = world.homes[one].call(Request::Add { target, name });
+                    assert!(added.is_ok(), "{added:?}");
+                }
+            }
+        }
+        for one in 0..names.len() {
+            for other in one + 1..names.len() {
+                world.connect(one, other);
+            }
+        }
+        world.run(200);
+        world
+    }
+
+    fn done(&mut self, home: usize, request: Request) {
+        let done = self.homes[home].call(request);
+        assert!(done.is_ok(), "{done:?}");
+        self.run(500);
+    }
+
+    /// The first makes the group `team`, and all are in it.
+    fn gather(&mut self) {
+        let group = "team".to_owned();
+        self.done(
+            0,
+            Request::CreateGroup {
+                name: group.clone(),
+            },
+        );
+        for home in 1..self.homes.len() {
+            self.invites(0, home);
+            self.done(
+                home,
+                Request::AcceptGroup {
+                    group: group.clone(),
+                },
+            );
+        }
+        self.run(5_000);
+        for home in 0..self.homes.len() {
+            assert_eq!(self.members(home), self.homes.len());
+        }
+    }
+
+    fn invites(&mut self, home: usize, whom: usize) {
+        let (group, peer) = ("team".to_owned(), self.homes[whom].peer.to_string());
+        self.done(home, Request::InviteMember { group, peer });
+    }
+
+    fn removes(&mut self, home: usize, whom: usize) {
+        let (group, peer) = ("team".to_owned(), self.homes[whom].peer.to_string());
+        self.done(home, Request::RemoveMember { group, peer });
+    }
+
+    fn members(&mut self, home: usize) -> usize {
+        let group = "team".to_owned();
+        match self.homes[home].call(Request::GroupMembers { group }) {
+            Ok(Reply::GroupMembers(members)) => {
+                let inside = members.iter();
+                inside
+                    .filter(|one| one.standing > GroupStanding::Invited)
+                    .count()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn says(&mut self, home: usize, text: &str) {
+        let sent = self.homes[home].call(Request::Send {
+            to: "@team".to_owned(),
+            text: text.to_owned(),
+            ttl_s: None,
+            token: None,
+        });
+        assert!(sent.is_ok(), "{sent:?}");
+        self.run(500);
+    }
+
+    /// What a home is shown of the group, sorted.
+    fn shown(&mut self, home: usize) -> Vec<String> {
+        let history = self.homes[home].call(Request::History {
+            to: "@team".to_owned(),
+            limit: 1000,
+            before: None,
+        });
+        let Ok(Reply::Messages(messages)) = history else {
+            panic!("{history:?}");
+        };
+        let mut texts: Vec<String> = messages.into_iter().map(|message| message.text).collect();
+        texts.sort();
+        texts
+    }
+}
+
+#[test]
+fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
+    world.gather();
+    world.says(1, "from Ben");
+    world.says(2, "from Cem");
+    world.run(5_000);
+    for home in 0..3 {
+        assert_eq!(world.shown(home), ["from Ben", "from Cem"]);
+        let events = world.homes[home].events();
+        let asked = events
+            .iter()
+            .any(|event| matches!(event, Event::Request(_)));
+        assert!(!asked, "nobody asks to be a contact");
+    }
+    let contacts = world.homes[1].call(Request::Contacts);
+    assert!(matches!(contacts, Ok(Reply::Contacts(contacts)) if contacts.len() == 1));
+}
+
+#[test]
+fn what_a_failed_batch_did_in_a_group_never_happened() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    let peer = world.homes[1].peer.to_string();
+    let (to, _reply) = oneshot::channel();
+    let remove = Request::RemoveMember {
+        group: "team".to_owned(),
+        peer,
+    };
+    world.homes[0].fail(vec![Input::Call(Box::new(remove), to)]);
+    world.disconnect(0, 1);
+    world.run(100);
+    world.connect(0, 1);
+    world.run(5_000);
+    assert_eq!((world.members(0), world.members(1)), (2, 2));
+    world.says(0, "still together");
+    world.says(1, "so we are");
+    world.run(5_000);
+    for home in 0..2 {
+        assert_eq!(world.shown(home), ["so we are", "still together"]);
+    }
+}
+
+#[test]
+fn messages_are_kept_for_as_long_as_the_policy_says() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.says(0, "for ever");
+    world.run(2_000);
+    let (group, setting) = ("team".to_owned(), "keep=1h".to_owned());
+    world.done(0, Request::SetGroupPolicy { group, setting });
+    world.run(5_000);
+    world.says(1, "for an hour");
+    world.run(2_000);
+    for home in 0..2 {
+        assert_eq!(world.shown(home), ["for an hour", "for ever"]);
+    }
+    NOW.set(now() + HOUR);
+    world.run(2_000);
+    for home in 0..2 {
+        assert_eq!(world.shown(home), ["for ever"], "it was written before");
+    }
+}
+
+#[test]
+fn what_counts_after_all_is_shown_again() {
+    // Ben and Dia are apart from Ann and Cem. Ben, an administrator, removes Cem; Ann removes Ben.
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem", "Dia"], |_, _| true);
+    world.gather();
+    let promote = Request::PromoteMember {
+        group: "team".to_owned(),
+        peer: world.homes[1].peer.to_string(),
+    };
+    world.done(0, promote);
+    world.says(2, "Cem one");
+    world.run(5_000);
+    let pairs = [(0, 1), (0, 3), (1, 2), (1, 3)];
+    for (one, other) in pairs {
+        world.disconnect(one, other);
+    }
+    world.run(1_000);
+    // Dia hears Cem, then Ben.
+    world.says(2, "Cem two");
+    world.run(5_000);
+    assert_eq!(world.shown(3), ["Cem one", "Cem two"]);
+    world.disconnect(0, 2);
+    world.removes(1, 2);
+    world.connect(1, 3);
+    world.run(10_000);
+    assert_eq!(world.shown(3), ["Cem one"]);
+    assert_eq!(world.members(3), 3);
+    world.removes(0, 1);
+    for (one, other) in [(0, 1), (0, 2), (0, 3), (1, 2)] {
+        world.connect(one, other);
+    }
+    world.run(30_000);
+    for home in [0, 2, 3] {
+        assert_eq!(world.shown(home), ["Cem one", "Cem two"], "home {home}");
+        assert_eq!(world.members(home), 3, "home {home}");
+    }
+}
+
+#[test]
+fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    world.gather();
+    world.says(2, "seen by all");
+    world.run(5_000);
+    world.disconnect(0, 1);
+    world.disconnect(0, 2);
+    world.run(1_000);
+    world.says(2, "seen by Ben alone");
+    world.run(5_000);
+    assert_eq!(world.shown(1), ["seen by Ben alone", "seen by all"]);
+    let found = |world: &mut World| {
+        let found = world.homes[1].call(Request::Search {
+            words: "alone".to_owned(),
+            to: None,
+            limit: 10,
+        });
+        match found {
+            Ok(Reply::Messages(found)) => found.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(found(&mut world), 1);
+    world.removes(0, 2);
+    world.connect(0, 1);
+    world.connect(0, 2);
+    world.run(10_000);
+    assert_eq!(world.shown(0), ["seen by all"]);
+    assert_eq!(world.shown(1), ["seen by all"]);
+    assert_eq!(found(&mut world), 0);
+    let events = world.homes[2].events();
+    let out = events
+        .iter()
+        .any(|event| matches!(event, Event::Group(news) if news.change == GroupChange::Removed));
+    assert!(out, "Cem is told");
+    world.says(1, "later");
+    world.run(5_000);
+    assert_eq!(world.shown(0), ["later", "seen by all"]);
+    assert_eq!(world.shown(2), ["seen by all"], "void is void for all");
+}
