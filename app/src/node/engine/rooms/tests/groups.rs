@@ -8,10 +8,10 @@ impl World {
     fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
         let mut world = Self::new(names);
         for one in 0..names.len() {
-            for other in 0..names.len() {
+            for (other, name) in names.iter().enumerate() {
                 if one != other && friends(one.min(other), one.max(other)) {
                     let target = world.homes[other].peer.to_string();
-                    let name = Some(names[other].to_owned());
+                    let name = Some((*name).to_owned());
                     let added = world.homes[one].call(Request::Add { target, name });
                     assert!(added.is_ok(), "{added:?}");
                 }

@@ -1,0 +1,118 @@
+//! The network half, with an engine that is the test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+use std::net::{Ipv4Addr, SocketAddr};
+
+use dchat_kademlia::blinded::Secret;
+use dchat_wire::sign::Identity;
+use transport::dht::{DhtConfig, Serve};
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::node::dht::Member;
+
+/// A node on loopback whose engine is the test.
+struct Node {
+    endpoint: transport::Endpoint,
+    effects: mpsc::UnboundedSender<Effect>,
+    inputs: mpsc::Receiver<Input>,
+    _questions: mpsc::Sender<Question>,
+}
+
+impl Node {
+    fn start(seed: u8, bootstrap: &[Address]) -> Self {
+        let identity = Identity::from_seed(&[seed; 32]);
+        let serve = if bootstrap.is_empty() {
+            Serve::Always
+        } else {
+            Serve::Auto
+        };
+        let (endpoint, events) = transport::Endpoint::bind(transport::EndpointConfig {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            mdns: None,
+            dht: Some(DhtConfig {
+                bootstrap: bootstrap.to_vec(),
+                serve,
+                ..DhtConfig::default()
+            }),
+            ..transport::EndpointConfig::new(identity.clone())
+        })
+        .unwrap();
+        let config = PeerConfig {
+            bootstrap: bootstrap.to_vec(),
+            ..PeerConfig::new("unused")
+        };
+        let (engine, inputs) = mpsc::channel(64);
+        let (effects, effect_queue) = mpsc::unbounded_channel();
+        let (questions, queue) = mpsc::channel(1);
+        let hub = Hub::new();
+        let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config);
+        let network = Network::new(endpoint.clone(), directory, engine, hub);
+        tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });
+        Self {
+            endpoint,
+            effects,
+            inputs,
+            _questions: questions,
+        }
+    }
+
+    fn address(&self) -> Address {
+        let own = self.endpoint.listen_addrs();
+        own.first().unwrap().of(self.endpoint.peer_id())
+    }
+
+    fn command(&self, command: Command) {
+        self.effects.send(Effect::Command(command)).unwrap();
+    }
+
+    fn meet(&self, room: u8) {
+        self.command(Command::Meet {
+            topic: [room; 32],
+            secret: Secret::new(Zeroizing::new([room; 32])),
+            neighbours: 0,
+        });
+    }
+
+    /// The members found next.
+    async fn met(&mut self) -> (dht::Topic, Vec<Member>) {
+        loop {
+            if let Input::Met { topic, members } = self.inputs.recv().await.unwrap() {
+                return (topic, members);
+            }
+        }
+    }
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(60);
+    tokio::time::timeout(patience, work).await.unwrap()
+}
+
+#[tokio::test]
+async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
+    let bootstrap = Node::start(1, &[]);
+    let known = [bootstrap.address()];
+    let mut others = [Node::start(2, &known), Node::start(3, &known)];
+    // Of another room.
+    let stranger = Node::start(4, &known);
+    stranger.meet(8);
+    for node in &others {
+        node.meet(7);
+    }
+    let peers = others.each_ref().map(|node| node.endpoint.peer_id());
+    for (node, other) in others.iter_mut().zip([peers[1], peers[0]]) {
+        let (topic, members) = within(node.met()).await;
+        assert_eq!(topic, [7; 32]);
+        let [member] = members.as_slice() else {
+            panic!("{members:?}");
+        };
+        assert_eq!(member.peer, other);
+        let connected = node.endpoint.connect(Some(other), &member.addresses);
+        let connection = within(connected).await.unwrap();
+        assert_eq!(connection.peer_id(), other);
+    }
+}
