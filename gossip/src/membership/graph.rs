@@ -248,7 +248,7 @@ impl Membership {
     }
 
     /// Who belongs to the group now, and what counts of what anybody wrote. It takes time quadratic
-    /// in the number of operations, a tenth of a second for a full group: to be kept by the caller.
+    /// in the number of operations, a sixth of a second for a full group: to be kept by the caller.
     #[must_use]
     pub fn roster(&self) -> Roster {
         state::roster(&self.nodes, &labels(&self.nodes))
