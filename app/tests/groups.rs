@@ -266,10 +266,7 @@ fn what_is_typed_wrongly_is_refused_with_a_word_of_help() {
         (vec!["history", "@nowhere"], 2),
     ] {
         let ended = run(&mut alice.member.verb(&args));
-        assert!(
-            !ended.well() && !ended.err.is_empty(),
-            "{args:?}: {ended:?}"
-        );
-        let _ = code;
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        assert!(!ended.err.is_empty(), "{args:?}: {ended:?}");
     }
 }

@@ -257,6 +257,14 @@ mod tests {
             ("/part", Command::Part(None)),
             ("/part #den", Command::Part(Some("#den".into()))),
             ("/rooms", Command::Rooms),
+            ("/group list", Command::Group(Group::List)),
+            (
+                "/group invite \"old friends\" Bob",
+                Command::Group(Group::Invite {
+                    name: "old friends".into(),
+                    to: "Bob".into(),
+                }),
+            ),
             ("/members", Command::Members),
             ("/dht stat", Command::Dht(Dht::Stat)),
         ] {
