@@ -156,6 +156,13 @@ impl Group {
             let policy = self.roster.policy;
             events.push(Event::PolicySet { policy });
         }
+        if old.members.is_empty() {
+            // To whom the group is new, how it came to be is no news, but for its own part.
+            events.retain(|event| match event {
+                Event::Invited { peer, .. } | Event::Joined { peer } => *peer == self.me,
+                _ => false,
+            });
+        }
         self.outputs.extend(events.into_iter().map(Output::Event));
     }
 

@@ -24,7 +24,11 @@ fn an_invitation_shows_name_and_policy_and_can_be_accepted() {
         peer: peer(2),
         by: Some(peer(1)),
     };
-    assert!(two.events.contains(&invited));
+    assert_eq!(
+        two.events,
+        [invited],
+        "and no word of how the group came to be"
+    );
     assert_eq!(two.says("not yet"), None);
     assert!(two.accepts());
     world.post(2, 1);
