@@ -101,7 +101,7 @@ pub struct Ended {
     pub calls: u32,
     /// Answers in the longest chain that led to the nearest node that answered.
     pub hops: u8,
-    /// Whether that was the nearest node there is.
+    /// Whether it found the nearest of the nodes that had joined when it began.
     pub nearest: bool,
     /// How many of the `k` nearest nodes there are are in the result.
     pub overlap: u8,

@@ -8,6 +8,9 @@ use super::job::{Aim, Ended, Job, overlap};
 use super::records::Filed;
 use super::world::World;
 
+/// Milliseconds that a join may take: of a hundred, five take longer at most.
+const JOINING: u64 = 3_000;
+
 impl World {
     /// Lets a node search for those nearest to `target`.
     pub fn find(&mut self, node: u32, target: Key) {
@@ -123,6 +126,15 @@ impl World {
         let others = |node: u32| node != job.node && self.reachable(job.node, node);
         let truth = self.truth.nearest(&job.target, K, others);
         let found: Vec<u32> = outcome.nodes.iter().map(|contact| contact.handle).collect();
+        // Nobody has to find who was still joining when it began, or came later.
+        let was_there = |node: u32| {
+            let since = self.people[node as usize].since;
+            since == 0 || since + JOINING <= job.began
+        };
+        let first = self
+            .truth
+            .nearest(&job.target, 1, |node| others(node) && was_there(node));
+        let found_first = found.iter().find(|node| was_there(**node));
         let hostile = |node: &&u32| self.people[**node as usize].conduct.is_hostile();
         let value = match job.aim {
             Aim::Find => false,
@@ -137,7 +149,7 @@ impl World {
             took_ms: u32::try_from(self.wheel.now() - job.began).unwrap_or(u32::MAX),
             calls: job.calls,
             hops: found.first().map_or(0, |nearest| job.hops(*nearest)),
-            nearest: found.first() == truth.first(),
+            nearest: found_first == first.first(),
             overlap: overlap(&found, &truth),
             wanted: u8::try_from(truth.len()).unwrap_or(u8::MAX),
             hostile: u8::try_from(found.iter().filter(hostile).count()).unwrap_or(u8::MAX),
