@@ -345,6 +345,17 @@ class Connection(QuicConnectionProtocol):
             self.chat = self._quic.get_next_available_stream_id(is_unidirectional=True)
         self.write(self.chat, data)
 
+    async def move(self) -> None:
+        """Goes on from another port, as after a change of network."""
+        old = self._transport
+        await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: self, family=old.get_extra_info("socket").family,
+            local_addr=(old.get_extra_info("sockname")[0], 0),
+        )
+        old.abort()
+        self._quic.send_ping(0)
+        self.transmit()
+
     @property
     def skipped(self) -> int:
         """Frames of unknown types that were skipped on the streams that live."""
