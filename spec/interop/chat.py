@@ -280,10 +280,11 @@ class Chat:
         if high - low > 1:
             return own.frontier((low + high) // 2)
         self.search = None
-        own.acknowledged = low
+        moved = own.entries[low:]
+        own.entries, own.acknowledged, own.read = own.entries[:low], low, low
         self.talk.former.append(own)
         self.talk.own = Log(own.author, self.account.random(16))
-        for entry in own.entries[low:]:
+        for entry in moved:
             self.talk.append(entry["content"])
         self._make_session()
         return None
