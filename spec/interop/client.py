@@ -19,6 +19,7 @@ from codes import Violation, violation_of
 from connection import Connection, connect
 from encoding import Refused
 from identity import DEVICE, DEVICE_RECORD, Identity, open_record, peer_text
+from listener import Listener, listen
 from invite import invite_proof, read_invite
 
 
@@ -37,7 +38,6 @@ class Peer:
     def __init__(self, identity: Identity, name: str):
         self.account = Account(identity, name, os.urandom, milliseconds)
         self.instance = os.urandom(16)
-        self.changed = asyncio.Event()
 
     def redeem(self, link: str) -> tuple[Contact, list[Address]]:
         """The inviter as a contact whose key the link has verified, and where it is."""
@@ -53,6 +53,9 @@ class Peer:
     async def dial(self, address: Address, peer: bytes | None) -> Connection:
         return await connect(self.account.identity, self.instance, address, peer)
 
+    async def listen(self, host: str = "127.0.0.1") -> Listener:
+        return await listen(self.account.identity, self.instance, host)
+
     async def talk(self, contact: Contact, address: Address) -> Talk:
         """A connection on which both sides have opened the chat."""
         connection = await self.dial(address, contact.conversation.peer)
@@ -65,9 +68,9 @@ class Talk:
     def __init__(self, account: Account, contact: Contact, connection: Connection):
         self.chat, self.connection = Chat(account, contact), connection
         self.moved = asyncio.Event()
-        connection.chat_handler = self._receive
         self.chat.open()
         self._write()
+        connection.handle_chat(self._receive)
 
     def _receive(self, kind: int, body: bytes) -> None:
         self.chat.receive(kind, body)

@@ -1,4 +1,4 @@
-"""One dialed connection: 30-transport sections 1 to 4, on aioquic."""
+"""One connection: 30-transport sections 1 to 4, on aioquic."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def common_version(one, other) -> int:
 class Quic(QuicConnection):
     """TLS as section 2 wants it: Ed25519 and X25519 only, the peer's key checked in the handshake."""
 
-    def __init__(self, identity: Identity, expected: bytes | None):
+    def __init__(self, identity: Identity, expected: bytes | None = None, **listening):
+        """`expected` is who is dialed, if that is known; `listening` is what aioquic needs there."""
         certificate, key = identity.certificate()
         super().__init__(
             configuration=QuicConfiguration(
@@ -51,10 +52,11 @@ class Quic(QuicConnection):
                 certificate=certificate,
                 private_key=key,
                 idle_timeout=IDLE_TIMEOUT,
-                is_client=True,
+                is_client=not listening,
                 supported_versions=[QuicProtocolVersion.VERSION_1],
                 verify_mode=ssl.CERT_NONE,  # names, times and issuer mean nothing; the key does
-            )
+            ),
+            **listening,
         )
         self.own, self.expected = identity.peer_id, expected
         self.peer: bytes | None = None
@@ -64,7 +66,9 @@ class Quic(QuicConnection):
         super()._initialize(peer_cid)
         self.tls._signature_algorithms = [tls.SignatureAlgorithm.ED25519]
         self.tls._supported_groups = [tls.Group.X25519]
+        self.tls._request_client_certificate = True
         accept, protect = self.tls._set_peer_certificate, self.tls._setup_traffic_protection
+        finish = self.tls._server_expect_finished
 
         def check_certificate(message: tls.Certificate) -> None:
             try:
@@ -75,6 +79,11 @@ class Quic(QuicConnection):
                 raise tls.AlertBadCertificate("another PeerId answers")
             accept(message)
 
+        def require_certificate() -> None:
+            if self.peer is None:
+                raise tls.AlertBadCertificate("certificate-count")
+            finish()
+
         def export(direction, epoch, label: bytes) -> None:
             # The transcript now ends with the listener's Finished: what RFC 8446 7.5 exports from.
             if label == b"s ap traffic":
@@ -82,6 +91,7 @@ class Quic(QuicConnection):
             protect(direction, epoch, label)
 
         self.tls._set_peer_certificate = check_certificate
+        self.tls._server_expect_finished = require_certificate
         self.tls._setup_traffic_protection = export
 
     def _export(self) -> bytes:
@@ -122,7 +132,8 @@ class Connection(QuicConnectionProtocol):
         self.control: int | None = None  # own control stream
         self.chat: int | None = None  # own chat stream
         self.peer_chat: int | None = None  # the peer's
-        self.chat_handler = lambda kind, body: None
+        self._chat_handler = None
+        self.chat_waiting: list[tuple[int, bytes]] = []  # until there is a handler
         self.probes_answered = 0
         self.task: asyncio.Task | None = None
 
@@ -130,30 +141,51 @@ class Connection(QuicConnectionProtocol):
     def peer(self) -> bytes:
         return self._quic.peer
 
+    def handle_chat(self, handler) -> None:
+        """Chat frames go to `handler(kind, body)` from now on, with those that already came."""
+        self._chat_handler = handler
+        waiting, self.chat_waiting = self.chat_waiting, []
+        for kind, body in waiting:
+            self._guard(handler, kind, body)
+
     # --- events of QUIC ------------------------------------------------------------------------
 
     def datagram_received(self, data, addr) -> None:
-        if data[0] & 0x40:
+        if data and data[0] & 0x40:
             super().datagram_received(data, addr)
-        elif data[0] == probes.ASK and self._quic.probe_keys is not None:
-            keys = self._quic.probe_keys
-            try:
-                _, transaction, _ = probes.read_probe(keys.listener, data)
-            except Refused:
-                return
+        else:
+            self.answer_probe(data, addr)
+
+    def answer_probe(self, data: bytes, addr) -> None:
+        """Answers an ASK of this connection, and drops anything else."""
+        keys = self._quic.probe_keys
+        if keys is None:
+            return
+        own, theirs = keys.dialer, keys.listener
+        if not self._quic.configuration.is_client:
+            own, theirs = theirs, own
+        try:
+            kind, transaction, _ = probes.read_probe(theirs, data)
+        except Refused:
+            return
+        if kind == probes.ASK:
             self.probes_answered += 1
-            self._transport.sendto(probes.answer(keys.dialer, transaction, *addr[:2]), addr)
+            self._transport.sendto(probes.answer(own, transaction, *addr[:2]), addr)
 
     def quic_event_received(self, event: events.QuicEvent) -> None:
+        if isinstance(event, events.HandshakeCompleted):
+            self._guard(self._greet)
+        elif isinstance(event, events.StreamDataReceived):
+            self._guard(self._receive, event.stream_id, event.data, event.end_stream)
+        elif isinstance(event, events.StreamReset):
+            self._guard(self._stream_ended, event.stream_id)
+        elif isinstance(event, events.ConnectionTerminated):
+            self._terminated(event)
+
+    def _guard(self, action, *arguments) -> None:
+        """Closes the connection with the code of what `action` finds wrong."""
         try:
-            if isinstance(event, events.HandshakeCompleted):
-                self._greet()
-            elif isinstance(event, events.StreamDataReceived):
-                self._receive(event.stream_id, event.data, event.end_stream)
-            elif isinstance(event, events.StreamReset):
-                self._stream_ended(event.stream_id)
-            elif isinstance(event, events.ConnectionTerminated):
-                self._terminated(event)
+            action(*arguments)
         except Refused as refused:
             self.violation(violation_of(refused))
         except Violation as violation:
@@ -249,7 +281,7 @@ class Connection(QuicConnectionProtocol):
                     raise Violation(codes.UNEXPECTED, "CHAT_OPEN twice on a stream")
                 self.peer_chat = stream_id
             if self.peer_chat == stream_id:
-                self.chat_handler(kind, body)
+                self._chat_frame(kind, body)
         elif stream.role == QUESTION:
             if stream.asked:
                 raise Violation(codes.UNEXPECTED, "a second question on a stream")
@@ -264,6 +296,14 @@ class Connection(QuicConnectionProtocol):
             waiter.set_result(decode_body(PING, body)["nonce"])
         else:
             self._refuse(stream_id, stream)
+
+    def _chat_frame(self, kind: int, body: bytes) -> None:
+        if self._chat_handler is not None:
+            self._chat_handler(kind, body)
+            return
+        self.chat_waiting.append((kind, body))
+        if sum(len(body) for _, body in self.chat_waiting) > HELD_BACK:
+            raise Violation(codes.LIMIT, "too much before the chat was opened")
 
     def _role(self, stream_id: int, kind: int) -> str | None:
         """What a stream of the peer is, by its first known frame."""
@@ -365,7 +405,8 @@ class Connection(QuicConnectionProtocol):
         """Ends the connection with DONE."""
         self.close(codes.DONE, "")
         await self.wait_closed()
-        self._transport.close()
+        if self._quic.configuration.is_client:
+            self._transport.close()
 
 
 async def connect(identity: Identity, instance: bytes, address: Address, peer: bytes | None):

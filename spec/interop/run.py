@@ -163,6 +163,29 @@ async def larger(daemon: Daemon) -> None:
     await conversation(daemon, False)
 
 
+async def listening(daemon: Daemon) -> None:
+    """The daemon dials this side, both prove their keys, and they talk"""
+    peer = Peer(Identity(os.urandom(32)), "Listener")
+    listener = await peer.listen()
+    me = peer.account.identity.text
+    await daemon.must("add", str(listener.address), "--name", "Listener")
+    connection = await asyncio.wait_for(listener.accepted.get(), 10)
+    expect(connection.peer == daemon.peer_id, "somebody else dialed")
+    contact = peer.account.contact(connection.peer)
+    talk = Talk(peer.account, contact, connection)
+    await talk.until(lambda chat: chat.exchanging)
+    (result,) = await daemon.must("send", "Listener", "I dialed")
+    expect(result["state"] == "delivered", "not delivered")
+    await talk.until(lambda _: talk.texts() == ["I dialed"])
+    await talk.say("and I listened")
+    expect(await history(daemon, peer) == ["I dialed", "and I listened"], "history")
+    nonce = int.from_bytes(os.urandom(8), "little")
+    expect(await asyncio.wait_for(connection.ask_ping(nonce), 5) == nonce, "another nonce")
+    (listed,) = [item for item in await daemon.must("peers") if item["peer_id"] == me]
+    expect(listed["path"] == "direct", f"the path is {listed['path']}")
+    listener.close()
+
+
 async def reconnect(daemon: Daemon) -> None:
     """What was sent while away comes on the next connection, in the same session"""
     peer, contact, talk = await befriend(daemon, True, "Traveller")
@@ -310,8 +333,8 @@ async def violations(daemon: Daemon) -> None:
 
 
 STEPS = [
-    vectors, greeting, wrong_peer, stranger, smaller, larger, reconnect, restart, forgetful,
-    undecryptable, rolled_back, roaming, duplicate, violations,
+    vectors, greeting, wrong_peer, stranger, smaller, larger, listening, reconnect, restart,
+    forgetful, undecryptable, rolled_back, roaming, duplicate, violations,
 ]
 
 
