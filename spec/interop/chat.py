@@ -184,17 +184,15 @@ class Chat:
         known = {session.id: session for session in self.contact.sessions}
         session = known.get(envelope["session"])
         if envelope["stage"] == olm.NORMAL:
-            message = olm.read_message(envelope["message"])
-        else:
-            opening = olm.read_opening(envelope["message"])
-            message = opening.message
-            if opening.session != envelope["session"]:
-                raise Refused("mismatch")
             if session is None:
-                session = self._inbound(opening)
+                raise Refused("undecryptable")
+            return session, session.decrypt(olm.read_message(envelope["message"]))
+        opening = olm.read_opening(envelope["message"])
+        if opening.session != envelope["session"]:
+            raise Refused("mismatch")
         if session is None:
-            raise Refused("undecryptable")
-        return session, session.decrypt(message)
+            session = self._inbound(opening)
+        return session, session.decrypt(opening.message)
 
     def _inbound(self, opening: olm.Opening) -> olm.Session:
         if opening.identity_key != self.device["identity_key"]:

@@ -18,9 +18,10 @@ from chat import Account, Chat, Contact
 from codes import Violation, violation_of
 from connection import Connection, connect
 from encoding import Refused
+from frames import reserved_frame
 from identity import DEVICE, DEVICE_RECORD, Identity, open_record, peer_text
-from listener import Listener, listen
 from invite import invite_proof, read_invite
+from listener import Listener, listen
 
 
 def milliseconds() -> int:
@@ -69,6 +70,7 @@ class Talk:
         self.chat, self.connection = Chat(account, contact), connection
         self.moved = asyncio.Event()
         self.chat.open()
+        self.chat.out.append(reserved_frame(os.urandom(40)))
         self._write()
         connection.handle_chat(self._receive)
 

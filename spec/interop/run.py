@@ -20,10 +20,12 @@ from pathlib import Path
 
 import codes
 import frames
+import olm
 import test_vectors
-from bodies import HELLO, IDENTIFY, PING
+from bodies import ENVELOPE, HELLO, IDENTIFY, PARCEL, PING, seal_parcel
 from chat import Chat, Contact
 from client import Peer, Talk, milliseconds
+from connection import Connection
 from daemon import Daemon
 from encoding import U64
 from frames import frame
@@ -51,6 +53,15 @@ async def befriend(daemon: Daemon, smaller: bool, name: str) -> tuple[Peer, Cont
     talk = await peer.talk(contact, addresses[0])
     await talk.until(lambda chat: chat.exchanging)
     return peer, contact, talk
+
+
+async def ending(connection: Connection) -> int | None:
+    """The code with which a connection ends, None when it goes on."""
+    try:
+        code, _ = await asyncio.wait_for(asyncio.shield(connection.ended), 10)
+    except TimeoutError:
+        return None
+    return code
 
 
 async def history(daemon: Daemon, peer: Peer) -> list[str]:
@@ -293,8 +304,8 @@ async def duplicate(daemon: Daemon) -> None:
     """Of two connections of one dialer the later one is kept"""
     peer, contact, first = await befriend(daemon, True, "Twice")
     second = await peer.talk(contact, daemon.address)
-    code, _ = await asyncio.wait_for(first.connection.ended, 10)
-    expect(code == codes.DUPLICATE, f"closed with {code:#x}")
+    ended = await ending(first.connection)
+    expect(ended == codes.DUPLICATE, f"closed with {codes.NAMES.get(ended, ended)}")
     await second.say("on the second")
     await second.connection.leave()
 
@@ -326,15 +337,125 @@ async def violations(daemon: Daemon) -> None:
             daemon.address, daemon.peer_id
         )
         connection.write(connection.control, data or nothing, end=data is None)
-        ended, _ = await asyncio.wait_for(connection.ended, 10)
+        ended = await ending(connection)
         expect(ended == code, f"{what} is answered with {codes.NAMES.get(ended, ended)}")
     # After all of it, the daemon still serves.
     await greeting(daemon)
 
 
+async def chat_violations(daemon: Daemon) -> None:
+    """What may not be sent in a chat ends the connection, and nothing of it is kept"""
+    other = Identity(os.urandom(32)).peer_id
+
+    def frontier(chat: Chat, **changed) -> None:
+        chat._send([chat.talk.own.frontier() | changed], [])
+
+    def entry(chat: Chat, **changed) -> None:
+        entry = chat.talk.text("never to be seen", milliseconds())
+        chat.sent = chat.talk.own.held
+        chat._send([], [entry | changed])
+
+    def text(chat: Chat, body: bytes) -> None:
+        content = chat.talk.text("never to be seen", milliseconds())["content"]
+        chat.talk.own.entries.pop()
+        chat.talk.append(content | {"body": body})
+        chat.flush()
+
+    def plaintext(chat: Chat, data: bytes) -> None:
+        stage, message = chat.session.encrypt(data, os.urandom(32))
+        envelope(chat, chat.session.id, stage, message)
+
+    def envelope(chat: Chat, session: bytes, stage: int, message: bytes) -> None:
+        body = {"session": session, "stage": stage, "message": message, "extensions": []}
+        chat.out.append(frame(frames.ENVELOPE, ENVELOPE.encode(body)))
+
+    def opening(chat: Chat, identity_secret: bytes, session: bytes | None = None) -> None:
+        fresh = olm.Session.outbound(
+            identity_secret, chat.device["identity_key"], chat.device["fallback_key"],
+            os.urandom(32), os.urandom(32),
+        )
+        stage, message = fresh.encrypt(seal_parcel([], []), os.urandom(32))
+        envelope(chat, session or fresh.id, stage, message)
+
+    def other_session(chat: Chat) -> None:
+        opening(chat, chat.account.identity_secret, os.urandom(32))
+
+    def other_device(chat: Chat) -> None:
+        opening(chat, os.urandom(32))
+
+    ping = frame(frames.PING, PING.encode({"nonce": 1, "extensions": []}))
+    unpadded = PARCEL.encode({"frontiers": [], "entries": [], "extensions": [], "padding": b""})
+    cases = [
+        ("a frontier of somebody else", codes.MALFORMED, lambda chat: frontier(chat, author=other)),
+        ("more read than held", codes.MALFORMED, lambda chat: frontier(chat, read=99)),
+        ("a tip without entries", codes.MALFORMED, lambda chat: frontier(chat, held=0, read=0)),
+        ("a wrong hash", codes.MALFORMED, lambda chat: entry(chat, hash=os.urandom(32))),
+        ("an entry 0", codes.MALFORMED, lambda chat: entry(chat, seq=0)),
+        ("a text that is not UTF-8", codes.MALFORMED, lambda chat: text(chat, b"\xff")),
+        ("a text that is too long", codes.MALFORMED, lambda chat: text(chat, b"x" * 65537)),
+        ("a parcel without padding", codes.MALFORMED, lambda chat: plaintext(chat, unpadded)),
+        ("a plaintext that is no parcel", codes.MALFORMED, lambda chat: plaintext(chat, b"hello")),
+        ("another session than it opens", codes.MALFORMED, other_session),
+        ("an opening of another device", codes.MALFORMED, other_device),
+        ("no Olm message", codes.MALFORMED,
+         lambda chat: envelope(chat, chat.session.id, olm.NORMAL, b"hello")),
+        ("CHAT_OPEN twice on a stream", codes.UNEXPECTED, Chat.open),
+        ("PING on a chat stream", codes.UNEXPECTED, lambda chat: chat.out.append(ping)),
+    ]
+    for what, code, action in cases:
+        peer, contact, talk = await befriend(daemon, True, "Faulty")
+        await talk.say("well-behaved")
+        talk.do(action)
+        ended = await ending(talk.connection)
+        expect(ended == code, f"{what} is answered with {codes.NAMES.get(ended, ended)}")
+        expect(await history(daemon, peer) == ["well-behaved"], f"{what} left something")
+
+
+async def odd_but_allowed(daemon: Daemon) -> None:
+    """Unknown kinds, stubs, repeats, gaps, forks and lost messages harm nobody"""
+    peer, contact, talk = await befriend(daemon, True, "Odd")
+    own = contact.conversation.own
+
+    async def acknowledged() -> None:
+        await talk.until(lambda _: own.acknowledged == own.held)
+
+    await talk.say("one")
+    first = own.entries[0]
+    contact.conversation.append(first["content"] | {"kind": 999, "body": b"from the future"})
+    talk.do(Chat.flush)
+    await acknowledged()
+
+    # An entry that expired before it could be sent: only its place is left.
+    contact.conversation.text("never to be seen", milliseconds())["content"] = None
+    talk.do(Chat.flush)
+    await acknowledged()
+
+    # The same once more, and a message of the ratchet that is lost on its way.
+    talk.do(lambda chat: chat._send([], own.entries))
+    talk.chat.session.encrypt(b"lost", os.urandom(32))
+    await talk.say("two")
+
+    # Another entry in a place that is taken.
+    fork = copy.deepcopy(contact.conversation)
+    fork.own.entries = fork.own.entries[:3]
+    talk.do(lambda chat: chat._send([], [fork.text("never to be seen", milliseconds())]))
+
+    # The entry after the next before the next.
+    contact.conversation.text("three", milliseconds())
+    contact.conversation.text("four", milliseconds())
+    talk.do(lambda chat: chat._send([], own.entries[-1:]))
+    talk.do(Chat.flush)
+    await acknowledged()
+    expect(await history(daemon, peer) == ["one", "two", "three", "four"], "history")
+    (result,) = await daemon.must("send", peer.account.identity.text, "fine")
+    expect(result["state"] == "delivered", "not delivered")
+    await talk.connection.leave()
+
+
 STEPS = [
     vectors, greeting, wrong_peer, stranger, smaller, larger, listening, reconnect, restart,
-    forgetful, undecryptable, rolled_back, roaming, duplicate, violations,
+    forgetful, undecryptable, rolled_back, odd_but_allowed, roaming, duplicate, violations,
+    chat_violations,
 ]
 
 
