@@ -1,0 +1,424 @@
+"""One connection: 30-transport sections 1 to 4, on aioquic."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import ssl
+
+from aioquic import tls
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.quic import events
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.packet import QuicProtocolVersion
+
+import codes
+import frames
+import probes
+from address import Address
+from bodies import HELLO, IDENTIFY, PING
+from codes import Violation, violation_of
+from encoding import Refused, decode_body, reserved_extension
+from frames import FrameReader, frame, reserved_frame
+from identity import Identity, certificate_key
+
+ALPN = "dchat/1"
+CHAT_CAPABILITY = 1
+HELLO_TIMEOUT, IDLE_TIMEOUT, KEEPALIVE = 5.0, 30.0, 15.0
+HELD_BACK = 1 << 18  # bytes of other streams before HELLO
+STREAMS = 64  # that have not ended
+CONTROL, CHAT, QUESTION, ANSWER, REFUSED = "control", "chat", "question", "answer", "refused"
+
+
+def common_version(one, other) -> int:
+    version = min(one[1], other[1])
+    if version < max(one[0], other[0]):
+        raise Refused("no-common-version")
+    return version
+
+
+class Quic(QuicConnection):
+    """TLS as section 2 wants it: Ed25519 and X25519 only, the peer's key checked in the handshake."""
+
+    def __init__(self, identity: Identity, expected: bytes | None = None, **listening):
+        """`expected` is who is dialed, if that is known; `listening` is what aioquic needs there."""
+        certificate, key = identity.certificate()
+        super().__init__(
+            configuration=QuicConfiguration(
+                alpn_protocols=[ALPN],
+                certificate=certificate,
+                private_key=key,
+                idle_timeout=IDLE_TIMEOUT,
+                is_client=not listening,
+                supported_versions=[QuicProtocolVersion.VERSION_1],
+                verify_mode=ssl.CERT_NONE,  # names, times and issuer mean nothing; the key does
+            ),
+            **listening,
+        )
+        self.own, self.expected = identity.peer_id, expected
+        self.peer: bytes | None = None
+        self.probe_keys: probes.ProbeKeys | None = None
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        self.tls._signature_algorithms = [tls.SignatureAlgorithm.ED25519]
+        self.tls._supported_groups = [tls.Group.X25519]
+        self.tls._request_client_certificate = True
+        accept, protect = self.tls._set_peer_certificate, self.tls._setup_traffic_protection
+        finish = self.tls._server_expect_finished
+
+        def check_certificate(message: tls.Certificate) -> None:
+            try:
+                self.peer = certificate_key([der for der, _ in message.certificates])
+            except Refused as refused:
+                raise tls.AlertBadCertificate(refused.error) from None
+            if self.expected not in (None, self.peer):
+                raise tls.AlertBadCertificate("another PeerId answers")
+            accept(message)
+
+        def require_certificate() -> None:
+            if self.peer is None:
+                raise tls.AlertBadCertificate("certificate-count")
+            finish()
+
+        def export(direction, epoch, label: bytes) -> None:
+            # The transcript now ends with the listener's Finished: what RFC 8446 7.5 exports from.
+            if label == b"s ap traffic":
+                self.probe_keys = probes.ProbeKeys(self._export())
+            protect(direction, epoch, label)
+
+        self.tls._set_peer_certificate = check_certificate
+        self.tls._server_expect_finished = require_certificate
+        self.tls._setup_traffic_protection = export
+
+    def _export(self) -> bytes:
+        schedule = self.tls.key_schedule
+        empty = tls.hashes.Hash(schedule.algorithm).finalize()
+        secret = tls.hkdf_expand_label(
+            schedule.algorithm,
+            schedule.derive_secret(b"exp master"),
+            probes.EXPORTER_LABEL,
+            empty,
+            schedule.algorithm.digest_size,
+        )
+        return tls.hkdf_expand_label(
+            schedule.algorithm, secret, b"exporter", empty, probes.EXPORTED
+        )
+
+
+class Stream:
+    """A stream of the peer, or the answers on one of ours. `role` is set by its first known frame."""
+
+    def __init__(self, role: str | None = None):
+        self.reader, self.role, self.asked = FrameReader(), role, False
+
+
+class Connection(QuicConnectionProtocol):
+    """A connection that greets by itself and hands chat frames to `chat`, see `Peer` in client.py."""
+
+    def __init__(self, quic: Quic, instance: bytes):
+        super().__init__(quic)
+        loop = asyncio.get_running_loop()
+        self.instance = instance
+        self.streams: dict[int, Stream] = {}
+        self.held_back: list[tuple[int, Stream, int, bytes]] = []
+        self.hello: dict | None = None
+        self.identify: dict | None = None
+        self.pings: dict[int, asyncio.Future] = {}
+        self.up, self.identified, self.ended = (loop.create_future() for _ in range(3))
+        self.control: int | None = None  # own control stream
+        self.chat: int | None = None  # own chat stream
+        self.peer_chat: int | None = None  # the peer's
+        self._chat_handler = None
+        self.chat_waiting: list[tuple[int, bytes]] = []  # until there is a handler
+        self.probes_answered = 0
+        self.task: asyncio.Task | None = None
+
+    @property
+    def peer(self) -> bytes:
+        return self._quic.peer
+
+    def handle_chat(self, handler) -> None:
+        """Chat frames go to `handler(kind, body)` from now on, with those that already came."""
+        self._chat_handler = handler
+        waiting, self.chat_waiting = self.chat_waiting, []
+        for kind, body in waiting:
+            self._guard(handler, kind, body)
+
+    # --- events of QUIC ------------------------------------------------------------------------
+
+    def datagram_received(self, data, addr) -> None:
+        if data and data[0] & 0x40:
+            super().datagram_received(data, addr)
+        else:
+            self.answer_probe(data, addr)
+
+    def answer_probe(self, data: bytes, addr) -> None:
+        """Answers an ASK of this connection, and drops anything else."""
+        keys = self._quic.probe_keys
+        if keys is None:
+            return
+        own, theirs = keys.dialer, keys.listener
+        if not self._quic.configuration.is_client:
+            own, theirs = theirs, own
+        try:
+            kind, transaction, _ = probes.read_probe(theirs, data)
+        except Refused:
+            return
+        if kind == probes.ASK:
+            self.probes_answered += 1
+            self._transport.sendto(probes.answer(own, transaction, *addr[:2]), addr)
+
+    def quic_event_received(self, event: events.QuicEvent) -> None:
+        if isinstance(event, events.HandshakeCompleted):
+            self._guard(self._greet)
+        elif isinstance(event, events.StreamDataReceived):
+            self._guard(self._receive, event.stream_id, event.data, event.end_stream)
+        elif isinstance(event, events.StreamReset):
+            self._guard(self._stream_ended, event.stream_id)
+        elif isinstance(event, events.ConnectionTerminated):
+            self._terminated(event)
+
+    def _guard(self, action, *arguments) -> None:
+        """Closes the connection with the code of what `action` finds wrong."""
+        try:
+            action(*arguments)
+        except Refused as refused:
+            self.violation(violation_of(refused))
+        except Violation as violation:
+            self.violation(violation)
+
+    def violation(self, violation: Violation) -> None:
+        self.close(violation.code, violation.what)
+        if not self.ended.done():
+            self.ended.set_result((violation.code, f"closed here: {violation}"))
+
+    def _terminated(self, event: events.ConnectionTerminated) -> None:
+        if self.task is not None:
+            self.task.cancel()
+        if not self.ended.done():
+            self.ended.set_result((event.error_code, event.reason_phrase))
+        error = ConnectionError(f"closed with {event.error_code:#x}: {event.reason_phrase}")
+        for waiter in (self.up, self.identified, *self.pings.values()):
+            if not waiter.done():
+                waiter.set_exception(error)
+                waiter.exception()  # whoever waits sees it; nobody has to
+
+    # --- greeting ------------------------------------------------------------------------------
+
+    def _greet(self) -> None:
+        if self.peer == self._quic.own:
+            raise Violation(codes.MYSELF, "the peer's key is our own")
+        hello = {
+            "versions": (1, 1),
+            "instance": self.instance,
+            "roles": 0,
+            "capabilities": [CHAT_CAPABILITY],
+            "extensions": [reserved_extension(os.urandom(40))],
+        }
+        host, port = self._quic._network_paths[0].addr[:2]
+        identify = {
+            "revision": 1,
+            "observed": Address(ipaddress.ip_address(host), port),
+            "addresses": [],
+            "extensions": [],
+        }
+        self.control = self._quic.get_next_available_stream_id(is_unidirectional=True)
+        self.write(self.control, frame(frames.HELLO, HELLO.encode(hello)))
+        self.write(self.control, reserved_frame(os.urandom(40)))
+        self.write(self.control, frame(frames.IDENTIFY, IDENTIFY.encode(identify)))
+        self.task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """The time limit of HELLO, then keepalives."""
+        await asyncio.sleep(HELLO_TIMEOUT)
+        if self.hello is None:
+            self.violation(Violation(codes.TIMEOUT, "no HELLO in time"))
+            return
+        while True:
+            await asyncio.sleep(KEEPALIVE)
+            self._quic.send_ping(0)
+            self.transmit()
+
+    def write(self, stream: int, data: bytes, end: bool = False) -> None:
+        self._quic.send_stream_data(stream, data, end)
+        self._transmit_soon()
+
+    # --- streams -------------------------------------------------------------------------------
+
+    def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
+        if self.ended.done():
+            return
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            if len(self.streams) == STREAMS:
+                raise Violation(codes.LIMIT, "too many streams")
+            stream = self.streams[stream_id] = Stream()
+        if stream.role == REFUSED:
+            return
+        for kind, body in stream.reader.feed(data):
+            self._frame(stream_id, stream, kind, body)
+            if stream.role == REFUSED or self.ended.done():
+                return
+        if end:
+            stream.reader.end()
+            self._stream_ended(stream_id)
+
+    def _frame(self, stream_id: int, stream: Stream, kind: int, body: bytes) -> None:
+        if self.hello is None and kind != frames.HELLO:
+            self._hold_back(stream_id, stream, kind, body)
+            return
+        if stream.role is None:
+            stream.role = self._role(stream_id, kind)
+        if stream.role == CONTROL:
+            self._control_frame(kind, body)
+        elif stream.role == CHAT:
+            if self.peer_chat is None or kind == frames.CHAT_OPEN:
+                if self.peer_chat == stream_id:
+                    raise Violation(codes.UNEXPECTED, "CHAT_OPEN twice on a stream")
+                self.peer_chat = stream_id
+            if self.peer_chat == stream_id:
+                self._chat_frame(kind, body)
+        elif stream.role == QUESTION:
+            if stream.asked:
+                raise Violation(codes.UNEXPECTED, "a second question on a stream")
+            stream.asked = True
+            nonce = decode_body(PING, body)["nonce"]
+            pong = frame(frames.PONG, PING.encode({"nonce": nonce, "extensions": []}))
+            self.write(stream_id, pong, end=True)
+        elif stream.role == ANSWER and kind == frames.PONG:
+            waiter = self.pings.pop(stream_id, None)
+            if waiter is None:
+                raise Violation(codes.UNEXPECTED, "a second answer")
+            waiter.set_result(decode_body(PING, body)["nonce"])
+        else:
+            self._refuse(stream_id, stream)
+
+    def _chat_frame(self, kind: int, body: bytes) -> None:
+        if self._chat_handler is not None:
+            self._chat_handler(kind, body)
+            return
+        self.chat_waiting.append((kind, body))
+        if sum(len(body) for _, body in self.chat_waiting) > HELD_BACK:
+            raise Violation(codes.LIMIT, "too much before the chat was opened")
+
+    def _role(self, stream_id: int, kind: int) -> str | None:
+        """What a stream of the peer is, by its first known frame."""
+        unidirectional = stream_id & 2
+        if unidirectional and kind == frames.HELLO:
+            return CONTROL
+        if unidirectional and kind == frames.CHAT_OPEN:
+            return CHAT
+        if not unidirectional and kind == frames.PING:
+            return QUESTION
+        return None
+
+    def _hold_back(self, stream_id: int, stream: Stream, kind: int, body: bytes) -> None:
+        """Nothing is processed before HELLO."""
+        self.held_back.append((stream_id, stream, kind, body))
+        if sum(len(body) for *_, body in self.held_back) > HELD_BACK:
+            raise Violation(codes.LIMIT, "too much before HELLO")
+
+    def _refuse(self, stream_id: int, stream: Stream) -> None:
+        stream.role = REFUSED
+        self._quic.stop_stream(stream_id, codes.UNEXPECTED)
+        if not stream_id & 2:
+            self._quic.reset_stream(stream_id, codes.UNEXPECTED)
+        self._transmit_soon()
+
+    def _stream_ended(self, stream_id: int) -> None:
+        stream = self.streams.pop(stream_id, None)
+        if stream is not None and stream.role == CONTROL:
+            raise Violation(codes.UNEXPECTED, "the control stream ended")
+        if stream_id == self.peer_chat:
+            self.peer_chat = None
+        waiter = self.pings.pop(stream_id, None)
+        if waiter is not None:
+            waiter.set_exception(ConnectionError("no answer"))
+
+    def _control_frame(self, kind: int, body: bytes) -> None:
+        if kind == frames.HELLO:
+            if self.hello is not None:
+                raise Violation(codes.UNEXPECTED, "a second HELLO")
+            hello = decode_body(HELLO, body)
+            try:
+                common_version((1, 1), hello["versions"])
+            except Refused:
+                raise Violation(codes.VERSION, "no version in common") from None
+            self.hello = hello
+            self.up.set_result(hello)
+            held, self.held_back = self.held_back, []
+            for item in held:
+                self._frame(*item)
+        elif kind == frames.IDENTIFY and self.identify is None:
+            self.identify = decode_body(IDENTIFY, body)
+            self.identified.set_result(self.identify)
+        elif kind == frames.IDENTIFY_PUSH and self.identify is not None:
+            identify = decode_body(IDENTIFY, body)
+            if identify["revision"] > self.identify["revision"]:
+                self.identify = identify
+        elif kind in (frames.CANDIDATES, frames.PUNCH):
+            pass  # hole punching, which this peer does not offer
+        else:
+            raise Violation(codes.UNEXPECTED, f"frame {kind:#06x} on the control stream")
+
+    # --- what the layers above do --------------------------------------------------------------
+
+    async def ask_ping(self, nonce: int) -> int:
+        """Asks PING, behind a frame without meaning, and returns the nonce of PONG."""
+        stream_id = self._quic.get_next_available_stream_id()
+        self.streams[stream_id] = Stream(ANSWER)
+        waiter = self.pings[stream_id] = asyncio.get_running_loop().create_future()
+        self.write(stream_id, reserved_frame(os.urandom(40)))
+        question = PING.encode({"nonce": nonce, "extensions": [reserved_extension(os.urandom(40))]})
+        self.write(stream_id, frame(frames.PING, question), end=True)
+        return await waiter
+
+    def write_chat(self, data: bytes) -> None:
+        """Writes to the chat stream, which the first bytes open."""
+        if self.ended.done():
+            return
+        if self.chat is None:
+            self.chat = self._quic.get_next_available_stream_id(is_unidirectional=True)
+        self.write(self.chat, data)
+
+    async def move(self) -> None:
+        """Goes on from another port, as after a change of network."""
+        old = self._transport
+        await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: self, family=old.get_extra_info("socket").family,
+            local_addr=(old.get_extra_info("sockname")[0], 0),
+        )
+        old.abort()
+        self._quic.send_ping(0)
+        self.transmit()
+
+    @property
+    def skipped(self) -> int:
+        """Frames of unknown types that were skipped on the streams that live."""
+        return sum(stream.reader.skipped for stream in self.streams.values())
+
+    async def leave(self) -> None:
+        """Ends the connection with DONE."""
+        self.close(codes.DONE, "")
+        await self.wait_closed()
+        if self._quic.configuration.is_client:
+            self._transport.close()
+
+
+async def connect(identity: Identity, instance: bytes, address: Address, peer: bytes | None):
+    """A connection to `address` that is up. With `peer`, the handshake fails for any other."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET if address.ip.version == 4 else socket.AF_INET6
+    wildcard = "0.0.0.0" if address.ip.version == 4 else "::"
+    _, connection = await loop.create_datagram_endpoint(
+        lambda: Connection(Quic(identity, peer), instance),
+        family=family,
+        local_addr=(wildcard, 0),
+    )
+    connection.connect((str(address.ip), address.port))
+    await connection.up
+    return connection
