@@ -19,7 +19,7 @@ import codes
 import frames
 import probes
 from address import Address
-from bodies import HELLO, IDENTIFY, PING
+from bodies import HELLO, IDENTIFY, NOT_A_RELAY, PING, RELAY_REFUSED
 from codes import Violation, violation_of
 from encoding import Refused, decode_body, reserved_extension
 from frames import FrameReader, frame, reserved_frame
@@ -30,6 +30,7 @@ CHAT_CAPABILITY = 1
 HELLO_TIMEOUT, IDLE_TIMEOUT, KEEPALIVE = 5.0, 30.0, 15.0
 HELD_BACK = 1 << 18  # bytes of other streams before HELLO
 STREAMS = 64  # that have not ended
+QUESTIONS = (frames.PING, frames.RELAY_RESERVE, frames.RELAY_CONNECT)
 CONTROL, CHAT, QUESTION, ANSWER, REFUSED = "control", "chat", "question", "answer", "refused"
 
 
@@ -134,7 +135,7 @@ class Connection(QuicConnectionProtocol):
         self.peer_chat: int | None = None  # the peer's
         self._chat_handler = None
         self.chat_waiting: list[tuple[int, bytes]] = []  # until there is a handler
-        self.probes_answered = 0
+        self.probes_answered = self.refused_to_relay = 0
         self.task: asyncio.Task | None = None
 
     @property
@@ -286,9 +287,7 @@ class Connection(QuicConnectionProtocol):
             if stream.asked:
                 raise Violation(codes.UNEXPECTED, "a second question on a stream")
             stream.asked = True
-            nonce = decode_body(PING, body)["nonce"]
-            pong = frame(frames.PONG, PING.encode({"nonce": nonce, "extensions": []}))
-            self.write(stream_id, pong, end=True)
+            self.write(stream_id, self._answer(kind, body), end=True)
         elif stream.role == ANSWER and kind == frames.PONG:
             waiter = self.pings.pop(stream_id, None)
             if waiter is None:
@@ -312,9 +311,17 @@ class Connection(QuicConnectionProtocol):
             return CONTROL
         if unidirectional and kind == frames.CHAT_OPEN:
             return CHAT
-        if not unidirectional and kind == frames.PING:
+        if not unidirectional and kind in QUESTIONS:
             return QUESTION
         return None
+
+    def _answer(self, kind: int, body: bytes) -> bytes:
+        if kind == frames.PING:
+            nonce = decode_body(PING, body)["nonce"]
+            return frame(frames.PONG, PING.encode({"nonce": nonce, "extensions": []}))
+        self.refused_to_relay += 1
+        refusal = {"reason": NOT_A_RELAY, "retry_after_s": 0, "extensions": []}
+        return frame(frames.RELAY_REFUSED, RELAY_REFUSED.encode(refusal))
 
     def _hold_back(self, stream_id: int, stream: Stream, kind: int, body: bytes) -> None:
         """Nothing is processed before HELLO."""

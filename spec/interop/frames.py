@@ -11,6 +11,7 @@ UNKNOWN_BODY = BODY_MAX
 HELLO, IDENTIFY, IDENTIFY_PUSH, PING, PONG = 1, 2, 3, 4, 5
 CANDIDATES, PUNCH = 6, 7
 CHAT_OPEN, ENVELOPE, UNDECRYPTABLE = 0x10, 0x11, 0x12
+RELAY_RESERVE, RELAY_REFUSED, RELAY_CONNECT = 0x20, 0x22, 0x23
 
 # Every type of version 1, with the limit of its body (registry section 1). Types of services that this
 # peer does not offer are known too: their frames are neither critical nor skipped by mistake.

@@ -285,6 +285,24 @@ async def rolled_back(daemon: Daemon) -> None:
         await talk.connection.leave()
 
 
+async def no_relay(daemon: Daemon) -> None:
+    """Who takes this side for a relay is told that it is none"""
+    peer = Peer(Identity(os.urandom(32)), "NoRelay")
+    listener = await peer.listen()
+    mistaken = Daemon(daemon.binary, daemon.home.parent / "mistaken", "--relay", str(listener.address))
+    try:
+        await mistaken.start()
+        connection = await asyncio.wait_for(listener.accepted.get(), 20)
+        async with asyncio.timeout(20):
+            while not connection.refused_to_relay:
+                await asyncio.sleep(0.05)
+        # It takes the answer for one: the connection goes on.
+        expect(await asyncio.wait_for(connection.ask_ping(1), 5) == 1, "another nonce")
+    finally:
+        await mistaken.kill()
+        listener.close()
+
+
 async def roaming(daemon: Daemon) -> None:
     """This side moves to another port: it answers the path probes, and the connection goes on"""
     peer, contact, talk = await befriend(daemon, True, "Roamer")
@@ -454,8 +472,8 @@ async def odd_but_allowed(daemon: Daemon) -> None:
 
 STEPS = [
     vectors, greeting, wrong_peer, stranger, smaller, larger, listening, reconnect, restart,
-    forgetful, undecryptable, rolled_back, odd_but_allowed, roaming, duplicate, violations,
-    chat_violations,
+    forgetful, undecryptable, rolled_back, odd_but_allowed, roaming, no_relay, duplicate,
+    violations, chat_violations,
 ]
 
 

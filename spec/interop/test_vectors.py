@@ -41,6 +41,7 @@ BODIES = {
     frames.CHAT_OPEN: bodies.CHAT_OPEN,
     frames.ENVELOPE: bodies.ENVELOPE,
     frames.UNDECRYPTABLE: bodies.UNDECRYPTABLE,
+    frames.RELAY_REFUSED: bodies.RELAY_REFUSED,
 }
 VECTORS = Path(__file__).parent.parent / "vectors"
 CONTEXT_PREFIX = "dchat/1 2026-11 "
