@@ -1,4 +1,4 @@
-"""One connection: 30-transport sections 1 to 4, on aioquic."""
+"""One connection: 30-transport sections 3 to 5, on aioquic."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ import asyncio
 import ipaddress
 import os
 import socket
-import ssl
 
-from aioquic import tls
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic import events
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.packet import QuicProtocolVersion
 
 import codes
 import frames
@@ -23,11 +18,11 @@ from bodies import HELLO, IDENTIFY, NOT_A_RELAY, PING, RELAY_REFUSED
 from codes import Violation, violation_of
 from encoding import Refused, decode_body, reserved_extension
 from frames import FrameReader, frame, reserved_frame
-from identity import Identity, certificate_key
+from identity import Identity
+from quic import Quic
 
-ALPN = "dchat/1"
 CHAT_CAPABILITY = 1
-HELLO_TIMEOUT, IDLE_TIMEOUT, KEEPALIVE = 5.0, 30.0, 15.0
+HELLO_TIMEOUT, KEEPALIVE = 5.0, 15.0
 HELD_BACK = 1 << 18  # bytes of other streams before HELLO
 STREAMS = 64  # that have not ended
 QUESTIONS = (frames.PING, frames.RELAY_RESERVE, frames.RELAY_CONNECT)
@@ -39,75 +34,6 @@ def common_version(one, other) -> int:
     if version < max(one[0], other[0]):
         raise Refused("no-common-version")
     return version
-
-
-class Quic(QuicConnection):
-    """TLS as section 2 wants it: Ed25519 and X25519 only, the peer's key checked in the handshake."""
-
-    def __init__(self, identity: Identity, expected: bytes | None = None, **listening):
-        """`expected` is who is dialed, if that is known; `listening` is what aioquic needs there."""
-        certificate, key = identity.certificate()
-        super().__init__(
-            configuration=QuicConfiguration(
-                alpn_protocols=[ALPN],
-                certificate=certificate,
-                private_key=key,
-                idle_timeout=IDLE_TIMEOUT,
-                is_client=not listening,
-                supported_versions=[QuicProtocolVersion.VERSION_1],
-                verify_mode=ssl.CERT_NONE,  # names, times and issuer mean nothing; the key does
-            ),
-            **listening,
-        )
-        self.own, self.expected = identity.peer_id, expected
-        self.peer: bytes | None = None
-        self.probe_keys: probes.ProbeKeys | None = None
-
-    def _initialize(self, peer_cid: bytes) -> None:
-        super()._initialize(peer_cid)
-        self.tls._signature_algorithms = [tls.SignatureAlgorithm.ED25519]
-        self.tls._supported_groups = [tls.Group.X25519]
-        self.tls._request_client_certificate = True
-        accept, protect = self.tls._set_peer_certificate, self.tls._setup_traffic_protection
-        finish = self.tls._server_expect_finished
-
-        def check_certificate(message: tls.Certificate) -> None:
-            try:
-                self.peer = certificate_key([der for der, _ in message.certificates])
-            except Refused as refused:
-                raise tls.AlertBadCertificate(refused.error) from None
-            if self.expected not in (None, self.peer):
-                raise tls.AlertBadCertificate("another PeerId answers")
-            accept(message)
-
-        def require_certificate() -> None:
-            if self.peer is None:
-                raise tls.AlertBadCertificate("certificate-count")
-            finish()
-
-        def export(direction, epoch, label: bytes) -> None:
-            # The transcript now ends with the listener's Finished: what RFC 8446 7.5 exports from.
-            if label == b"s ap traffic":
-                self.probe_keys = probes.ProbeKeys(self._export())
-            protect(direction, epoch, label)
-
-        self.tls._set_peer_certificate = check_certificate
-        self.tls._server_expect_finished = require_certificate
-        self.tls._setup_traffic_protection = export
-
-    def _export(self) -> bytes:
-        schedule = self.tls.key_schedule
-        empty = tls.hashes.Hash(schedule.algorithm).finalize()
-        secret = tls.hkdf_expand_label(
-            schedule.algorithm,
-            schedule.derive_secret(b"exp master"),
-            probes.EXPORTER_LABEL,
-            empty,
-            schedule.algorithm.digest_size,
-        )
-        return tls.hkdf_expand_label(
-            schedule.algorithm, secret, b"exporter", empty, probes.EXPORTED
-        )
 
 
 class Stream:
@@ -396,7 +322,8 @@ class Connection(QuicConnectionProtocol):
         """Goes on from another port, as after a change of network."""
         old = self._transport
         await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, family=old.get_extra_info("socket").family,
+            lambda: self,
+            family=old.get_extra_info("socket").family,
             local_addr=(old.get_extra_info("sockname")[0], 0),
         )
         old.abort()

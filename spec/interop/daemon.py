@@ -23,8 +23,16 @@ class Daemon:
         if self.address is not None:
             self.listen = f"/ip4/{self.address.ip}/udp/{self.address.port}/quic-v1"
         self.process = await asyncio.create_subprocess_exec(
-            str(self.binary), "--home", str(self.home), "--json",
-            "daemon", "--listen", self.listen, "--no-mdns", "--no-dht", *self.options,
+            str(self.binary),
+            "--home",
+            str(self.home),
+            "--json",
+            "daemon",
+            "--listen",
+            self.listen,
+            "--no-mdns",
+            "--no-dht",
+            *self.options,
             stdout=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(START_TIMEOUT):
@@ -51,7 +59,11 @@ class Daemon:
     async def run(self, *arguments: str) -> tuple[int, list[dict]]:
         """The exit code of a command, and the objects it prints."""
         process = await asyncio.create_subprocess_exec(
-            str(self.binary), "--home", str(self.home), "--json", *arguments,
+            str(self.binary),
+            "--home",
+            str(self.home),
+            "--json",
+            *arguments,
             stdout=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(COMMAND_TIMEOUT):
