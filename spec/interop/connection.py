@@ -58,6 +58,7 @@ class Connection(QuicConnectionProtocol):
         self.up, self.identified, self.ended = (loop.create_future() for _ in range(3))
         self.control: int | None = None  # own control stream
         self.chat: int | None = None  # own chat stream
+        self.chat_refused: int | None = None  # the code with which the peer stopped it
         self.peer_chat: int | None = None  # the peer's
         self._chat_handler = None
         self.chat_waiting: list[tuple[int, bytes]] = []  # until there is a handler
@@ -106,6 +107,9 @@ class Connection(QuicConnectionProtocol):
             self._guard(self._receive, event.stream_id, event.data, event.end_stream)
         elif isinstance(event, events.StreamReset):
             self._guard(self._stream_ended, event.stream_id)
+        elif isinstance(event, events.StopSendingReceived):
+            if event.stream_id == self.chat:
+                self.chat_refused = event.error_code
         elif isinstance(event, events.ConnectionTerminated):
             self._terminated(event)
 
@@ -312,7 +316,7 @@ class Connection(QuicConnectionProtocol):
 
     def write_chat(self, data: bytes) -> None:
         """Writes to the chat stream, which the first bytes open."""
-        if self.ended.done():
+        if self.ended.done() or self.chat_refused is not None:
             return
         if self.chat is None:
             self.chat = self._quic.get_next_available_stream_id(is_unidirectional=True)

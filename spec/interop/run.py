@@ -26,6 +26,7 @@ STEPS = [
     steps.greeting,
     steps.wrong_peer,
     steps.stranger,
+    steps.refused,
     steps.smaller,
     steps.larger,
     steps.listening,

@@ -94,19 +94,41 @@ async def stranger(daemon: Daemon) -> None:
     contact = peer.account.contact(daemon.peer_id)
     talk = await peer.talk(contact, daemon.address)
     me = peer.account.identity.text
-    for _ in range(50):
-        requests = await daemon.must("requests")
-        if any(request["peer_id"] == me for request in requests):
-            break
-        await asyncio.sleep(0.1)
-    else:
-        raise AssertionError("no request is listed")
+    await eventually(lambda: requested(daemon, me), "no request is listed")
     expect(talk.chat.device is None, "the daemon opened a chat")
     await daemon.must("accept", me)
     await talk.until(lambda chat: chat.exchanging)
     await talk.say("thank you for accepting me")
     expect(await history(daemon, peer) == ["thank you for accepting me"], "it is not in history")
     await talk.connection.leave()
+
+
+async def refused(daemon: Daemon) -> None:
+    """Whom the daemon's user turns away loses the connection with REFUSED, now and later"""
+    peer = Peer(Identity(os.urandom(32)), "Pest")
+    contact = peer.account.contact(daemon.peer_id)
+    me = peer.account.identity.text
+    for attempt in range(2):
+        talk = await peer.talk(contact, daemon.address)
+        if attempt == 0:
+            await eventually(lambda: requested(daemon, me), "no request is listed")
+            await daemon.must("refuse", me)
+        ended = await ending(talk.connection)
+        expect(ended == codes.REFUSED, f"closed with {codes.NAMES.get(ended, ended)}")
+        expect(not await requested(daemon, me), "a request of somebody refused is listed")
+
+
+async def requested(daemon: Daemon, peer: str) -> bool:
+    return any(request["peer_id"] == peer for request in await daemon.must("requests"))
+
+
+async def eventually(condition, otherwise: str) -> None:
+    """Waits until `await condition()` is true, for at most 10 s."""
+    for _ in range(100):
+        if await condition():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(otherwise)
 
 
 async def conversation(daemon: Daemon, smaller: bool) -> None:
