@@ -1,5 +1,5 @@
 """The bodies this peer speaks: 20-identity section 6, 30-transport sections 3 and 4, 40-messaging
-sections 2 and 4."""
+sections 2 and 4; and the one answer of 60-relay that every node gives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from encoding import (
     EXTENSIONS,
     U8,
     U16,
+    U32,
     U64,
     Bytes,
     Checked,
@@ -57,6 +58,16 @@ IDENTIFY = Structure(
     extensions=EXTENSIONS,
 )
 PING = Structure("Ping", nonce=U64, extensions=EXTENSIONS)
+
+# What a node that is no relay says to who takes it for one (60-relay section 1).
+RELAY_REASONS = range(1, 10)
+NOT_A_RELAY = 1
+RELAY_REFUSED = Structure(
+    "RelayRefused",
+    reason=Checked(U16, lambda reason: reason in RELAY_REASONS),
+    retry_after_s=U32,
+    extensions=EXTENSIONS,
+)
 
 INVITE_PROOF = Structure("InviteProof", invite=Fixed(16), mac=Fixed(32))
 CHAT_OPEN = Structure(

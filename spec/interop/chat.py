@@ -12,7 +12,7 @@ from typing import Callable
 import frames
 import olm
 from bodies import CHAT_OPEN, ENTRY, ENVELOPE, UNDECRYPTABLE, open_parcel, seal_parcel
-from codes import LIMIT, MALFORMED, UNEXPECTED, Violation
+from codes import LIMIT, UNEXPECTED, Violation
 from encoding import Refused, decode_body
 from identity import DEVICE, DEVICE_RECORD, Identity, make_record, open_record
 from logs import Conversation, Log
@@ -160,7 +160,10 @@ class Chat:
         )
         self.sent_with.add(self.session.id)
         envelope = {
-            "session": self.session.id, "stage": stage, "message": message, "extensions": []
+            "session": self.session.id,
+            "stage": stage,
+            "message": message,
+            "extensions": [],
         }
         self.out.append(frames.frame(frames.ENVELOPE, ENVELOPE.encode(envelope)))
 
@@ -306,7 +309,11 @@ class Chat:
                 self._send([], batch)
                 batch, batch_bytes = [], 0
             batch.append(entry)
-            pending, pending_bytes, batch_bytes = pending + 1, pending_bytes + size, batch_bytes + size
+            pending, pending_bytes, batch_bytes = (
+                pending + 1,
+                pending_bytes + size,
+                batch_bytes + size,
+            )
             self.sent += 1
         if batch:
             self._send([], batch)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A DChat peer that dials: redeems an invite, says something, and shows what comes.
 
-    python client.py LINK [TEXT]…
+python client.py LINK [TEXT]…
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def milliseconds() -> int:
 
 def printable(text: str) -> str:
     """A peer's text without what controls a terminal or the direction of text."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text
+    )
 
 
 class Peer:

@@ -1,4 +1,4 @@
-"""One connection: 30-transport sections 1 to 4, on aioquic."""
+"""One connection: 30-transport sections 3 to 5, on aioquic."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import asyncio
 import ipaddress
 import os
 import socket
-import ssl
 
-from aioquic import tls
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.quic import events
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.packet import QuicProtocolVersion
 
 import codes
 import frames
 import probes
 from address import Address
-from bodies import HELLO, IDENTIFY, PING
+from bodies import HELLO, IDENTIFY, NOT_A_RELAY, PING, RELAY_REFUSED
 from codes import Violation, violation_of
 from encoding import Refused, decode_body, reserved_extension
 from frames import FrameReader, frame, reserved_frame
-from identity import Identity, certificate_key
+from identity import Identity
+from quic import Quic
 
-ALPN = "dchat/1"
 CHAT_CAPABILITY = 1
-HELLO_TIMEOUT, IDLE_TIMEOUT, KEEPALIVE = 5.0, 30.0, 15.0
+HELLO_TIMEOUT, KEEPALIVE = 5.0, 15.0
 HELD_BACK = 1 << 18  # bytes of other streams before HELLO
 STREAMS = 64  # that have not ended
+QUESTIONS = (frames.PING, frames.RELAY_RESERVE, frames.RELAY_CONNECT)
 CONTROL, CHAT, QUESTION, ANSWER, REFUSED = "control", "chat", "question", "answer", "refused"
 
 
@@ -38,75 +34,6 @@ def common_version(one, other) -> int:
     if version < max(one[0], other[0]):
         raise Refused("no-common-version")
     return version
-
-
-class Quic(QuicConnection):
-    """TLS as section 2 wants it: Ed25519 and X25519 only, the peer's key checked in the handshake."""
-
-    def __init__(self, identity: Identity, expected: bytes | None = None, **listening):
-        """`expected` is who is dialed, if that is known; `listening` is what aioquic needs there."""
-        certificate, key = identity.certificate()
-        super().__init__(
-            configuration=QuicConfiguration(
-                alpn_protocols=[ALPN],
-                certificate=certificate,
-                private_key=key,
-                idle_timeout=IDLE_TIMEOUT,
-                is_client=not listening,
-                supported_versions=[QuicProtocolVersion.VERSION_1],
-                verify_mode=ssl.CERT_NONE,  # names, times and issuer mean nothing; the key does
-            ),
-            **listening,
-        )
-        self.own, self.expected = identity.peer_id, expected
-        self.peer: bytes | None = None
-        self.probe_keys: probes.ProbeKeys | None = None
-
-    def _initialize(self, peer_cid: bytes) -> None:
-        super()._initialize(peer_cid)
-        self.tls._signature_algorithms = [tls.SignatureAlgorithm.ED25519]
-        self.tls._supported_groups = [tls.Group.X25519]
-        self.tls._request_client_certificate = True
-        accept, protect = self.tls._set_peer_certificate, self.tls._setup_traffic_protection
-        finish = self.tls._server_expect_finished
-
-        def check_certificate(message: tls.Certificate) -> None:
-            try:
-                self.peer = certificate_key([der for der, _ in message.certificates])
-            except Refused as refused:
-                raise tls.AlertBadCertificate(refused.error) from None
-            if self.expected not in (None, self.peer):
-                raise tls.AlertBadCertificate("another PeerId answers")
-            accept(message)
-
-        def require_certificate() -> None:
-            if self.peer is None:
-                raise tls.AlertBadCertificate("certificate-count")
-            finish()
-
-        def export(direction, epoch, label: bytes) -> None:
-            # The transcript now ends with the listener's Finished: what RFC 8446 7.5 exports from.
-            if label == b"s ap traffic":
-                self.probe_keys = probes.ProbeKeys(self._export())
-            protect(direction, epoch, label)
-
-        self.tls._set_peer_certificate = check_certificate
-        self.tls._server_expect_finished = require_certificate
-        self.tls._setup_traffic_protection = export
-
-    def _export(self) -> bytes:
-        schedule = self.tls.key_schedule
-        empty = tls.hashes.Hash(schedule.algorithm).finalize()
-        secret = tls.hkdf_expand_label(
-            schedule.algorithm,
-            schedule.derive_secret(b"exp master"),
-            probes.EXPORTER_LABEL,
-            empty,
-            schedule.algorithm.digest_size,
-        )
-        return tls.hkdf_expand_label(
-            schedule.algorithm, secret, b"exporter", empty, probes.EXPORTED
-        )
 
 
 class Stream:
@@ -131,10 +58,11 @@ class Connection(QuicConnectionProtocol):
         self.up, self.identified, self.ended = (loop.create_future() for _ in range(3))
         self.control: int | None = None  # own control stream
         self.chat: int | None = None  # own chat stream
+        self.chat_refused: int | None = None  # the code with which the peer stopped it
         self.peer_chat: int | None = None  # the peer's
         self._chat_handler = None
         self.chat_waiting: list[tuple[int, bytes]] = []  # until there is a handler
-        self.probes_answered = 0
+        self.probes_answered = self.refused_to_relay = 0
         self.task: asyncio.Task | None = None
 
     @property
@@ -179,6 +107,9 @@ class Connection(QuicConnectionProtocol):
             self._guard(self._receive, event.stream_id, event.data, event.end_stream)
         elif isinstance(event, events.StreamReset):
             self._guard(self._stream_ended, event.stream_id)
+        elif isinstance(event, events.StopSendingReceived):
+            if event.stream_id == self.chat:
+                self.chat_refused = event.error_code
         elif isinstance(event, events.ConnectionTerminated):
             self._terminated(event)
 
@@ -286,9 +217,7 @@ class Connection(QuicConnectionProtocol):
             if stream.asked:
                 raise Violation(codes.UNEXPECTED, "a second question on a stream")
             stream.asked = True
-            nonce = decode_body(PING, body)["nonce"]
-            pong = frame(frames.PONG, PING.encode({"nonce": nonce, "extensions": []}))
-            self.write(stream_id, pong, end=True)
+            self.write(stream_id, self._answer(kind, body), end=True)
         elif stream.role == ANSWER and kind == frames.PONG:
             waiter = self.pings.pop(stream_id, None)
             if waiter is None:
@@ -312,9 +241,17 @@ class Connection(QuicConnectionProtocol):
             return CONTROL
         if unidirectional and kind == frames.CHAT_OPEN:
             return CHAT
-        if not unidirectional and kind == frames.PING:
+        if not unidirectional and kind in QUESTIONS:
             return QUESTION
         return None
+
+    def _answer(self, kind: int, body: bytes) -> bytes:
+        if kind == frames.PING:
+            nonce = decode_body(PING, body)["nonce"]
+            return frame(frames.PONG, PING.encode({"nonce": nonce, "extensions": []}))
+        self.refused_to_relay += 1
+        refusal = {"reason": NOT_A_RELAY, "retry_after_s": 0, "extensions": []}
+        return frame(frames.RELAY_REFUSED, RELAY_REFUSED.encode(refusal))
 
     def _hold_back(self, stream_id: int, stream: Stream, kind: int, body: bytes) -> None:
         """Nothing is processed before HELLO."""
@@ -379,7 +316,7 @@ class Connection(QuicConnectionProtocol):
 
     def write_chat(self, data: bytes) -> None:
         """Writes to the chat stream, which the first bytes open."""
-        if self.ended.done():
+        if self.ended.done() or self.chat_refused is not None:
             return
         if self.chat is None:
             self.chat = self._quic.get_next_available_stream_id(is_unidirectional=True)
@@ -389,7 +326,8 @@ class Connection(QuicConnectionProtocol):
         """Goes on from another port, as after a change of network."""
         old = self._transport
         await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, family=old.get_extra_info("socket").family,
+            lambda: self,
+            family=old.get_extra_info("socket").family,
             local_addr=(old.get_extra_info("sockname")[0], 0),
         )
         old.abort()

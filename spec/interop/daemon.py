@@ -12,8 +12,8 @@ START_TIMEOUT, COMMAND_TIMEOUT = 30, 60
 
 
 class Daemon:
-    def __init__(self, binary: Path, home: Path):
-        self.binary, self.home = binary, home
+    def __init__(self, binary: Path, home: Path, *options: str):
+        self.binary, self.home, self.options = binary, home, options
         self.process: asyncio.subprocess.Process | None = None
         self.address: Address | None = None
         self.listen = "/ip4/127.0.0.1/udp/0/quic-v1"
@@ -23,8 +23,16 @@ class Daemon:
         if self.address is not None:
             self.listen = f"/ip4/{self.address.ip}/udp/{self.address.port}/quic-v1"
         self.process = await asyncio.create_subprocess_exec(
-            str(self.binary), "--home", str(self.home), "--json",
-            "daemon", "--listen", self.listen, "--no-mdns", "--no-dht",
+            str(self.binary),
+            "--home",
+            str(self.home),
+            "--json",
+            "daemon",
+            "--listen",
+            self.listen,
+            "--no-mdns",
+            "--no-dht",
+            *self.options,
             stdout=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(START_TIMEOUT):
@@ -51,7 +59,11 @@ class Daemon:
     async def run(self, *arguments: str) -> tuple[int, list[dict]]:
         """The exit code of a command, and the objects it prints."""
         process = await asyncio.create_subprocess_exec(
-            str(self.binary), "--home", str(self.home), "--json", *arguments,
+            str(self.binary),
+            "--home",
+            str(self.home),
+            "--json",
+            *arguments,
             stdout=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(COMMAND_TIMEOUT):

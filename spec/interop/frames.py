@@ -11,6 +11,7 @@ UNKNOWN_BODY = BODY_MAX
 HELLO, IDENTIFY, IDENTIFY_PUSH, PING, PONG = 1, 2, 3, 4, 5
 CANDIDATES, PUNCH = 6, 7
 CHAT_OPEN, ENVELOPE, UNDECRYPTABLE = 0x10, 0x11, 0x12
+RELAY_RESERVE, RELAY_REFUSED, RELAY_CONNECT = 0x20, 0x22, 0x23
 
 # Every type of version 1, with the limit of its body (registry section 1). Types of services that this
 # peer does not offer are known too: their frames are neither critical nor skipped by mistake.
@@ -51,11 +52,11 @@ TYPES = {
     0x0047: ("GOSSIP_TREE", 20480),
     0x0048: ("GOSSIP_DIGEST", 16),
     0x0049: ("GOSSIP_SKETCH", 40960),
-    0x004a: ("GOSSIP_MORE", 8192),
-    0x004b: ("GOSSIP_PROOF", 8192),
-    0x004c: ("GOSSIP_RANGE", 8192),
-    0x004d: ("GOSSIP_SPANS", 8192),
-    0x004e: ("GOSSIP_FETCH", 1024),
+    0x004A: ("GOSSIP_MORE", 8192),
+    0x004B: ("GOSSIP_PROOF", 8192),
+    0x004C: ("GOSSIP_RANGE", 8192),
+    0x004D: ("GOSSIP_SPANS", 8192),
+    0x004E: ("GOSSIP_FETCH", 1024),
     0x0050: ("GROUP_OPERATIONS", 163840),
 }
 

@@ -10,8 +10,9 @@ from aioquic.quic.packet import QuicPacketType, QuicProtocolVersion, pull_quic_h
 
 import codes
 from address import Address
-from connection import Connection, Quic
+from connection import Connection
 from identity import Identity
+from quic import Quic
 
 CONNECTIONS = 64
 INITIAL_MIN = 1200  # RFC 9000 section 14.1

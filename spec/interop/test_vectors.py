@@ -41,6 +41,7 @@ BODIES = {
     frames.CHAT_OPEN: bodies.CHAT_OPEN,
     frames.ENVELOPE: bodies.ENVELOPE,
     frames.UNDECRYPTABLE: bodies.UNDECRYPTABLE,
+    frames.RELAY_REFUSED: bodies.RELAY_REFUSED,
 }
 VECTORS = Path(__file__).parent.parent / "vectors"
 CONTEXT_PREFIX = "dchat/1 2026-11 "
@@ -57,8 +58,11 @@ def raw(pieces) -> bytes:
     if isinstance(pieces, str):
         return bytes.fromhex(pieces)
     return b"".join(
-        bytes.fromhex(piece) if isinstance(piece, str)
-        else bytes.fromhex(piece["repeat"]) * piece["times"]
+        (
+            bytes.fromhex(piece)
+            if isinstance(piece, str)
+            else bytes.fromhex(piece["repeat"]) * piece["times"]
+        )
         for piece in pieces
     )
 
@@ -87,8 +91,10 @@ def written(kind, value):
 def same(expected, actual) -> bool:
     """Whether they are equal, where `expected` may write bytes in pieces."""
     if isinstance(actual, dict):
-        return isinstance(expected, dict) and expected.keys() == actual.keys() and all(
-            same(expected[name], actual[name]) for name in actual
+        return (
+            isinstance(expected, dict)
+            and expected.keys() == actual.keys()
+            and all(same(expected[name], actual[name]) for name in actual)
         )
     if isinstance(actual, str) and isinstance(expected, list):
         return raw(expected).hex() == actual
@@ -202,7 +208,10 @@ def derive(case):
 
 def log_place(case):
     return (
-        raw(case["conversation"]), raw(case["author"]), raw(case["incarnation"]), int(case["seq"])
+        raw(case["conversation"]),
+        raw(case["author"]),
+        raw(case["incarnation"]),
+        int(case["seq"]),
     )
 
 
@@ -214,7 +223,9 @@ def hash_of_entry(case):
 
 def probe(case):
     keys = probes.ProbeKeys(raw(case["exported"]))
-    kind, transaction, seen = probes.read_probe(getattr(keys, case["sender"]), raw(case["datagram"]))
+    kind, transaction, seen = probes.read_probe(
+        getattr(keys, case["sender"]), raw(case["datagram"])
+    )
     if seen is not None:
         ip = ipaddress.IPv6Address(seen[0])
         host = str(ip.ipv4_mapped) if ip.ipv4_mapped else f"[{ip}]"
