@@ -35,6 +35,35 @@ fn with_one_seed_the_neighbours_are_known_within_three_seconds() {
 }
 
 #[test]
+fn whoever_was_led_among_colluding_nodes_finds_out_by_a_few_honest_contacts_anywhere() {
+    let (mut net, config) = acquainted(600, 5);
+    let newcomer = net.add(&config);
+    for colluding in (1..600).step_by(4) {
+        net.manner[colluding] = Manner::Colluding;
+    }
+    let contact = net.contact(17);
+    net.nodes[newcomer as usize].handle_input(Input::Seed { contact }, net.now);
+    net.drain(newcomer);
+    net.run(Duration::from_secs(15));
+    assert!(true_siblings(&net, newcomer) <= 10);
+    // Nobody it would ask on the way to its own position, or to one beside it.
+    let at = net.keys[newcomer as usize];
+    let mut honest = net.nearest(&at, 600, |other| other % 4 != 1 && other != newcomer);
+    let honest = honest.split_off(honest.len() - 6);
+    for other in honest {
+        let seen = Input::Seen {
+            contact: net.contact(other),
+            rtt: None,
+            ours: true,
+        };
+        net.nodes[newcomer as usize].handle_input(seen, net.now);
+    }
+    net.drain(newcomer);
+    net.run(Duration::from_secs(45));
+    assert!(true_siblings(&net, newcomer) >= 18);
+}
+
+#[test]
 fn the_neighbours_of_a_newcomer_soon_know_it_and_name_it() {
     let (mut net, config) = acquainted(300, 2);
     let newcomer = net.add(&config);
