@@ -39,7 +39,7 @@ const CHECK: Duration = Duration::from_secs(30);
 /// time.
 const THIN: u8 = 5;
 /// Contacts anywhere that are asked who is near us, beside a lookup of our own position that is not
-/// the first: with one honest contact in eight, nine of ten such rounds meet one.
+/// the first: with one honest contact in eight, seven of eight such rounds meet one.
 const ELSEWHERE: usize = 16;
 /// Time between two lookups of our own position.
 const REJOIN: Duration = Duration::from_secs(30);
