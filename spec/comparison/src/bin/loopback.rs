@@ -45,7 +45,9 @@ fn both() -> Fallible<()> {
     println!("|---|---|---|---|---|");
     for _ in 0..ROUNDS {
         for network in ["dchat", "libp2p"] {
-            let ended = Command::new(std::env::current_exe()?).arg(network).output()?;
+            let ended = Command::new(std::env::current_exe()?)
+                .arg(network)
+                .output()?;
             if !ended.status.success() {
                 return Err(String::from_utf8_lossy(&ended.stderr).into());
             }
@@ -57,7 +59,11 @@ fn both() -> Fallible<()> {
 
 fn alone(network: impl Future<Output = Fallible<()>>) -> Fallible<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(2).enable_all().build()?.block_on(network)
+    runtime
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(network)
 }
 
 /// What is measured of one network.
