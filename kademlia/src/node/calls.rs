@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     Revive,
     /// Who else is near us?
     Near,
+    /// The same, of somebody who need not be.
+    Elsewhere,
     /// Who else is in some bucket?
     Refill,
     /// Whether a neighbour holds what it should.

@@ -118,7 +118,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         }
         if let Some((to, purpose, target)) = self.asks.next() {
             let question = match purpose {
-                Purpose::Near | Purpose::Refill => self.ask_for_news(target),
+                Purpose::Near | Purpose::Elsewhere | Purpose::Refill => self.ask_for_news(target),
                 _ => Question::Ping,
             };
             return Some(self.call(to, purpose, question));
@@ -259,7 +259,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
                 is_right
             }
             (Purpose::Check | Purpose::Revive, Answer::Pong) => true,
-            (Purpose::Near | Purpose::Refill, Answer::Nodes(nodes)) => {
+            (Purpose::Near | Purpose::Elsewhere | Purpose::Refill, Answer::Nodes(nodes)) => {
                 self.learn(pending, &nodes);
                 true
             }

@@ -6,9 +6,9 @@ use crate::call::{K, Known, Nodes, Question};
 use crate::config::Config;
 use crate::contact::Contact;
 use crate::key::Key;
-use crate::lookup::Task;
+use crate::lookup::{Goal, Task};
 use crate::record::Notary;
-use crate::table::{Admission, Missed};
+use crate::table::{Admission, Entry, Missed};
 use crate::time::Time;
 
 use super::Node;
@@ -38,6 +38,9 @@ const CHECK: Duration = Duration::from_secs(30);
 /// Times it does so, beside these, because the neighbours found lie too thin; after twice as long each
 /// time.
 const THIN: u8 = 5;
+/// Contacts anywhere that are asked who is near us, beside a lookup of our own position that is not
+/// the first: with one honest contact in eight, seven of eight such rounds meet one.
+const ELSEWHERE: usize = 16;
 /// Time between two lookups of our own position.
 const REJOIN: Duration = Duration::from_secs(30);
 
@@ -166,17 +169,19 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         if contact.at == self.at() || self.has_left {
             return;
         }
-        let at = self.at();
-        let is_own = |task: &&mut Task<H>| {
-            matches!(task.goal, crate::lookup::Goal::Join) && task.target() == at
-        };
-        if let Some(task) = self.tasks.iter_mut().find(is_own) {
+        if let Some(task) = self.joining() {
             task.seed(contact);
         } else if self.table.len() < self.config.k || self.upkeep.joined.is_none() {
             self.rejoin(&[contact]);
         } else if self.table.wants(&contact) {
             self.asks.hear(contact, false);
         }
+    }
+
+    /// The lookup of our own position that is under way.
+    fn joining(&mut self) -> Option<&mut Task<H>> {
+        let is_join = |task: &&mut Task<H>| matches!(task.goal, Goal::Join);
+        self.tasks.iter_mut().find(is_join)
     }
 
     fn rejoin(&mut self, seeds: &[Contact<H>]) {
@@ -213,6 +218,26 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         }
         self.upkeep.check = None;
         self.rejoin(&[]);
+        self.ask_elsewhere();
+    }
+
+    /// Asks contacts drawn from all who is near us. Whoever was led among colluding nodes finds nothing
+    /// odd: its neighbours are all of them, and the size of the network is what they make of it. Of its
+    /// other contacts a few are honest, wherever they are, and one answer of theirs is enough. The
+    /// nearest are asked by the lookup anyway.
+    fn ask_elsewhere(&mut self) {
+        let near = self.table.sibling_distance(self.config.k);
+        let at = self.at();
+        let is_far = |entry: &&Entry<H>| {
+            entry.fails() == 0 && near.is_some_and(|near| at.distance(&entry.at) > near)
+        };
+        let far = self.table.iter().filter(is_far);
+        let mut far: Vec<_> = far.map(Entry::contact).collect();
+        for _ in 0..ELSEWHERE.min(far.len()) {
+            let drawn = self.rng.word() % far.len() as u64;
+            let contact = far.swap_remove(drawn as usize);
+            self.ask(contact, Purpose::Elsewhere, at);
+        }
     }
 
     /// We were away: nobody is believed to be there until heard of again.
@@ -257,21 +282,22 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
             }
             self.asks.hear(node, false);
         }
-        if pending.purpose != Purpose::Near {
-            return;
-        }
         let (least, most) = self.config.sibling_refresh;
-        let every = if news > 0 {
-            least
-        } else {
-            (2 * self.upkeep.near_every).min(most)
+        let every = match (pending.purpose, news) {
+            (Purpose::Refill, _) | (Purpose::Elsewhere, 0) => return,
+            (_, 0) => (2 * self.upkeep.near_every).min(most),
+            _ => least,
         };
         self.upkeep.near_every = every;
         self.upkeep.near = self.now + self.rng.jitter(every);
         let is_long_ago = |at: Time| self.now.since(at) >= REJOIN;
-        if news >= MANY && self.upkeep.joined.is_none_or(is_long_ago) {
+        let is_joining = self.upkeep.joining;
+        if news >= MANY && (is_joining || self.upkeep.joined.is_none_or(is_long_ago)) {
             let seeds: Vec<_> = nodes.iter().chain([pending.to]).collect();
-            self.rejoin(&seeds);
+            match self.joining() {
+                Some(task) => seeds.iter().for_each(|seed| task.seed(*seed)),
+                None => self.rejoin(&seeds),
+            }
         } else if let Some(first) = first {
             // It knows its own neighbours best, and so most of ours.
             self.ask(first, Purpose::Near, self.at());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use dchat_kademlia::Config;
 use dchat_kademlia::call::{Answer, Nodes, Question};
 use dchat_kademlia::node::{Fault, Input, Output};
+use dchat_kademlia::{Config, Key};
 
 use crate::net::*;
 
@@ -31,6 +31,47 @@ fn with_one_seed_the_neighbours_are_known_within_three_seconds() {
     net.nodes[newcomer as usize].handle_input(Input::Seed { contact }, net.now);
     net.drain(newcomer);
     net.run(Duration::from_secs(3));
+    assert!(true_siblings(&net, newcomer) >= 18);
+}
+
+#[test]
+fn whoever_was_led_among_colluding_nodes_finds_out_by_a_few_honest_contacts_anywhere() {
+    let (mut net, config) = acquainted(600, 5);
+    let newcomer = net.add(&config);
+    for colluding in (1..600).step_by(4) {
+        net.manner[colluding] = Manner::Colluding;
+    }
+    let contact = net.contact(17);
+    net.nodes[newcomer as usize].handle_input(Input::Seed { contact }, net.now);
+    net.drain(newcomer);
+    net.run(Duration::from_secs(15));
+    assert!(true_siblings(&net, newcomer) <= 10);
+    // It meets more of them, and honest nodes of whom a lookup of its own position asks nobody: for
+    // each way to begin somewhere else, one of the others is nearer.
+    let at = net.keys[newcomer as usize];
+    let others = net.nearest(&at, 150, |other| other % 4 == 1).split_off(40);
+    let far = |from: &Key, node: u32| from.distance(&net.keys[node as usize]);
+    let is_never_first = |node: u32| {
+        (0..8).all(|bit| {
+            let from = at.with_bit_turned(bit);
+            others
+                .iter()
+                .any(|other| far(&from, *other) < far(&from, node))
+        })
+    };
+    let is_honest = |node: u32| node % 4 != 1 && node != newcomer;
+    let honest = net.nearest(&at, 600, |node| is_honest(node) && is_never_first(node));
+    let honest = honest[honest.len() - 30..].to_vec();
+    for other in others.into_iter().chain(honest) {
+        let seen = Input::Seen {
+            contact: net.contact(other),
+            rtt: None,
+            ours: true,
+        };
+        net.nodes[newcomer as usize].handle_input(seen, net.now);
+    }
+    net.drain(newcomer);
+    net.run(Duration::from_secs(45));
     assert!(true_siblings(&net, newcomer) >= 18);
 }
 

@@ -92,7 +92,11 @@ fn measure(make: &dyn Fn() -> Box<dyn Candidate>) -> [f64; 4] {
     let begun = Instant::now();
     let found: usize = (0..OFFERED).map(|index| table.closest(index)).sum();
     let closest = each(begun.elapsed(), OFFERED);
-    assert_eq!(found, OFFERED * WANTED, "a full table knows twenty for any key");
+    assert_eq!(
+        found,
+        OFFERED * WANTED,
+        "a full table knows twenty for any key"
+    );
     let mut tables: Vec<_> = (0..100).map(|_| make()).collect();
     let begun = Instant::now();
     for table in &mut tables {
@@ -114,7 +118,9 @@ fn keys(seed: u64, count: usize) -> Vec<[u8; 32]> {
     let mut key = || {
         let mut key = [0; 32];
         let words = key.as_chunks_mut::<8>().0;
-        words.iter_mut().for_each(|bytes| *bytes = word().to_be_bytes());
+        words
+            .iter_mut()
+            .for_each(|bytes| *bytes = word().to_be_bytes());
         key
     };
     (0..count).map(|_| key()).collect()
@@ -126,7 +132,9 @@ fn main() {
     let sha256 = |key: &[u8; 32]| [&[0x12, 32][..], key].concat();
     let peer = |key| PeerId::from_bytes(&sha256(key)).expect("a multihash of 32 bytes");
     let peers: Arc<[PeerId]> = others.iter().map(peer).collect();
-    let address: Multiaddr = "/ip4/192.0.2.1/udp/4001/quic-v1".parse().expect("an address");
+    let address: Multiaddr = "/ip4/192.0.2.1/udp/4001/quic-v1"
+        .parse()
+        .expect("an address");
 
     let config = Arc::new(Config::default());
     let ours = || -> Box<dyn Candidate> {
@@ -145,8 +153,11 @@ fn main() {
         let behaviour = kad::Behaviour::new(local, MemoryStore::new(local));
         Box::new(Libp2p(behaviour, peers.clone(), address.clone()))
     };
-    let makers: [(&str, &dyn Fn() -> Box<dyn Candidate>); 3] =
-        [("dchat", &ours), ("discv5", &discv5), ("libp2p-kad", &libp2p)];
+    let makers: [(&str, &dyn Fn() -> Box<dyn Candidate>); 3] = [
+        ("dchat", &ours),
+        ("discv5", &discv5),
+        ("libp2p-kad", &libp2p),
+    ];
 
     let mut least = [[f64::MAX; 4]; 3];
     for _ in 0..ROUNDS {
