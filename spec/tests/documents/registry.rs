@@ -19,10 +19,10 @@ use dchat_wire::relay::{Refusal, Voucher};
 use dchat_wire::sign::Purpose;
 use dchat_wire::{FrameType, invite, limits, parcel};
 
-use crate::markdown::document;
+use crate::markdown::{self, document};
 
 fn table(heading: &str) -> Vec<Vec<String>> {
-    document("registry").table(heading)
+    markdown::table("registry", heading)
 }
 
 fn number(text: &str) -> u64 {
