@@ -14,6 +14,7 @@ fn tests_name_requirements_that_exist() {
 }
 
 /// `holes.txt` lists what has no test yet, and may only become shorter.
+/// Checks DC-GEN-001 (positive, negative).
 #[test]
 fn every_requirement_has_a_positive_and_a_negative_test() {
     let known = std::fs::read_to_string(folder().join("tests/documents/holes.txt"));
