@@ -6,15 +6,22 @@
 //! tests of this crate then hold `dchat-wire` and the files against each other. A third opinion,
 //! made from the documents alone, is `check_vectors.py`.
 //!
-//! Apart from that stands `sim`, the simulated world in which the real cores run.
+//! [`requirement`] joins the sentences of the documents with the tests that check them.
+//!
+//! Apart from that stand `sim`, the simulated world in which the real cores run, and `runner`, the
+//! conformance runner: a peer that plays correct and faulty partner against any implementation.
 
 pub mod actor;
 pub mod case;
 pub mod der;
+pub mod document;
 pub mod fault;
 pub mod json;
 pub mod multiaddr;
 pub mod olm;
+pub mod requirement;
+#[cfg(feature = "runner")]
+pub mod runner;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod structure;
