@@ -10,17 +10,29 @@
     reason = "a failed assumption fails the test"
 )]
 
+#[path = "../../src/reference/describe.rs"]
 mod describe;
+#[path = "../../src/reference/digests.rs"]
 mod digests;
+#[path = "../../src/reference/finding.rs"]
 mod finding;
+#[path = "../../src/reference/hashing.rs"]
 mod hashing;
+#[path = "../../src/reference/identities.rs"]
 mod identities;
+#[path = "../../src/reference/olm.rs"]
 mod olm;
+#[path = "../../src/reference/relaying.rs"]
 mod relaying;
+#[path = "../../src/reference/rooms.rs"]
 mod rooms;
+#[path = "../../src/reference/streams.rs"]
 mod streams;
+#[path = "../../src/reference/structures.rs"]
 mod structures;
+#[path = "../../src/reference/talking.rs"]
 mod talking;
+#[path = "../../src/reference/vector.rs"]
 mod vector;
 
 use std::collections::BTreeSet;
