@@ -2,9 +2,9 @@
 //!
 //! [`suites::all`] makes every suite in memory, from fixed seeds, so that the same bytes come out
 //! each time; the program `vectors` writes them to `vectors/`. None of it uses `dchat-wire` (built
-//! without the feature `sim` this crate does not even depend on it): each byte is put down by hand as the documents say ([`structure`], [`multiaddr`], [`der`]), and the
-//! tests of this crate then hold `dchat-wire` and the files against each other. A third opinion,
-//! made from the documents alone, is `check_vectors.py`.
+//! without default features this crate does not even depend on it): each byte is put down by hand as the documents say ([`structure`], [`multiaddr`], [`der`]), and the
+//! tests of this crate then hold `dchat-wire` (its answers are `reference`) and the files against
+//! each other. A third opinion, made from the documents alone, is `check_vectors.py`.
 //!
 //! Apart from that stands `sim`, the simulated world in which the real cores run.
 
@@ -15,6 +15,8 @@ pub mod fault;
 pub mod json;
 pub mod multiaddr;
 pub mod olm;
+#[cfg(feature = "reference")]
+pub mod reference;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod structure;

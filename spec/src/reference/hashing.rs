@@ -11,11 +11,7 @@ use dchat_wire::pulse::{Pulse, PulseKey};
 use dchat_wire::record::SignedRecord;
 use serde_json::json;
 
-use crate::vector::{Answer, Refusal, Vector, hex};
-
-fn kind(vector: &Vector) -> u16 {
-    vector.number("kind").try_into().unwrap()
-}
+use super::vector::{Answer, Unanswered, Vector, agrees, hex, refused};
 
 /// The output, whose first field is compared with what the vector claims.
 fn claimed(vector: &Vector, first: &str, output: serde_json::Value) -> Answer {
@@ -23,26 +19,31 @@ fn claimed(vector: &Vector, first: &str, output: serde_json::Value) -> Answer {
     Ok(output)
 }
 
-pub(crate) fn position(vector: &Vector) -> Answer {
-    let difficulty = vector.number("difficulty").try_into().unwrap();
-    let mut memory = Memory::new().unwrap();
+pub(super) fn position(vector: &Vector) -> Answer {
+    let difficulty = vector.number("difficulty")?;
+    let mut memory = Memory::new()
+        .map_err(|error| Unanswered::Failed(format!("no memory for the puzzle: {error}")))?;
     let at = memory
-        .verify(&vector.fixed("key"), vector.u64("nonce"), difficulty)
-        .ok_or_else(|| Refusal::new("not-accepted"))?;
+        .verify(&vector.fixed("key")?, vector.u64("nonce")?, difficulty)
+        .ok_or_else(|| refused("not-accepted"))?;
     vector.claimed("position", hex(&at.0))
 }
 
-pub(crate) fn dht_key(vector: &Vector) -> Answer {
-    let key = hash::dht_key(kind(vector), &vector.bytes("name"));
+pub(super) fn dht_key(vector: &Vector) -> Answer {
+    let key = hash::dht_key(vector.number("kind")?, &vector.bytes("name")?);
     vector.claimed("key", hex(&key))
 }
 
-pub(crate) fn distance(vector: &Vector) -> Answer {
-    let (one, other) = (Key(vector.fixed("one")), Key(vector.fixed("other")));
+pub(super) fn distance(vector: &Vector) -> Answer {
+    let (one, other) = (Key(vector.fixed("one")?), Key(vector.fixed("other")?));
     // A distance does not give out its bytes: those of the key at that distance from zeros are it.
     let bytes: [u8; 32] = core::array::from_fn(|index| one.0[index] ^ other.0[index]);
-    assert!(one.distance(&other) == Key([0; 32]).distance(&Key(bytes)));
-    assert!(one.distance(&other) == other.distance(&one));
+    let distance = one.distance(&other);
+    agrees(
+        distance == Key([0; 32]).distance(&Key(bytes)),
+        "no exclusive or",
+    )?;
+    agrees(distance == other.distance(&one), "not symmetric")?;
     let output = json!({
         "distance": hex(&bytes),
         "shared": one.common_prefix(&other),
@@ -51,19 +52,18 @@ pub(crate) fn distance(vector: &Vector) -> Answer {
     claimed(vector, "distance", output)
 }
 
-pub(crate) fn stored_record(vector: &Vector) -> Answer {
-    let record: SignedRecord = codec::decode(&vector.bytes("bytes"))?;
-    let key = Key(vector.fixed("key"));
-    let meta = validate(&key, &record, Time(vector.u64("now"))).map_err(|reason| {
-        Refusal::new(match reason {
-            dht::Refusal::BadRecord => "bad-record",
-            dht::Refusal::BadSignature => "bad-signature",
-            dht::Refusal::WrongKey => "wrong-key",
-            dht::Refusal::Expired => "expired",
-            other => panic!("{}: {other:?}", vector.id),
-        })
-    })?;
-    assert_eq!(meta.key, key);
+pub(super) fn stored_record(vector: &Vector) -> Answer {
+    let record: SignedRecord = codec::decode(&vector.bytes("bytes")?)?;
+    let key = Key(vector.fixed("key")?);
+    let meta =
+        validate(&key, &record, Time(vector.u64("now")?)).map_err(|reason| match reason {
+            dht::Refusal::BadRecord => refused("bad-record"),
+            dht::Refusal::BadSignature => refused("bad-signature"),
+            dht::Refusal::WrongKey => refused("wrong-key"),
+            dht::Refusal::Expired => refused("expired"),
+            other => Unanswered::Failed(format!("{other:?} of a record alone")),
+        })?;
+    agrees(meta.key == key, "stored under another key")?;
     Ok(json!({
         "kind": meta.kind,
         "signer": hex(meta.signer.public_key()),
@@ -75,44 +75,46 @@ pub(crate) fn stored_record(vector: &Vector) -> Answer {
     }))
 }
 
-pub(crate) fn record_digest(vector: &Vector) -> Answer {
-    let record: SignedRecord = codec::decode(&vector.bytes("bytes"))?;
+pub(super) fn record_digest(vector: &Vector) -> Answer {
+    let record: SignedRecord = codec::decode(&vector.bytes("bytes")?)?;
     vector.claimed("digest", hex(&record.digest()))
 }
 
-fn secret(vector: &Vector) -> Secret {
-    Secret::new(vector.fixed::<32>("secret").into())
+fn secret(vector: &Vector) -> Result<Secret, Unanswered> {
+    Ok(Secret::new(vector.fixed::<32>("secret")?.into()))
 }
 
-pub(crate) fn blinded_identity(vector: &Vector) -> Answer {
-    let (epoch, label) = (Epoch(vector.u64("epoch")), vector.bytes("label"));
-    let signer = secret(vector).identity(epoch, &label).peer_id();
-    let key = secret(vector).key(kind(vector), epoch, &label);
+pub(super) fn blinded_identity(vector: &Vector) -> Answer {
+    let (epoch, label) = (Epoch(vector.u64("epoch")?), vector.bytes("label")?);
+    let signer = secret(vector)?.identity(epoch, &label).peer_id();
+    let key = secret(vector)?.key(vector.number("kind")?, epoch, &label);
     let output = json!({ "signer": hex(signer.public_key()), "key": hex(&key.0) });
     claimed(vector, "signer", output)
 }
 
-pub(crate) fn sealed_payload(vector: &Vector) -> Answer {
-    let (signer, sealed) = (vector.fixed("signer"), vector.bytes("sealed"));
+pub(super) fn sealed_payload(vector: &Vector) -> Answer {
+    let (signer, sealed) = (vector.fixed("signer")?, vector.bytes("sealed")?);
     let seal = Seal {
-        epoch: Epoch(vector.u64("epoch")),
-        kind: kind(vector),
+        epoch: Epoch(vector.u64("epoch")?),
+        kind: vector.number("kind")?,
         signer: &signer,
     };
-    let plain = secret(vector)
+    let plain = secret(vector)?
         .open(&seal, &sealed)
-        .map_err(|_| Refusal::new("not-sealed"))?;
-    let nonce = sealed[..24].try_into().unwrap();
-    let again = secret(vector).seal(&seal, nonce, &plain).unwrap();
-    assert_eq!(again.as_slice(), sealed, "another seal of the same");
+        .map_err(|_| refused("not-sealed"))?;
+    if let Some(nonce) = sealed.first_chunk() {
+        let again = secret(vector)?.seal(&seal, *nonce, &plain);
+        let same = again.is_ok_and(|again| again.as_slice() == sealed);
+        agrees(same, "another seal of the same")?;
+    }
     Ok(json!({ "plain": hex(&plain) }))
 }
 
-pub(crate) fn pulse(vector: &Vector) -> Answer {
-    let key = PulseKey::from_exporter(&vector.fixed("exported"));
-    let datagram = vector.bytes("datagram");
-    let pulse = Pulse::open(&key, &datagram).ok_or_else(|| Refusal::new("no-meaning"))?;
-    assert_eq!(pulse.seal(&key).as_slice(), datagram);
+pub(super) fn pulse(vector: &Vector) -> Answer {
+    let key = PulseKey::from_exporter(&vector.fixed("exported")?);
+    let datagram = vector.bytes("datagram")?;
+    let pulse = Pulse::open(&key, &datagram).ok_or_else(|| refused("no-meaning"))?;
+    agrees(pulse.seal(&key).as_slice() == datagram, "another pulse")?;
     let (kind, nonce) = match pulse {
         Pulse::Question { nonce } => ("question", nonce),
         Pulse::Answer { nonce } => ("answer", nonce),

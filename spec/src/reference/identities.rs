@@ -1,66 +1,56 @@
 //! PeerIds, addresses, invites, records, signatures and certificates.
 
+use dchat_transport::tls::{IdentityError, peer_of};
 use dchat_wire::advert;
 use dchat_wire::codec;
-use dchat_wire::id::PeerIdError;
 use dchat_wire::invite::{Invite, InviteError};
 use dchat_wire::record::{AddressRecord, DeviceRecord, Payload, RecordError, SignedRecord};
 use dchat_wire::sign::{self, Purpose};
 use dchat_wire::{Address, PeerId};
 use rustls::pki_types::CertificateDer;
-use rustls::server::ParsedCertificate;
 use serde_json::json;
 
-use crate::describe::Describe;
-use crate::vector::{Answer, Refusal, Vector, hex};
+use super::describe::Describe;
+use super::vector::{Answer, Unanswered, Vector, agrees, hex, refused};
 
-impl From<PeerIdError> for Refusal {
-    fn from(error: PeerIdError) -> Self {
-        Self::new(match error {
-            PeerIdError::Malformed => "not-a-peer-id",
-            PeerIdError::NotAKey => "not-a-key",
-        })
-    }
-}
-
-pub(crate) fn peer_id_bytes(vector: &Vector) -> Answer {
-    let peer = PeerId::from_public_key(vector.fixed("key"))?;
+pub(super) fn peer_id_bytes(vector: &Vector) -> Answer {
+    let peer = PeerId::from_public_key(vector.fixed("key")?)?;
     Ok(json!({ "text": peer.to_string() }))
 }
 
-pub(crate) fn peer_id_text(vector: &Vector) -> Answer {
-    let peer: PeerId = vector.text("text").parse()?;
+pub(super) fn peer_id_text(vector: &Vector) -> Answer {
+    let peer: PeerId = vector.text("text")?.parse()?;
     Ok(json!({ "key": peer.describe() }))
 }
 
-pub(crate) fn address_bytes(vector: &Vector) -> Answer {
-    let bytes = vector.bytes("bytes");
+pub(super) fn address_bytes(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes")?;
     let field = [(bytes.len() as u64).to_le_bytes().as_slice(), &bytes].concat();
     let address: Address = codec::decode(&field)?;
     Ok(json!({ "text": address.to_string() }))
 }
 
-pub(crate) fn address_text(vector: &Vector) -> Answer {
-    let parsed = vector.text("text").parse::<Address>();
-    let address = parsed.map_err(|_| Refusal::new("not-an-address"))?;
+pub(super) fn address_text(vector: &Vector) -> Answer {
+    let parsed = vector.text("text")?.parse::<Address>();
+    let address = parsed.map_err(|_| refused("not-an-address"))?;
     let bytes = codec::encode(&address);
     Ok(json!({ "text": address.to_string(), "bytes": hex(&bytes[8..]) }))
 }
 
-pub(crate) fn invite(vector: &Vector) -> Answer {
-    let link = vector.text("link");
+pub(super) fn invite(vector: &Vector) -> Answer {
+    let link = vector.text("link")?;
     let invite: Invite = link.parse().map_err(|error| match error {
-        InviteError::NotALink => Refusal::new("not-a-link"),
-        InviteError::Damaged => Refusal::new("damaged"),
-        InviteError::Newer(_) => Refusal::new("newer-version"),
+        InviteError::NotALink => refused("not-a-link"),
+        InviteError::Damaged => refused("damaged"),
+        InviteError::Newer(_) => refused("newer-version"),
         InviteError::Malformed(error) => error.into(),
     })?;
-    assert_eq!(invite.to_string(), link.trim());
+    agrees(invite.to_string() == link.trim(), "another link")?;
     Ok(invite.describe())
 }
 
-pub(crate) fn record(vector: &Vector) -> Answer {
-    match vector.text("type") {
+pub(super) fn record(vector: &Vector) -> Answer {
+    match vector.text("type")? {
         "AddressRecord" => record_of::<AddressRecord>(vector),
         "DeviceRecord" => record_of::<DeviceRecord>(vector),
         "Voucher" => record_of::<dchat_wire::relay::Voucher>(vector),
@@ -69,22 +59,22 @@ pub(crate) fn record(vector: &Vector) -> Answer {
         "MailboxPointer" => record_of::<advert::MailboxPointer>(vector),
         "Presence" => record_of::<advert::Presence>(vector),
         "Rendezvous" => record_of::<advert::Rendezvous>(vector),
-        other => panic!("{}: no payload {other}", vector.id),
+        _ => Err(Unanswered::Unsupported),
     }
 }
 
 fn record_of<P: Payload + Describe>(vector: &Vector) -> Answer {
-    let signed: SignedRecord = codec::decode(&vector.bytes("bytes"))?;
-    let signer = PeerId::from_public_key(vector.fixed("signer"))?;
+    let signed: SignedRecord = codec::decode(&vector.bytes("bytes")?)?;
+    let signer = vector.peer("signer")?;
     let verified = signed
-        .open::<P>(&signer, vector.u64("now"))
+        .open::<P>(&signer, vector.u64("now")?)
         .map_err(|error| match error {
             RecordError::Malformed(error) => error.into(),
-            RecordError::BadSignature(_) => Refusal::new("bad-signature"),
-            RecordError::WrongKind(_) => Refusal::new("wrong-kind"),
-            RecordError::WrongSigner => Refusal::new("wrong-signer"),
-            RecordError::Expired => Refusal::new("expired"),
-            RecordError::BadTimes => Refusal::new("bad-times"),
+            RecordError::BadSignature(_) => refused("bad-signature"),
+            RecordError::WrongKind(_) => refused("wrong-kind"),
+            RecordError::WrongSigner => refused("wrong-signer"),
+            RecordError::Expired => refused("expired"),
+            RecordError::BadTimes => refused("bad-times"),
         })?;
     Ok(json!({
         "sequence": verified.sequence.to_string(),
@@ -94,43 +84,45 @@ fn record_of<P: Payload + Describe>(vector: &Vector) -> Answer {
     }))
 }
 
-fn purpose(vector: &Vector) -> Purpose {
-    assert_eq!(vector.text("context"), Purpose::Record.context());
-    Purpose::Record
+fn purpose(vector: &Vector) -> Result<Purpose, Unanswered> {
+    let context = vector.text("context")?;
+    Purpose::ALL
+        .iter()
+        .copied()
+        .find(|purpose| purpose.context() == context)
+        .ok_or(Unanswered::Unsupported)
 }
 
-pub(crate) fn signed_bytes(vector: &Vector) -> Answer {
-    let bytes = sign::signed_bytes(purpose(vector), &vector.bytes("message"));
+pub(super) fn signed_bytes(vector: &Vector) -> Answer {
+    let bytes = sign::signed_bytes(purpose(vector)?, &vector.bytes("message")?);
     Ok(json!({ "bytes": hex(&bytes) }))
 }
 
-pub(crate) fn signature(vector: &Vector) -> Answer {
-    let signer = PeerId::from_public_key(vector.fixed("signer"))?;
-    let message = vector.bytes("message");
+pub(super) fn signature(vector: &Vector) -> Answer {
+    let signer = vector.peer("signer")?;
+    let message = vector.bytes("message")?;
     sign::verify(
         &signer,
-        purpose(vector),
+        purpose(vector)?,
         &message,
-        &vector.fixed("signature"),
+        &vector.fixed("signature")?,
     )
-    .map_err(|_| Refusal::new("bad-signature"))?;
+    .map_err(|_| refused("bad-signature"))?;
     Ok(json!({}))
 }
 
-/// As the transport reads certificates: rustls finds the key, and only the key counts.
-pub(crate) fn certificate(vector: &Vector) -> Answer {
-    const PREFIX: [u8; 12] = [
-        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-    ];
-    let [der] = <[Vec<u8>; 1]>::try_from(vector.list("chain"))
-        .map_err(|_| Refusal::new("certificate-count"))?;
-    let der = CertificateDer::from(der);
-    let parsed =
-        ParsedCertificate::try_from(&der).map_err(|_| Refusal::new("not-a-certificate"))?;
-    let info = parsed.subject_public_key_info();
-    let key = info
-        .strip_prefix(&PREFIX)
-        .and_then(|key| key.try_into().ok())
-        .ok_or_else(|| Refusal::new("not-ed25519"))?;
-    Ok(json!({ "key": PeerId::from_public_key(key)?.describe() }))
+pub(super) fn certificate(vector: &Vector) -> Answer {
+    let chain = vector.list("chain")?.into_iter().map(CertificateDer::from);
+    let chain: Vec<CertificateDer<'_>> = chain.collect();
+    let Some((end_entity, others)) = chain.split_first() else {
+        return Err(refused("certificate-count"));
+    };
+    let peer = peer_of(end_entity, others).map_err(|error| match error {
+        IdentityError::CertificateCount { .. } => refused("certificate-count"),
+        IdentityError::NotACertificate => refused("not-a-certificate"),
+        IdentityError::NotEd25519 => refused("not-ed25519"),
+        IdentityError::NotCanonical => refused("not-a-key"),
+        other => Unanswered::Failed(other.to_string()),
+    })?;
+    Ok(json!({ "key": peer.describe() }))
 }

@@ -1,163 +1,231 @@
-//! The files, read back.
+//! A question of a vector, and what can be said to it.
 
-use std::path::Path;
-
+use dchat_wire::id::PeerIdError;
+use dchat_wire::{DecodeError, PeerId};
 use serde_json::Value;
+use thiserror::Error;
 
 /// An error as a vector names it.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) error: String,
-    pub(crate) field: Option<String>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Its name.
+    pub error: String,
+    /// The field at fault, where it is known.
+    pub field: Option<String>,
     /// What came out before the error.
-    pub(crate) before: Option<Value>,
+    pub before: Option<Value>,
 }
 
-impl Refusal {
-    pub(crate) fn new(error: &str) -> Self {
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
         Self {
-            error: error.to_owned(),
-            field: None,
+            error: error.name().to_owned(),
+            field: error.field().map(str::to_owned),
             before: None,
         }
     }
 }
 
-impl From<dchat_wire::DecodeError> for Refusal {
-    fn from(error: dchat_wire::DecodeError) -> Self {
-        Self {
-            field: error.field().map(str::to_owned),
-            ..Self::new(error.name())
-        }
+/// Why there is no output.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum Unanswered {
+    /// The input is refused: an answer like any other.
+    #[error("refused with {}", .0.error)]
+    Refused(Refusal),
+    /// An operation, a type or a context that is not known here. Nothing was done.
+    #[error("this operation is not known")]
+    Unsupported,
+    /// The question has no such input, or the implementation contradicts itself.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<DecodeError> for Unanswered {
+    fn from(error: DecodeError) -> Self {
+        Self::Refused(error.into())
     }
 }
 
-pub(crate) type Answer = Result<Value, Refusal>;
+impl From<PeerIdError> for Unanswered {
+    fn from(error: PeerIdError) -> Self {
+        refused(match error {
+            PeerIdError::Malformed => "not-a-peer-id",
+            PeerIdError::NotAKey => "not-a-key",
+        })
+    }
+}
 
-/// A case of a file.
-#[derive(Debug)]
-pub(crate) struct Vector {
-    pub(crate) id: String,
-    pub(crate) op: String,
-    pub(crate) error: Option<String>,
-    pub(crate) field: Option<String>,
-    pub(crate) input: Value,
-    pub(crate) expected: Option<Value>,
+/// The error of that name.
+pub(super) fn refused(error: &str) -> Unanswered {
+    Unanswered::Refused(Refusal {
+        error: error.to_owned(),
+        field: None,
+        before: None,
+    })
+}
+
+/// Fails unless `true`: for what an implementation must agree with itself about.
+pub(super) fn agrees(condition: bool, otherwise: &str) -> Result<(), Unanswered> {
+    match condition {
+        true => Ok(()),
+        false => Err(Unanswered::Failed(otherwise.to_owned())),
+    }
+}
+
+/// The output of an operation, or why there is none.
+pub type Answer = Result<Value, Unanswered>;
+
+/// What a vector asks.
+#[derive(Clone, Debug)]
+pub struct Vector {
+    /// Of the case.
+    pub id: String,
+    /// The operation.
+    pub op: String,
+    input: Value,
 }
 
 impl Vector {
+    /// The question of a case, or of a line of the runner. `None` when it has no `id` or `op`, or
+    /// pieces of bytes that are none.
+    #[must_use]
+    pub fn read(case: &Value) -> Option<Self> {
+        let text = |name: &str| case.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            id: text("id")?,
+            op: text("op")?,
+            input: joined(case.get("input")?)?,
+        })
+    }
+
+    fn lacks(&self, what: &str, name: &str) -> Unanswered {
+        Unanswered::Failed(format!("{}: no {what} {name}", self.id))
+    }
+
+    /// An input.
+    pub(super) fn value(&self, name: &str) -> Result<&Value, Unanswered> {
+        self.input
+            .get(name)
+            .ok_or_else(|| self.lacks("input", name))
+    }
+
     /// An input that is text.
-    pub(crate) fn text(&self, name: &str) -> &str {
-        let value = self.input.get(name).and_then(Value::as_str);
-        value.unwrap_or_else(|| panic!("{}: no text {name}", self.id))
+    pub(super) fn text(&self, name: &str) -> Result<&str, Unanswered> {
+        let value = self.value(name)?.as_str();
+        value.ok_or_else(|| self.lacks("text", name))
     }
 
     /// An input that is a small number.
-    pub(crate) fn number(&self, name: &str) -> u64 {
-        let value = self.input.get(name).and_then(Value::as_u64);
-        value.unwrap_or_else(|| panic!("{}: no number {name}", self.id))
+    pub(super) fn number<T: TryFrom<u64>>(&self, name: &str) -> Result<T, Unanswered> {
+        let value = self.value(name)?.as_u64();
+        value
+            .and_then(|value| value.try_into().ok())
+            .ok_or_else(|| self.lacks("number", name))
     }
 
     /// An input that is a `u64`.
-    pub(crate) fn u64(&self, name: &str) -> u64 {
-        self.text(name).parse().unwrap()
+    pub(super) fn u64(&self, name: &str) -> Result<u64, Unanswered> {
+        decimal(self.value(name)?).ok_or_else(|| self.lacks("u64", name))
     }
 
     /// An input of bytes.
-    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
-        unhex(self.text(name))
+    pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>, Unanswered> {
+        unhex(self.text(name)?).ok_or_else(|| self.lacks("bytes", name))
     }
 
     /// An input of so many bytes.
-    pub(crate) fn fixed<const N: usize>(&self, name: &str) -> [u8; N] {
-        self.bytes(name).try_into().unwrap()
+    pub(super) fn fixed<const N: usize>(&self, name: &str) -> Result<[u8; N], Unanswered> {
+        let bytes = self.bytes(name)?;
+        bytes
+            .try_into()
+            .map_err(|_| self.lacks("fixed bytes", name))
+    }
+
+    /// An input that is a usable PeerId.
+    pub(super) fn peer(&self, name: &str) -> Result<PeerId, Unanswered> {
+        Ok(PeerId::from_public_key(self.fixed(name)?)?)
+    }
+
+    /// An input that is a list, each item read by `read`.
+    pub(super) fn items<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, Unanswered> {
+        let items = self.value(name)?.as_array();
+        items
+            .and_then(|items| items.iter().map(read).collect())
+            .ok_or_else(|| self.lacks("list", name))
     }
 
     /// An input that is a list of bytes.
-    pub(crate) fn list(&self, name: &str) -> Vec<Vec<u8>> {
-        let items = self.input.get(name).and_then(Value::as_array).unwrap();
-        items
-            .iter()
-            .map(|item| unhex(item.as_str().unwrap()))
-            .collect()
+    pub(super) fn list(&self, name: &str) -> Result<Vec<Vec<u8>>, Unanswered> {
+        self.items(name, |item| unhex(item.as_str()?))
     }
 
     /// The output, unless the vector claims another.
-    pub(crate) fn claimed(&self, name: &str, output: Value) -> Answer {
+    pub(super) fn claimed(&self, name: &str, output: Value) -> Answer {
         match self.input.get("claimed") {
-            Some(claimed) if *claimed != output => Err(Refusal::new("mismatch")),
+            Some(claimed) if *claimed != output => Err(refused("mismatch")),
             _ => Ok(serde_json::json!({ name: output })),
         }
     }
 }
 
-pub(crate) fn load_all() -> Vec<Vector> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap() != "schema.json")
-        .collect();
-    paths.sort();
-    paths
-        .iter()
-        .flat_map(|path| {
-            let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-            let cases = file["cases"].as_array().unwrap().clone();
-            cases.into_iter().map(parse)
-        })
-        .collect()
-}
-
-fn parse(case: Value) -> Vector {
-    let text = |name: &str| case.get(name).and_then(Value::as_str).map(str::to_owned);
-    Vector {
-        id: text("id").unwrap(),
-        op: text("op").unwrap(),
-        error: text("error"),
-        field: text("field"),
-        input: joined(&case["input"]),
-        expected: case.get("expected").map(joined),
-    }
-}
-
 /// The value with lists of pieces put together to one hexadecimal string.
-fn joined(value: &Value) -> Value {
-    match value {
+#[must_use]
+pub fn joined(value: &Value) -> Option<Value> {
+    Some(match value {
         Value::Array(items) if items.iter().any(is_run) => {
-            items.iter().map(piece).collect::<String>().into()
+            let pieces: Option<String> = items.iter().map(piece).collect();
+            pieces?.into()
         }
-        Value::Array(items) => items.iter().map(joined).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.clone(), joined(value)))
-            .collect(),
+        Value::Array(items) => {
+            let items: Option<Vec<Value>> = items.iter().map(joined).collect();
+            items?.into()
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields: Option<serde_json::Map<String, Value>> = fields
+                .map(|(name, value)| Some((name.clone(), joined(value)?)))
+                .collect();
+            fields?.into()
+        }
         other => other.clone(),
-    }
+    })
 }
+
+/// Bytes that one piece may stand for: more than any input of a vector.
+const LONGEST_RUN: u64 = 1 << 24;
 
 fn is_run(item: &Value) -> bool {
     item.get("repeat").is_some()
 }
 
-fn piece(item: &Value) -> String {
-    match item.get("repeat").and_then(Value::as_str) {
-        Some(repeated) => {
-            let times = item["times"].as_u64().unwrap();
-            repeated.repeat(usize::try_from(times).unwrap())
-        }
-        None => item.as_str().unwrap().to_owned(),
-    }
+fn piece(item: &Value) -> Option<String> {
+    let Some(repeated) = item.get("repeat") else {
+        return item.as_str().map(str::to_owned);
+    };
+    let times = item.get("times")?.as_u64().filter(|&n| n <= LONGEST_RUN)?;
+    Some(repeated.as_str()?.repeat(usize::try_from(times).ok()?))
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> Value {
-    dchat_spec::json::hex(bytes).into()
+pub(super) fn hex(bytes: &[u8]) -> Value {
+    crate::json::hex(bytes).into()
 }
 
-pub(crate) fn unhex(text: &str) -> Vec<u8> {
-    assert!(text.len().is_multiple_of(2), "half a byte");
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+/// A `u64` in decimal.
+pub(super) fn decimal(value: &Value) -> Option<u64> {
+    value.as_str()?.parse().ok()
+}
+
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| match *pair {
+            [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+            _ => None,
+        })
         .collect()
 }
