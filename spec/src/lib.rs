@@ -13,6 +13,7 @@ pub mod case;
 pub mod der;
 pub mod fault;
 pub mod json;
+pub mod megolm;
 pub mod multiaddr;
 pub mod olm;
 #[cfg(feature = "reference")]
