@@ -18,7 +18,8 @@
 //! * [`tap`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`cases`]: the cases, a file for each section.
-//! * [`run`], [`selection`], [`report`]: running them, and telling what came out.
+//! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
+//!   connections of a partner from the future.
 //!
 //! # How to write a case
 //!
@@ -48,6 +49,7 @@ pub mod case;
 pub mod cases;
 pub mod draw;
 pub mod frames;
+pub mod grease;
 pub mod greeting;
 pub mod identity;
 pub mod journal;
