@@ -8,7 +8,8 @@
 //!
 //! [`requirement`] joins the sentences of the documents with the tests that check them.
 //!
-//! Apart from that stands `sim`, the simulated world in which the real cores run.
+//! Apart from that stand `sim`, the simulated world in which the real cores run, and `runner`, the
+//! conformance runner: a peer that plays correct and faulty partner against any implementation.
 
 pub mod actor;
 pub mod case;
@@ -19,6 +20,8 @@ pub mod json;
 pub mod multiaddr;
 pub mod olm;
 pub mod requirement;
+#[cfg(feature = "runner")]
+pub mod runner;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod structure;

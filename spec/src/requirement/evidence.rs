@@ -94,8 +94,28 @@ pub fn vectors() -> Vec<Evidence> {
         .collect()
 }
 
-/// What the cases of the runner check.
+/// What the cases of the conformance runner check; nothing in a build without it.
 #[must_use]
+#[cfg(feature = "runner")]
+pub fn runner_cases() -> Vec<Evidence> {
+    let cases = crate::runner::cases::catalogue();
+    let cited = cases.iter().flat_map(|case| {
+        let kind = match case.kind {
+            crate::runner::Kind::Positive => Kind::Positive,
+            crate::runner::Kind::Negative => Kind::Negative,
+        };
+        case.req.iter().map(move |id| Evidence {
+            id: (*id).to_owned(),
+            kind,
+            test: format!("case:{}", case.id),
+        })
+    });
+    cited.collect()
+}
+
+/// What the cases of the conformance runner check; nothing in a build without it.
+#[must_use]
+#[cfg(not(feature = "runner"))]
 pub fn runner_cases() -> Vec<Evidence> {
     Vec::new()
 }
