@@ -78,6 +78,7 @@ fn hollow_extensions() -> Extensions {
 
 /// One test, because the counters are those of the whole process: beside another one even the
 /// harness's printing would count.
+/// Checks DC-GEN-003 (positive), DC-WIRE-002 (negative), DC-WIRE-013 (negative).
 #[test]
 fn memory_follows_what_came() {
     let cases: [(&str, fn()); 8] = [

@@ -432,6 +432,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-CHAT-004 (negative).
     #[test]
     fn a_stranger_is_called_by_its_peer_id() {
         assert_eq!(Names::default().full(BOB), "12D3Ko…QqgD");

@@ -38,6 +38,7 @@ fn verdict(case: &Case) -> Result<(), String> {
     }
 }
 
+/// Checks DC-GEN-002 (positive, negative).
 #[test]
 fn every_vector_gets_its_answer() {
     let failures: Vec<String> = load_all()

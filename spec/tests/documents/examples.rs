@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dchat_wire::{limits, parcel};
 use serde_json::Value;
 
-use crate::markdown::{Fence, document, documents, folder};
+use crate::markdown::{Fence, document, documents, folder, table};
 
 fn cases() -> BTreeMap<String, Value> {
     let mut cases = BTreeMap::new();
@@ -81,7 +81,7 @@ fn worked_examples_are_the_bytes_of_their_cases() {
 
 #[test]
 fn the_table_of_padded_lengths_is_right() {
-    let rows = document("40-messaging").table("### 4.1 Padding");
+    let rows = table("40-messaging", "### 4.1 Padding");
     assert!(rows.len() >= 10);
     for row in rows {
         let numbers: Vec<usize> = row.iter().map(|cell| cell.parse().unwrap()).collect();
