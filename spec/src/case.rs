@@ -73,12 +73,6 @@ impl Case {
         self
     }
 
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Names a further requirement that it checks.
     pub fn checks(&mut self, requirement: &'static str) {
         if !self.req.contains(&requirement) {
@@ -120,8 +114,8 @@ impl Case {
 
     /// The requirements it checks.
     #[must_use]
-    pub fn requirements(&self) -> &'static [&'static str] {
-        self.req
+    pub fn requirements(&self) -> &[&'static str] {
+        &self.req
     }
 
     /// Whether it must fail.
