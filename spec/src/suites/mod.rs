@@ -37,6 +37,7 @@ mod signature;
 mod stored;
 mod stream;
 mod stun;
+mod trace;
 mod undecryptable;
 mod version;
 
@@ -84,6 +85,7 @@ pub fn all() -> Vec<Suite> {
         frontier::suite(),
         group::suite(),
         membership::suite(),
+        trace::suite(),
         edge::suite(),
     ]
 }
