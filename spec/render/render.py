@@ -91,6 +91,9 @@ class Text:
     def links(self, text: str) -> str:
         """Links to documents and files, and sections with and without them."""
 
+        # [`registry`](registry.md) §6 and §7
+        section = r"§[0-9][0-9.]*[0-9]|§[0-9]"
+
         def linked(found: re.Match[str]) -> str:
             document, rest = found[1], found[2] or ""
             if document not in self.names:
@@ -101,10 +104,8 @@ class Text:
             for number in numbers:
                 if number not in self.names[document]:
                     raise Stop(f"{self.name}: no section {number} in {document}")
-            return " and ".join(f"{{{{{anchor(document, number)}}}}}" for number in numbers)
+            return re.sub(section, lambda one: f"{{{{{anchor(document, one[0][1:])}}}}}", rest.lstrip())
 
-        # [`registry`](registry.md) §6 and §7
-        section = r"§[0-9][0-9.]*[0-9]|§[0-9]"
         more = rf"((?:\s+(?:and\s+|to\s+)?(?:{section}),?(?=\s|[.,;:)|]|$))*)"
         text = re.sub(rf"\[`?([0-9a-z-]+)`?\]\([0-9a-z-]+\.md\){more}", linked, text)
         text = re.sub(r"\[([^\]]+)\]\((?!#)[^)]*\)", r"\1", text)

@@ -39,6 +39,7 @@ mod signature;
 mod stored;
 mod stream;
 mod stun;
+mod trace;
 mod undecryptable;
 mod version;
 
@@ -87,6 +88,7 @@ pub fn all() -> Vec<Suite> {
         group::suite(),
         membership::suite(),
         megolm::suite(),
+        trace::suite(),
         edge::suite(),
     ];
     claims::claim(&mut suites);

@@ -78,8 +78,14 @@ fn address_statement() -> Statement {
 
 /// A `DeviceRecord` of `actor` as others embed it.
 pub(super) fn device_record(actor: Actor) -> Structure {
+    device_record_of(actor, &device_payload(&[]))
+}
+
+/// A `DeviceRecord` of `actor` with these keys.
+pub(super) fn device_record_of(actor: Actor, payload: &Structure) -> Structure {
     let statement = Statement {
         signer: actor.public(),
+        payload: payload.bytes.clone(),
         ..device_statement()
     };
     actor.signed_record(&statement.body().bytes)
