@@ -5,7 +5,7 @@ use crate::api::{GroupChange, GroupStanding};
 
 impl World {
     /// Homes that are connected and contacts, each with every other where `friends` says so.
-    fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
+    pub(super) fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
         let mut world = Self::new(names);
         for one in 0..names.len() {
             for (other, name) in names.iter().enumerate() {
