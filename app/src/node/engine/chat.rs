@@ -125,6 +125,7 @@ fn show(output: Output, link: LinkId, peer: &PeerId, out: &mut Effects) {
             text: message.text,
             sent_at: crate::time::rfc3339(message.sent_at),
             state: None,
+            mention: false,
         })),
         Output::StateChanged { id, state } => out.event(Event::MessageState {
             id: convert::hex(&id),

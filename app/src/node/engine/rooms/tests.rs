@@ -719,3 +719,28 @@ fn a_home_that_was_copied_writes_another_log() {
         assert_eq!(home.texts(), ["1", "2", "3"]);
     }
 }
+
+#[test]
+fn who_is_named_in_a_room_is_told_by_the_name_it_has_then() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    world.homes[0].say("@bob one");
+    world.run(500);
+    let name = "Robert".to_owned();
+    assert!(world.homes[1].call(Request::SetName { name }).is_ok());
+    world.homes[0].say("@bob two");
+    world.homes[0].say("@robert three");
+    world.run(500);
+    let rooms = world.homes[1].call(Request::Rooms);
+    let Ok(Reply::Rooms(rooms)) = rooms else {
+        panic!("{rooms:?}");
+    };
+    assert_eq!((rooms[0].unread, rooms[0].mentions), (3, 2));
+    let status = world.homes[1].call(Request::Status);
+    assert!(
+        matches!(&status, Ok(Reply::Status(status)) if status.mentions == 2),
+        "{status:?}"
+    );
+}
