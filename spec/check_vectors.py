@@ -18,6 +18,7 @@ import math
 import re
 import sys
 import unicodedata
+import zlib
 from pathlib import Path
 
 
@@ -740,6 +741,100 @@ def op_stream(case):
 def op_frame(case):
     (name, _, value), = read_stream(octets_of(case["bytes"]), 1 << 20)
     return {"frame": name, "body": value}
+
+
+# --- STUN (50-nat §2; RFC 8489) ----------------------------------------------------------------
+
+STUN_COOKIE = bytes.fromhex("2112a442")
+STUN_REQUEST, STUN_SUCCESS, STUN_ERROR = 0x0001, 0x0101, 0x0111
+# What a node has to understand in a request, and in an answer: it may pass over what it has no use for.
+STUN_IN_REQUESTS = {0x0001, 0x0003, 0x0006, 0x0008, 0x0009, 0x000A, 0x0014, 0x0015, 0x001C, 0x001D,
+                    0x001E, 0x0026}
+STUN_IN_ANSWERS = {0x0001, 0x0004, 0x0005, 0x0006, 0x0008, 0x0009, 0x000A, 0x000B, 0x0014, 0x0015,
+                   0x001C, 0x0020, 0x0026}
+
+
+def stun_attributes(data: bytes) -> list[tuple[int, bytes]]:
+    """The attributes that count; refuses what a node drops."""
+    if len(data) < 20 or data[0] & 0xC0 or data[4:8] != STUN_COOKIE:
+        raise Refused("no-meaning")
+    if len(data) > 1500 or int.from_bytes(data[2:4], "big") + 20 != len(data) or len(data) % 4:
+        raise Refused("no-meaning")
+    found, at, rank = [], 20, 0
+    number = 0
+    while at < len(data):
+        kind, length = (int.from_bytes(data[at + i:at + i + 2], "big") for i in (0, 2))
+        end = at + 4 + length
+        number += 1
+        if number > 32 or end + -end % 4 > len(data):
+            raise Refused("no-meaning")
+        value = data[at + 4:end]
+        own = {0x0008: 1, 0x001C: 2, 0x8028: 3}.get(kind, 0)
+        if not rank or own > rank:
+            found.append((kind, value))
+            rank = own or rank
+            if kind == 0x8028:
+                covered = data[:2] + (end - 20).to_bytes(2, "big") + data[4:at]
+                if value != (zlib.crc32(covered) ^ 0x5354554E).to_bytes(4, "big"):
+                    raise Refused("no-meaning")
+        at = end + -end % 4
+    return found
+
+
+def stun_unknown(attributes, known) -> set[int]:
+    return {kind for kind, _ in attributes if kind < 0x8000 and kind not in known}
+
+
+def op_stun_answer(case):
+    data = octets_of(case["datagram"])
+    attributes = stun_attributes(data)
+    if int.from_bytes(data[:2], "big") != STUN_REQUEST:
+        raise Refused("no-meaning")
+    unknown = stun_unknown(attributes, STUN_IN_REQUESTS)
+    change = dict(reversed(attributes)).get(0x0003)
+    if change is not None and change[-1] & 6:
+        unknown.add(0x0003)
+    host, _, port = case["from"].rpartition(":")
+    ip = ipaddress.ip_address(host.strip("[]"))
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if unknown:
+        listed = 2 * len(unknown)
+        length = 20 + 8 + 4 + listed + -listed % 4
+    else:
+        length = 32 if ip.version == 4 else 44
+    if length > len(data):
+        raise Refused("no-meaning")
+    mapped = f"{ip}:{port}" if ip.version == 4 else f"[{ip}]:{port}"
+    return {"transaction": data[8:20], "mapped": None if unknown else mapped,
+            "code": 420 if unknown else None}
+
+
+def stun_address(value: bytes, mask: bytes) -> str:
+    if (len(value), value[1] if len(value) > 1 else 0) not in ((8, 1), (20, 2)):
+        raise Refused("no-meaning")
+    port = int.from_bytes(value[2:4], "big") ^ int.from_bytes(mask[:2], "big")
+    ip = ipaddress.ip_address(bytes(a ^ b for a, b in zip(value[4:], mask)))
+    return f"{ip}:{port}" if ip.version == 4 else f"[{ip}]:{port}"
+
+
+def op_stun_read(case):
+    data = octets_of(case["datagram"])
+    attributes = stun_attributes(data)
+    kind = int.from_bytes(data[:2], "big")
+    if kind not in (STUN_SUCCESS, STUN_ERROR) or stun_unknown(attributes, STUN_IN_ANSWERS):
+        raise Refused("no-meaning")
+    first = dict(reversed(attributes))
+    said = {"transaction": data[8:20], "mapped": None, "code": None}
+    if kind == STUN_ERROR:
+        value = first.get(0x0009, b"")
+        if len(value) < 4 or not 3 <= value[2] & 7 <= 6 or value[3] > 99:
+            raise Refused("no-meaning")
+        return said | {"code": (value[2] & 7) * 100 + value[3]}
+    if 0x0020 in first:
+        return said | {"mapped": stun_address(first[0x0020], data[4:20])}
+    if 0x0001 in first:
+        return said | {"mapped": stun_address(first[0x0001], bytes(16))}
+    raise Refused("no-meaning")
 
 
 # --- Relayed packets (60-relay §5) ------------------------------------------------------------

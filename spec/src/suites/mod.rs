@@ -8,6 +8,7 @@ mod chat_open;
 mod close_code;
 mod dht;
 mod digest;
+mod edge;
 mod envelope;
 mod extension;
 mod frame;
@@ -29,11 +30,13 @@ mod position;
 mod probe;
 mod pulse;
 mod record;
+mod records;
 mod relay;
 mod room;
 mod signature;
 mod stored;
 mod stream;
+mod stun;
 mod undecryptable;
 mod version;
 
@@ -50,6 +53,7 @@ pub fn all() -> Vec<Suite> {
         peer_id::suite(),
         signature::suite(),
         record::suite(),
+        records::suite(),
         address::suite(),
         invite::suite(),
         certificate::suite(),
@@ -59,6 +63,7 @@ pub fn all() -> Vec<Suite> {
         identify::suite(),
         probe::suite(),
         nat::suite(),
+        stun::suite(),
         relay::suite(),
         dht::suite(),
         advert::suite(),
@@ -79,5 +84,6 @@ pub fn all() -> Vec<Suite> {
         frontier::suite(),
         group::suite(),
         membership::suite(),
+        edge::suite(),
     ]
 }

@@ -4,27 +4,24 @@ use dchat_wire::frame::FrameError;
 use dchat_wire::{Frame, FrameReader, FrameType, limits};
 use serde_json::{Value, json};
 
-use crate::describe::Describe;
-use crate::vector::{Answer, Refusal, Vector, hex};
+use super::describe::Describe;
+use super::vector::{Answer, Refusal, Unanswered, Vector, agrees, hex, refused};
 
-pub(crate) fn frame(vector: &Vector) -> Answer {
-    let (frames, error) = read(&vector.bytes("bytes"), usize::MAX);
+pub(super) fn frame(vector: &Vector) -> Answer {
+    let (frames, error) = read(&vector.bytes("bytes")?, usize::MAX);
     match (error, frames.as_slice()) {
-        (Some(error), _) => Err(Refusal::new(error)),
+        (Some(error), _) => Err(refused(error)),
         (None, [frame]) => Ok(json!({ "frame": name(frame), "body": frame.describe() })),
-        (None, frames) => panic!("{}: {} frames", vector.id, frames.len()),
+        (None, _) => Err(Unanswered::Failed("not one frame".to_owned())),
     }
 }
 
-pub(crate) fn stream(vector: &Vector) -> Answer {
-    let bytes = vector.bytes("bytes");
+pub(super) fn stream(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes")?;
     let (frames, error) = read(&bytes, usize::MAX);
     for piece in [1, 2, 3, 7, 8, 9, 1000] {
-        assert_eq!(
-            read(&bytes, piece),
-            (frames.clone(), error),
-            "in pieces of {piece}"
-        );
+        let again = read(&bytes, piece);
+        agrees(again == (frames.clone(), error), "pieces make a difference")?;
     }
     let listed: Value = frames
         .iter()
@@ -36,10 +33,11 @@ pub(crate) fn stream(vector: &Vector) -> Answer {
     let output = json!({ "frames": listed });
     match error {
         None => Ok(output),
-        Some(error) => Err(Refusal {
+        Some(error) => Err(Unanswered::Refused(Refusal {
+            error: error.to_owned(),
+            field: None,
             before: Some(output),
-            ..Refusal::new(error)
-        }),
+        })),
     }
 }
 

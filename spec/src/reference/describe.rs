@@ -12,20 +12,20 @@ use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
 use dchat_wire::{Address, Frame, PeerId};
 use serde_json::{Value, json};
 
-use crate::vector::hex;
+use super::vector::hex;
 
-pub(crate) trait Describe {
+pub(super) trait Describe {
     fn describe(&self) -> Value;
 }
 
-pub(crate) fn all<T: Describe>(items: &[T]) -> Value {
+pub(super) fn all<T: Describe>(items: &[T]) -> Value {
     items.iter().map(Describe::describe).collect()
 }
 
 /// Spells a structure out field by field.
 macro_rules! describe {
     ($($type:ident |$value:ident| { $($name:literal: $field:expr,)* })*) => {$(
-        impl $crate::describe::Describe for $type {
+        impl $crate::reference::describe::Describe for $type {
             fn describe(&self) -> serde_json::Value {
                 let $value = self;
                 serde_json::json!({ $($name: $field,)* })
@@ -33,7 +33,7 @@ macro_rules! describe {
         }
     )*};
 }
-pub(crate) use describe;
+pub(super) use describe;
 
 /// The 16-bit numbers in an encoding: of types that do not give them out.
 fn numbers<T: Field>(value: &T, from: usize) -> Value {

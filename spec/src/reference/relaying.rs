@@ -8,8 +8,8 @@ use dchat_wire::relay::{
 };
 use serde_json::json;
 
-use crate::describe::{Describe, all, describe};
-use crate::vector::{Answer, Refusal, Vector, hex};
+use super::describe::{Describe, all, describe};
+use super::vector::{Answer, Vector, agrees, hex, refused};
 
 describe! {
     NatClass |class| {
@@ -91,12 +91,12 @@ describe! {
     }
 }
 
-pub(crate) fn datagram(vector: &Vector) -> Answer {
-    let bytes = vector.bytes("datagram");
-    let datagram = Datagram::open(&bytes).ok_or_else(|| Refusal::new("no-meaning"))?;
+pub(super) fn datagram(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("datagram")?;
+    let datagram = Datagram::open(&bytes).ok_or_else(|| refused("no-meaning"))?;
     let mut again = Vec::new();
     datagram.append_to(&mut again);
-    assert_eq!(again, bytes, "another datagram of the same meaning");
+    agrees(again == bytes, "another datagram of the same meaning")?;
     let (kind, number, packet) = match datagram {
         Datagram::Whole { packet, .. } => ("whole", None, packet),
         Datagram::Part {

@@ -6,8 +6,8 @@ use dchat_wire::dht::{
 };
 use serde_json::Value;
 
-use crate::describe::{Describe, all, describe};
-use crate::vector::hex;
+use super::describe::{Describe, all, describe};
+use super::vector::hex;
 
 impl Describe for Socket {
     fn describe(&self) -> Value {

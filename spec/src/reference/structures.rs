@@ -13,12 +13,12 @@ use dchat_wire::record::{AddressRecord, DeviceRecord, RecordBody, SignedRecord};
 use dchat_wire::{advert, dht, gossip, grease, group, limits, nat, relay, room};
 use serde_json::{Value, json};
 
-use crate::describe::Describe;
-use crate::vector::{Answer, Refusal, Vector, hex};
+use super::describe::Describe;
+use super::vector::{Answer, Unanswered, Vector, agrees, hex, refused};
 
-pub(crate) fn decode(vector: &Vector) -> Answer {
-    let bytes = vector.bytes("bytes");
-    match vector.text("type") {
+pub(super) fn decode(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes")?;
+    match vector.text("type")? {
         "Ping" => decode_as::<Ping>(&bytes),
         "Hello" => decode_as::<Hello>(&bytes),
         "Identify" => decode_as::<Identify>(&bytes),
@@ -88,77 +88,78 @@ pub(crate) fn decode(vector: &Vector) -> Answer {
         "GroupKeys" => decode_as::<group::GroupKeys>(&bytes),
         "SealedBody" => decode_as::<group::SealedBody>(&bytes),
         "RoomBody" => decode_as::<room::RoomBody>(&bytes),
-        other => panic!("{}: no type {other}", vector.id),
+        _ => Err(Unanswered::Unsupported),
     }
 }
 
 fn decode_as<T: Field + Describe>(bytes: &[u8]) -> Answer {
     let value: T = codec::decode(bytes)?;
-    assert_eq!(
-        codec::encode(&value),
-        bytes,
-        "another encoding of the same value"
-    );
+    agrees(
+        codec::encode(&value) == bytes,
+        "another encoding of the same value",
+    )?;
     Ok(value.describe())
 }
 
-pub(crate) fn parcel(vector: &Vector) -> Answer {
-    let bytes = vector.bytes("bytes");
+pub(super) fn parcel(vector: &Vector) -> Answer {
+    let bytes = vector.bytes("bytes")?;
     let parcel = Parcel::open(&bytes)?;
-    assert_eq!(parcel.clone().seal().unwrap(), bytes);
+    let sealed = parcel.clone().seal();
+    agrees(sealed.is_ok_and(|sealed| sealed == bytes), "another parcel")?;
     Ok(parcel.describe())
 }
 
-pub(crate) fn padded_length(vector: &Vector) -> Answer {
-    let length = usize::try_from(vector.number("length")).unwrap();
+pub(super) fn padded_length(vector: &Vector) -> Answer {
+    let length: usize = vector.number("length")?;
     let padded = padded_len(length);
     if padded < length {
-        assert!(length > limits::PARCEL);
-        return Err(Refusal::new("over-limit"));
+        agrees(length > limits::PARCEL, "cut short by padding")?;
+        return Err(refused("over-limit"));
     }
     vector.claimed("padded", padded.into())
 }
 
-pub(crate) fn common_version(vector: &Vector) -> Answer {
-    let versions = |name: &str| -> Versions {
-        let ends = vector.input[name].as_array().unwrap();
-        let bytes: Vec<u8> = ends
-            .iter()
-            .flat_map(|end| u16::try_from(end.as_u64().unwrap()).unwrap().to_le_bytes())
-            .collect();
-        codec::decode(&bytes).unwrap()
-    };
-    let (one, other) = (versions("one"), versions("other"));
-    assert_eq!(one.common(other), other.common(one));
+fn versions(vector: &Vector, name: &str) -> Result<Versions, Unanswered> {
+    let ends = vector.items(name, |end| u16::try_from(end.as_u64()?).ok())?;
+    let bytes: Vec<u8> = ends.into_iter().flat_map(u16::to_le_bytes).collect();
+    Ok(codec::decode(&bytes)?)
+}
+
+pub(super) fn common_version(vector: &Vector) -> Answer {
+    let (one, other) = (versions(vector, "one")?, versions(vector, "other")?);
+    agrees(one.common(other) == other.common(one), "not symmetric")?;
     match one.common(other) {
         Some(version) => Ok(json!({ "version": version })),
-        None => Err(Refusal::new("no-common-version")),
+        None => Err(refused("no-common-version")),
     }
 }
 
-pub(crate) fn close_code(vector: &Vector) -> Answer {
-    let code = Code::from_value(vector.u64("value")).ok_or_else(|| Refusal::new("unknown-code"))?;
+pub(super) fn close_code(vector: &Vector) -> Answer {
+    let code = Code::from_value(vector.u64("value")?).ok_or_else(|| refused("unknown-code"))?;
     let name = format!("{code:?}").to_uppercase();
     Ok(json!({ "name": name, "text": code.text() }))
 }
 
-pub(crate) fn reserved(vector: &Vector) -> Answer {
-    if grease::is_reserved(u16::try_from(vector.number("code")).unwrap()) {
+pub(super) fn reserved(vector: &Vector) -> Answer {
+    if grease::is_reserved(vector.number("code")?) {
         Ok(json!({}))
     } else {
-        Err(Refusal::new("not-reserved"))
+        Err(refused("not-reserved"))
     }
 }
 
-pub(crate) fn probe(vector: &Vector) -> Answer {
-    let (dialer, listener) = ProbeKeys::from_exporter(&vector.fixed("exported"));
-    let keys = match vector.text("sender") {
+pub(super) fn probe(vector: &Vector) -> Answer {
+    let (dialer, listener) = ProbeKeys::from_exporter(&vector.fixed("exported")?);
+    let keys = match vector.text("sender")? {
         "dialer" => dialer,
         _ => listener,
     };
-    let datagram = vector.bytes("datagram");
+    let datagram = vector.bytes("datagram")?;
     let probe = Probe::open(&keys, &datagram)?;
-    assert_eq!(probe.seal(&keys, datagram.len()), datagram);
+    agrees(
+        probe.seal(&keys, datagram.len()) == datagram,
+        "another probe",
+    )?;
     let (kind, transaction, observed) = match probe {
         Probe::Ask { transaction } => ("ask", transaction, Value::Null),
         Probe::Answer {

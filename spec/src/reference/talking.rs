@@ -11,8 +11,8 @@ use dchat_wire::group::{
 use dchat_wire::room::RoomBody;
 use serde_json::Value;
 
-use crate::describe::{Describe, all, describe};
-use crate::vector::hex;
+use super::describe::{Describe, all, describe};
+use super::vector::hex;
 
 fn decimals(numbers: &[u64]) -> Value {
     numbers.iter().map(u64::to_string).collect()
