@@ -18,7 +18,9 @@
 //! * [`tap`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`cases`]: the cases, a file for each section.
-//! * [`run`], [`selection`], [`report`]: running them, and telling what came out.
+//! * [`vectors`]: driving a program of the encodings, without a network.
+//! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
+//!   connections of a partner from the future.
 //!
 //! # How to write a case
 //!
@@ -48,6 +50,7 @@ pub mod case;
 pub mod cases;
 pub mod draw;
 pub mod frames;
+pub mod grease;
 pub mod greeting;
 pub mod identity;
 pub mod journal;
@@ -60,6 +63,7 @@ pub mod selection;
 pub mod subject;
 pub mod tap;
 pub mod tls;
+pub mod vectors;
 
 pub use case::{Case, Failure, Fault, Kind, Outcome, Profile, Verdict};
 pub use frames::codes;

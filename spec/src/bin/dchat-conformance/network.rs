@@ -34,6 +34,9 @@ pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Err
             None => meet(subject, args.seed()).await?,
         });
         output::tell(&format!("{} at {address}", peer_text(&subject.peer)));
+        if let Some(count) = wanted.grease {
+            return Ok(grease(args, subject, count).await);
+        }
         let started = Instant::now();
         let selection = args.selection();
         let all = catalogue();
@@ -54,4 +57,26 @@ pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Err
         };
         output::finish(args, &report)
     })
+}
+
+/// Connections of a partner from the future, of which none may fail.
+async fn grease(args: &Args, subject: Arc<Subject>, count: u64) -> ExitCode {
+    let plan = args.plan();
+    let tell = |done| output::tell(&format!("{done} connections"));
+    let grease = dchat_spec::runner::grease::run(subject, plan.seed, count, plan.jobs, tell).await;
+    for (number, fault) in &grease.failed {
+        output::print(&format!("FAIL  connection {number}: {fault:?}"));
+    }
+    output::print(&format!(
+        "{} connections with a partner from the future, {} failed, in {:.1} s (seed {})",
+        grease.fine + grease.failures,
+        grease.failures,
+        grease.took.as_secs_f64(),
+        plan.seed
+    ));
+    if grease.failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
 }

@@ -1,8 +1,12 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
 mod body;
+mod control;
+mod ending;
 mod frame;
 mod hello;
+mod identify;
+mod stream;
 mod tls;
 
 use super::case::Case;
@@ -10,7 +14,17 @@ use super::case::Case;
 /// Every case of `dchat-conformance network`, in the order of the documents.
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
-    [tls::cases(), frame::cases(), body::cases(), hello::cases()].concat()
+    [
+        tls::cases(),
+        frame::cases(),
+        body::cases(),
+        hello::cases(),
+        control::cases(),
+        identify::cases(),
+        stream::cases(),
+        ending::cases(),
+    ]
+    .concat()
 }
 
 #[cfg(test)]
