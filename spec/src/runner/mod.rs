@@ -17,6 +17,7 @@
 //! * [`frames`], [`greeting`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner, right and wrong.
 //! * [`tap`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
+//! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
 //! * [`vectors`]: driving a program of the encodings, without a network.
 //! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
@@ -48,6 +49,7 @@
 pub mod breaks;
 pub mod case;
 pub mod cases;
+pub mod chat;
 pub mod draw;
 pub mod frames;
 pub mod grease;

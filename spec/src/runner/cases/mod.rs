@@ -1,6 +1,7 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
 mod body;
+mod chat;
 mod control;
 mod ending;
 mod frame;
@@ -23,6 +24,7 @@ pub fn catalogue() -> Vec<Case> {
         identify::cases(),
         stream::cases(),
         ending::cases(),
+        chat::cases(),
     ]
     .concat()
 }
