@@ -1,5 +1,6 @@
 //! The conversation with one connected peer: its verbs, the opening, and the choice of session.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeSet, VecDeque};
 
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
@@ -254,7 +255,7 @@ impl Conversation {
     }
 
     fn peer_opened(&mut self, open: &ChatOpen, now: u64) -> Result<(), Misbehaviour> {
-        if self.peer.is_some() {
+        if self.peer.is_some() && !defect::is(Defect::AcceptsSecondOpen) {
             return Err(Misbehaviour::OpenTwice);
         }
         let device = open.device.open(self.pair.peer(), now);
@@ -329,7 +330,7 @@ impl Conversation {
         let message = envelope.message.as_slice();
         if envelope.stage == Stage::Opening {
             let opens = e2ee::opened_session(message).map_err(Misbehaviour::Ratchet)?;
-            if opens != id {
+            if opens != id && !defect::is(Defect::AcceptsOtherSession) {
                 return Err(Misbehaviour::SessionMismatch.into());
             }
             if !self.sessions.contains(id) {
@@ -367,7 +368,7 @@ impl Conversation {
         id: SessionId,
         error: AcceptError,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error<E>> {
-        if !self.refused.insert(id) {
+        if !self.refused.insert(id) || defect::is(Defect::AcknowledgesUndecryptable) {
             return Ok(None);
         }
         if self.refused.len() > MAX_REFUSED {
@@ -404,7 +405,7 @@ impl Conversation {
 
     fn count_renewal(&mut self) -> Result<(), Misbehaviour> {
         self.renewals += 1;
-        if self.renewals > MAX_RENEWALS {
+        if self.renewals > MAX_RENEWALS && !defect::is(Defect::RenewsEndlessly) {
             return Err(Misbehaviour::TooManyRenewals);
         }
         Ok(())
