@@ -1,8 +1,10 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
 mod body;
+mod dht;
 mod frame;
 mod hello;
+mod relay;
 mod tls;
 
 use super::case::Case;
@@ -10,7 +12,15 @@ use super::case::Case;
 /// Every case of `dchat-conformance network`, in the order of the documents.
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
-    [tls::cases(), frame::cases(), body::cases(), hello::cases()].concat()
+    [
+        tls::cases(),
+        frame::cases(),
+        body::cases(),
+        hello::cases(),
+        relay::cases(),
+        dht::cases(),
+    ]
+    .concat()
 }
 
 #[cfg(test)]
