@@ -15,7 +15,8 @@
 //! * [`case`]: what a case is, and how it ends. [`requirement`]: the sentences that cases cite.
 //! * [`draw`]: everything random, a function of the seed, the case and the round.
 //! * [`frames`], [`greeting`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner, right and wrong.
-//! * [`tap`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
+//! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
+//! * [`tap`], [`probe`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
@@ -55,9 +56,12 @@ pub mod frames;
 pub mod grease;
 pub mod greeting;
 pub mod identity;
+pub mod initial;
 pub mod journal;
 pub mod link;
+pub mod listener;
 pub mod partner;
+pub mod probe;
 pub mod report;
 pub mod requirement;
 pub mod run;

@@ -3,10 +3,13 @@
 mod body;
 mod chat;
 mod control;
+mod dialer;
 mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod probe;
+mod quic;
 mod stream;
 mod tls;
 
@@ -16,6 +19,7 @@ use super::case::Case;
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
     [
+        quic::cases(),
         tls::cases(),
         frame::cases(),
         body::cases(),
@@ -23,7 +27,9 @@ pub fn catalogue() -> Vec<Case> {
         control::cases(),
         identify::cases(),
         stream::cases(),
+        probe::cases(),
         ending::cases(),
+        dialer::cases(),
         chat::cases(),
     ]
     .concat()
