@@ -10,7 +10,7 @@ use super::super::chat::Order;
 use super::super::chat::person::Taken;
 use super::super::chat::talk::opening;
 use super::super::frames::codes;
-use super::super::greeting::Greeting;
+use super::super::greeting::{Greeting, Identify};
 use super::super::link::Ending;
 use super::super::listener::{Listener, Listening};
 use super::super::partner::Partner;
@@ -147,16 +147,18 @@ async fn expected(
             "the peer may not be able to dial this side",
         ));
     }
-    let mut greeting = Greeting::new(partner);
-    greeting.instance = person.instance;
-    greeting.identify.addresses = vec![Multiaddr::quic(address.ip(), address.port()).bytes];
-    let link = partner.link_with(&person.identity, &greeting).await?;
+    let mut link = partner.link_of(&person).await?;
     let _chat = link.uni(&opening(&person, Vec::new()).frame()).await?;
-    link.until("CHAT_OPEN of the peer", |journal| {
-        journal.chat().map(|_| ())
-    })
-    .await?;
+    let what = "CHAT_OPEN of the peer";
+    link.until(what, |journal| journal.chat().map(|_| ()))
+        .await?;
     person.proof = None;
+    // Now that it is a contact: the peer may keep no addresses of strangers.
+    let told = Identify {
+        addresses: vec![Multiaddr::quic(address.ip(), address.port()).bytes],
+        ..Identify::revision(2)
+    };
+    link.control(&told.push()).await;
     link.lives().await?;
     link.close(codes::INTERNAL, b"");
     Ok((listener, person))
