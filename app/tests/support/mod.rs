@@ -14,6 +14,8 @@
 
 pub mod command;
 pub mod daemon;
+pub mod dice;
+pub mod group;
 pub mod history;
 pub mod home;
 #[cfg(target_os = "linux")]
