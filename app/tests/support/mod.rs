@@ -24,4 +24,6 @@ pub mod namespace;
 pub mod node;
 pub mod pair;
 pub mod room;
+#[cfg(target_os = "linux")]
+pub mod split;
 pub mod talk;
