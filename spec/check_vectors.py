@@ -176,17 +176,21 @@ def signed_bytes(context: str, message: bytes) -> bytes:
     return bytes([len(head)]) + head + len(message).to_bytes(8, "little") + message
 
 
-def verify(signer: bytes, context: str, message: bytes, signature: bytes) -> None:
+def ed25519_holds(signer: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the strict rules of 20-identity §3 take `signature` for one of a usable key."""
     key = usable_key(signer)
     r_bytes, s = signature[:32], int.from_bytes(signature[32:], "little")
     r = point_decode(r_bytes)
     if s >= ORDER or r is None or is_small(r):
-        raise Refused("bad-signature")
-    digest = hashlib.sha512(r_bytes + signer + signed_bytes(context, message)).digest()
+        return False
+    digest = hashlib.sha512(r_bytes + signer + message).digest()
     k = int.from_bytes(digest, "little") % ORDER
     minus_key = (-key[0] % P, key[1], key[2], -key[3] % P)
-    computed = point_add(point_mul(s, BASE), point_mul(k, minus_key))
-    if point_encode(computed) != r_bytes:
+    return point_encode(point_add(point_mul(s, BASE), point_mul(k, minus_key))) == r_bytes
+
+
+def verify(signer: bytes, context: str, message: bytes, signature: bytes) -> None:
+    if not ed25519_holds(signer, signed_bytes(context, message), signature):
         raise Refused("bad-signature")
 
 
@@ -1467,6 +1471,17 @@ def aes256_decrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
     return output
 
 
+def cbc_opened(keys: bytes, ciphertext: bytes) -> bytes:
+    """The text under the 80 bytes of a message's keys, without its padding (PKCS #7)."""
+    if not ciphertext or len(ciphertext) % 16:
+        raise Refused("undecryptable")
+    padded_text = aes256_decrypt_cbc(keys[:32], keys[64:], ciphertext)
+    fill = padded_text[-1]
+    if not 1 <= fill <= 16 or padded_text[-fill:] != bytes([fill]) * fill:
+        raise Refused("undecryptable")
+    return padded_text[:-fill]
+
+
 def root_and_chain(data: bytes) -> tuple[bytes, bytes]:
     return data[:32], data[32:]
 
@@ -1566,13 +1581,66 @@ def op_olm_decrypt(case):
         keys = hkdf(b"\0", hmac256(chain, b"\1"), b"OLM_KEYS", 80)
         if hmac256(keys[32:64], opening["message"][:-8])[:8] != message["mac"]:
             raise Refused("undecryptable")
-        padded_text = aes256_decrypt_cbc(keys[:32], keys[64:], message["ciphertext"])
-        fill = padded_text[-1]
-        if not 1 <= fill <= 16 or padded_text[-fill:] != bytes([fill]) * fill:
-            raise Refused("undecryptable")
+        plaintexts.append(cbc_opened(keys, message["ciphertext"]))
         used.add(index)
-        plaintexts.append(padded_text[:-fill])
     return {"plaintexts": plaintexts}
+
+
+# --- Megolm (81-groups §5.1) -------------------------------------------------------------------
+
+def megolm_next(index: int, parts: list[bytes]) -> tuple[int, list[bytes]]:
+    index += 1
+    turn = next(part for part in range(4) if index % 256 ** (3 - part) == 0)
+    return index, parts[:turn] + [hmac256(parts[turn], bytes([part])) for part in range(turn, 4)]
+
+
+def megolm_fields(data: bytes) -> tuple[int, bytes]:
+    """Index and ciphertext of a message without its MAC and signature."""
+    if len(data) < 2 or data[0] != 3 or data[1] != 0x08:
+        raise Refused("bad-megolm-message")
+    at, numbers = 2, []
+    while len(numbers) < 2:
+        value = shift = 0
+        while True:
+            if at >= len(data) or shift > 63:
+                raise Refused("bad-megolm-message")
+            byte, at = data[at], at + 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        numbers.append(value)
+        if len(numbers) == 1:
+            if data[at:at + 1] != b"\x12":
+                raise Refused("bad-megolm-message")
+            at += 1
+    if at + numbers[1] != len(data):
+        raise Refused("bad-megolm-message")
+    return numbers[0], data[at:]
+
+
+def op_megolm_decrypt(case):
+    export = octets_of(case["session"])
+    if len(export) != 165 or export[0] != 1:
+        raise Refused("bad-megolm-session")
+    first = int.from_bytes(export[1:5], "big")
+    ratchet = [export[at:at + 32] for at in range(5, 133, 32)]
+    plaintexts, indices = [], []
+    for data in map(octets_of, case["messages"]):
+        if len(data) < 72:
+            raise Refused("bad-megolm-message")
+        index, ciphertext = megolm_fields(data[:-72])
+        if not ed25519_holds(export[133:], data[:-64], data[-64:]) or index < first:
+            raise Refused("undecryptable")
+        at, parts = first, ratchet
+        while at < index:
+            at, parts = megolm_next(at, parts)
+        keys = hkdf(b"\0", b"".join(parts), b"MEGOLM_KEYS", 80)
+        if hmac256(keys[32:64], data[:-72])[:8] != data[-72:-64]:
+            raise Refused("undecryptable")
+        plaintexts.append(cbc_opened(keys, ciphertext))
+        indices.append(index)
+    return {"plaintexts": plaintexts, "indices": indices}
 
 
 # --- Rooms (80-gossip §2, §4) -----------------------------------------------------------------

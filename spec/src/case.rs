@@ -73,12 +73,6 @@ impl Case {
         self
     }
 
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Names a further requirement that it checks.
     pub fn checks(&mut self, requirement: &'static str) {
         if !self.req.contains(&requirement) {

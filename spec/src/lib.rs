@@ -17,6 +17,7 @@ pub mod der;
 pub mod document;
 pub mod fault;
 pub mod json;
+pub mod megolm;
 pub mod multiaddr;
 pub mod olm;
 #[cfg(feature = "reference")]

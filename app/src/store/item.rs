@@ -483,6 +483,20 @@ impl Tx<'_> {
         Ok(true)
     }
 
+    /// Notes that an item names this profile.
+    ///
+    /// # Errors
+    /// Only those of the environment.
+    pub fn note_mention(&self, log: &LogName, seq: u64) -> Result<(), StoreError> {
+        if let Some(log) = self.log(log)? {
+            self.run(
+                "UPDATE entries SET mention = 1 WHERE log = ?1 AND seq = ?2",
+                params![log.key, seq_to_sql(seq)],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Removes the bodies of items due at `now`, at most [`MAX_PAGE`] in one round; the entries have
     /// an expiry of their own.
     ///

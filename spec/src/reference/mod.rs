@@ -12,6 +12,7 @@ mod digests;
 mod finding;
 mod hashing;
 mod identities;
+mod megolm;
 mod olm;
 mod relaying;
 mod rooms;
@@ -57,6 +58,7 @@ pub fn answer(vector: &Vector) -> Answer {
         "olm-keys" => olm::keys(vector),
         "olm-message" => olm::message(vector),
         "olm-decrypt" => olm::decrypt(vector),
+        "megolm-decrypt" => megolm::decrypt(vector),
         "stun-answer" => stun::answer(vector),
         "stun-read" => stun::read(vector),
         "relay-datagram" => relaying::datagram(vector),

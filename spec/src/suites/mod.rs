@@ -5,6 +5,7 @@ mod advert;
 mod blinded;
 mod certificate;
 mod chat_open;
+mod claims;
 mod close_code;
 mod dht;
 mod digest;
@@ -19,6 +20,7 @@ mod hello;
 mod identify;
 mod invite;
 mod item;
+mod megolm;
 mod membership;
 mod nat;
 mod olm;
@@ -46,7 +48,7 @@ use crate::case::Suite;
 /// Every suite, in the order of the documents.
 #[must_use]
 pub fn all() -> Vec<Suite> {
-    vec![
+    let mut suites = vec![
         ping::suite(),
         extension::suite(),
         frame::suite(),
@@ -85,7 +87,10 @@ pub fn all() -> Vec<Suite> {
         frontier::suite(),
         group::suite(),
         membership::suite(),
+        megolm::suite(),
         trace::suite(),
         edge::suite(),
-    ]
+    ];
+    claims::claim(&mut suites);
+    suites
 }

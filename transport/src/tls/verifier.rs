@@ -1,5 +1,6 @@
 //! What we accept as a peer's identity.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::{Arc, OnceLock};
 
 use dchat_wire::PeerId;
@@ -57,7 +58,7 @@ pub fn peer_of(
     end_entity: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
 ) -> Result<PeerId, IdentityError> {
-    if !others.is_empty() {
+    if !others.is_empty() && !defect::is(Defect::AcceptsTwoCertificates) {
         let count = others.len() + 1;
         return Err(IdentityError::CertificateCount { count });
     }
@@ -86,6 +87,9 @@ fn verify_possession(
 ) -> Result<HandshakeSignatureValid, Error> {
     if signature.scheme != SignatureScheme::ED25519 {
         return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+    }
+    if defect::is(Defect::SkipsHandshakeSignature) {
+        return Ok(HandshakeSignatureValid::assertion());
     }
     let spki = public_key_info(certificate).map_err(refusal)?;
     verify_tls13_signature_with_raw_key(message, &spki, signature, algorithms)
@@ -174,6 +178,10 @@ pub(super) struct DialingPeer {
 }
 
 impl ClientCertVerifier for DialingPeer {
+    fn client_auth_mandatory(&self) -> bool {
+        !defect::is(Defect::NeedsNoCertificate)
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -445,6 +445,17 @@ fn chat_open_twice_is_refused() {
 
 /// Checks DC-CHAT-007 (negative), DC-CHAT-009 (negative).
 #[test]
+fn chat_frames_before_chat_open_on_a_new_stream_are_refused() {
+    let mut world = World::connected();
+    let frame = world.parcel_of_b(Vec::new(), Vec::new());
+    let now = world.now;
+    world.transact(A, Crash::No, |chat, ledger| {
+        chat.handle_input(ledger, Input::Replaced, now).unwrap();
+    });
+    assert_eq!(refused(&mut world, frame), Misbehaviour::NotOpen);
+}
+
+#[test]
 fn chat_frames_before_chat_open_are_refused() {
     for frame in [
         Frame::Envelope(Envelope {

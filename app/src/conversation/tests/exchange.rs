@@ -206,3 +206,26 @@ fn a_message_that_is_due_already_is_not_queued() {
     let refused = compose(&mut world.sides[A].ledger, &pair, &draft, &[1; 16], now);
     assert!(matches!(refused, Err(ComposeError::Expired)));
 }
+
+#[test]
+fn a_new_chat_stream_of_the_same_connection_begins_the_chat_again() {
+    let mut world = World::connected();
+    world.write(A, "1", None);
+    world.run();
+    world.write(A, "2", None);
+    world.write(B, "on the stream that is replaced", None);
+    world.reopen();
+    world.write(A, "3", None);
+    world.write(B, "after it", None);
+    world.run();
+    assert_eq!(world.shown(B), ["1", "2", "3"]);
+    let both = ["on the stream that is replaced", "after it"];
+    assert_eq!(world.shown(A), both);
+    world.write(A, "4", None);
+    world.reopen();
+    world.run();
+    assert_eq!(world.shown(B), ["1", "2", "3", "4"]);
+    assert_eq!(world.shown(A), both, "nothing comes twice");
+    let sessions = [A, B].map(|side| world.sides[side].ledger.sessions.len());
+    assert_eq!(sessions, [1, 1], "the session goes on");
+}

@@ -48,6 +48,7 @@ fn an_entry_comes_back_as_it_was_stored() {
             committed_at: NOW + 7,
             expires_at: Some(NOW + 1),
             state: EntryState::Received,
+            mention: false,
         }
     );
 }
@@ -323,6 +324,25 @@ fn history_comes_in_pages_from_the_newest() {
     let exact = page(None, 5);
     assert_eq!(exact.entries.len(), 5);
     assert!(!exact.more);
+}
+
+#[test]
+fn what_has_expired_takes_no_place_in_a_page() {
+    let profile = Profile::new();
+    let mut store = profile.open();
+    say(&mut store, &own_log(CHAT), "stays", None);
+    for n in 0..3 {
+        say(
+            &mut store,
+            &own_log(CHAT),
+            &format!("goes {n}"),
+            Some(NOW + 1),
+        );
+    }
+    commit(&mut store, |tx| tx.expire(NOW + 2)).unwrap();
+    let page = store.read(|view| view.history(&CHAT, None, 1)).unwrap();
+    assert_eq!(texts(&page.entries), ["stays"]);
+    assert!(!page.more);
 }
 
 #[test]

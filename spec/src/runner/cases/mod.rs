@@ -1,11 +1,14 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
 mod body;
+mod chat;
 mod control;
+mod dht;
 mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod relay;
 mod stream;
 mod tls;
 
@@ -23,6 +26,9 @@ pub fn catalogue() -> Vec<Case> {
         identify::cases(),
         stream::cases(),
         ending::cases(),
+        chat::cases(),
+        relay::cases(),
+        dht::cases(),
     ]
     .concat()
 }

@@ -1,5 +1,6 @@
 //! One room or group.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_gossip::log::Item;
@@ -124,7 +125,7 @@ fn judge(kind: &Kind, tx: &Tx<'_>, item: &Item) -> Result<Verdict, StoreError> {
         let message = item_message(&kind.id(), header);
         verify(&author, Purpose::Item, &message, &item.signed().signature).is_ok()
     });
-    if signed {
+    if signed || defect::is(Defect::PassesInvalidItems) {
         kind.judge(tx, item)
     } else {
         Ok(Verdict::Reject)

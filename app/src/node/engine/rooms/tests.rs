@@ -5,11 +5,13 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod chats;
 mod groups;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
+use dchat_wire::close::Code;
 use dchat_wire::gossip::{GossipOpen, GossipPush, ItemHeader, Parting, SignedItem};
 use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
 use dchat_wire::sign::Identity;
@@ -168,7 +170,13 @@ struct World {
     /// The other end of each stream.
     streams: BTreeMap<(usize, StreamId), (usize, StreamId)>,
     next_stream: StreamId,
+    /// Chat streams a home opened on a link.
+    chats: BTreeMap<(usize, LinkId), u64>,
     waiting: VecDeque<(usize, Input)>,
+    /// How a home opened its chat on a link last.
+    opened: BTreeMap<(usize, LinkId), Box<Frame>>,
+    /// Connections that homes closed, and why.
+    closed: Vec<(usize, Code)>,
     /// Frames that were sent: from whom, and what.
     sent: Vec<(usize, Frame)>,
     /// Bytes of items sent in one batch, at most.
@@ -181,6 +189,9 @@ impl World {
             homes: names.iter().map(|name| Home::new(name)).collect(),
             streams: BTreeMap::new(),
             next_stream: 0,
+            chats: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            closed: Vec::new(),
             waiting: VecDeque::new(),
             sent: Vec::new(),
             most_bytes: 0,
@@ -261,9 +272,19 @@ impl World {
             Effect::Frame { link, frame } => {
                 let link_to = |there: &usize| *there != here && Self::link(here, *there) == link;
                 if let Some(there) = (0..self.homes.len()).find(link_to) {
+                    let opened = self.chats.entry((here, link)).or_default();
                     let frame = Box::new(frame);
-                    self.waiting
-                        .push_back((there, Input::Frame { link, frame }));
+                    if matches!(*frame, Frame::ChatOpen(_)) {
+                        *opened += 1;
+                        self.opened.insert((here, link), frame.clone());
+                    }
+                    let stream = *opened;
+                    let frame = Input::Frame {
+                        link,
+                        stream,
+                        frame,
+                    };
+                    self.waiting.push_back((there, frame));
                 }
             }
             Effect::Command(Command::EndStream { stream, .. }) => self.end(here, stream),
@@ -278,6 +299,7 @@ impl World {
                 let told = Input::StreamCongested { stream, congested };
                 self.waiting.push_back((here, told));
             }
+            Effect::Command(Command::Drop { code, .. }) => self.closed.push((here, code)),
             Effect::Command(Command::Reach { peer, .. }) => {
                 self.waiting.push_back((here, Input::Unreachable { peer }));
             }
@@ -706,4 +728,29 @@ fn a_home_that_was_copied_writes_another_log() {
     for home in &mut world.homes {
         assert_eq!(home.texts(), ["1", "2", "3"]);
     }
+}
+
+#[test]
+fn who_is_named_in_a_room_is_told_by_the_name_it_has_then() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    world.homes[0].say("@bob one");
+    world.run(500);
+    let name = "Robert".to_owned();
+    assert!(world.homes[1].call(Request::SetName { name }).is_ok());
+    world.homes[0].say("@bob two");
+    world.homes[0].say("@robert three");
+    world.run(500);
+    let rooms = world.homes[1].call(Request::Rooms);
+    let Ok(Reply::Rooms(rooms)) = rooms else {
+        panic!("{rooms:?}");
+    };
+    assert_eq!((rooms[0].unread, rooms[0].mentions), (3, 2));
+    let status = world.homes[1].call(Request::Status);
+    assert!(
+        matches!(&status, Ok(Reply::Status(status)) if status.mentions == 2),
+        "{status:?}"
+    );
 }
