@@ -535,7 +535,7 @@ fn a_seat_and_a_cut_stand_only_where_they_mean_something() {
     }
 }
 
-/// Checks DC-GROUP-021 (negative).
+/// Checks DC-GROUP-021 (positive, negative).
 #[test]
 fn names_and_settings_of_both_sides_of_a_partition_count() {
     let group = four();

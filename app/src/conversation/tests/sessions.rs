@@ -16,7 +16,8 @@ fn sessions(world: &World, side: usize) -> usize {
     world.sides[side].ledger.sessions.len()
 }
 
-/// Checks DC-CHAT-010 (positive), DC-CHAT-011 (positive), DC-CHAT-055 (positive).
+/// Checks DC-CHAT-010 (positive), DC-CHAT-011 (positive), DC-CHAT-018 (positive).
+/// Checks DC-CHAT-055 (positive).
 #[test]
 fn the_first_meeting_makes_one_session_that_lasts() {
     let mut world = World::connected();
@@ -27,7 +28,7 @@ fn the_first_meeting_makes_one_session_that_lasts() {
     assert_eq!((sessions(&world, A), sessions(&world, B)), (1, 1));
 }
 
-/// Checks DC-CHAT-010 (negative).
+/// Checks DC-CHAT-010 (negative), DC-CHAT-058 (positive).
 #[test]
 fn a_session_that_one_side_lost_is_replaced() {
     for side in [A, B] {

@@ -359,6 +359,7 @@ fn said(events: &[Event]) -> Vec<&str> {
     said.collect()
 }
 
+/// Checks DC-GOSSIP-050 (positive).
 #[test]
 fn a_message_is_delivered_when_another_member_has_stored_it() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -735,7 +736,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     assert_eq!(closed.count(), 1);
 }
 
-/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (negative).
+/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);

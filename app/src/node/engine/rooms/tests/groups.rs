@@ -151,6 +151,7 @@ fn what_a_failed_batch_did_in_a_group_never_happened() {
     }
 }
 
+/// Checks DC-GOSSIP-022 (negative).
 #[test]
 fn messages_are_kept_for_as_long_as_the_policy_says() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
