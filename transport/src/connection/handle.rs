@@ -242,6 +242,6 @@ impl core::fmt::Debug for Connection {
 }
 
 /// Closes with a code and its text.
-pub(super) fn close(connection: &quinn::Connection, code: Code) {
+pub(crate) fn close(connection: &quinn::Connection, code: Code) {
     connection.close(VarInt::from_u32(code as u32), code.text().as_bytes());
 }
