@@ -18,8 +18,11 @@
 //!   right and wrong.
 //! * [`tap`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the peer did on it.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
+//! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
-//! * [`run`], [`selection`], [`report`]: running them, and telling what came out.
+//! * [`vectors`]: driving a program of the encodings, without a network.
+//! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
+//!   connections of a partner from the future.
 //!
 //! # How to write a case
 //!
@@ -49,8 +52,10 @@ pub mod breaks;
 pub mod case;
 pub mod cases;
 pub mod clock;
+pub mod chat;
 pub mod draw;
 pub mod frames;
+pub mod grease;
 pub mod greeting;
 pub mod identity;
 pub mod journal;
@@ -64,6 +69,7 @@ pub mod subject;
 pub mod talk;
 pub mod tap;
 pub mod tls;
+pub mod vectors;
 
 pub use case::{Case, Failure, Fault, Kind, Outcome, Profile, Verdict};
 pub use frames::codes;

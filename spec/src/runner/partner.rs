@@ -55,6 +55,12 @@ impl Partner {
         self.draw().number()
     }
 
+    /// A random number below `bound`, which must not be 0.
+    #[must_use]
+    pub fn below(&self, bound: u64) -> u64 {
+        self.draw().below(bound)
+    }
+
     /// A new identity.
     #[must_use]
     pub fn identity(&self) -> Identity {

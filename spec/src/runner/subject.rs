@@ -6,7 +6,9 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use dchat_wire::Address;
+use dchat_wire::invite::Invite;
 
+use super::chat::People;
 use super::partner::Partner;
 use super::tls::Dialing;
 
@@ -20,8 +22,8 @@ pub struct Subject {
     /// How long anything may take that has to happen at once. Only an implementation that hangs gets
     /// there, so it is long.
     pub patience: Duration,
-    /// Its invites (`20-identity` §6), each for one person.
-    pub invites: Vec<String>,
+    /// Those who redeem its invites.
+    pub people: People,
 }
 
 /// Default of [`Subject::patience`]: far above what a loaded machine takes, below QUIC's idle timeout.
@@ -50,6 +52,23 @@ impl core::fmt::Display for BadAddress {
 }
 
 impl std::error::Error for BadAddress {}
+
+/// Reads the invites of a peer, each for one person.
+///
+/// # Errors
+/// What is wrong with one, for a person.
+pub fn parse_invites(links: &[String], peer: &[u8; 32]) -> Result<People, String> {
+    let parse = |link: &String| {
+        let invite = Invite::from_str(link).map_err(|error| format!("--invite: {error}"))?;
+        if invite.peer.public_key() == peer {
+            Ok(invite)
+        } else {
+            Err("--invite: an invite of another peer than ADDR names".to_owned())
+        }
+    };
+    let invites: Result<Vec<Invite>, String> = links.iter().map(parse).collect();
+    Ok(People::new(invites?))
+}
 
 /// Learns the key of a peer whose address does not name it.
 ///

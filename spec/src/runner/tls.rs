@@ -62,7 +62,7 @@ pub enum Credential {
     /// No certificate.
     Nothing,
     /// Certificates, and what signs the handshake.
-    Chain(Vec<Vec<u8>>, Signs),
+    Chain(Vec<Vec<u8>>, Box<Signs>),
     /// As a TLS library would, with a key of any kind.
     Library(Arc<CertifiedKey>),
 }
@@ -96,7 +96,10 @@ impl Dialing {
     pub fn of(identity: &Identity) -> Self {
         Self {
             alpn: vec![ALPN.to_vec()],
-            credential: Credential::Chain(vec![identity.certificate()], Signs::with(identity)),
+            credential: Credential::Chain(
+                vec![identity.certificate()],
+                Box::new(Signs::with(identity)),
+            ),
             groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519],
             server_name: None,
             token: None,
@@ -154,7 +157,10 @@ impl Credential {
             Self::Library(key) => Some(Arc::clone(key)),
             Self::Chain(chain, signs) => {
                 let chain = chain.iter().cloned().map(CertificateDer::from).collect();
-                Some(Arc::new(CertifiedKey::new(chain, Arc::new(signs.clone()))))
+                Some(Arc::new(CertifiedKey::new(
+                    chain,
+                    Arc::new(Signs::clone(signs)),
+                )))
             }
         }
     }

@@ -50,6 +50,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Play partner against a running node
     Network(Network),
+    /// Ask a program every vector, a line of JSON each
+    Vectors(Vectors),
 }
 
 /// See [`Command::Network`].
@@ -66,6 +68,15 @@ pub(crate) struct Network {
     /// Seconds that anything may take which has to happen at once
     #[arg(long, value_name = "SECONDS", default_value_t = 25)]
     pub(crate) patience: u64,
+}
+
+/// See [`Command::Vectors`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct Vectors {
+    /// The program and its arguments: {id, op, input} comes on its stdin, {id, result, …} goes to its
+    /// stdout
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
 }
 
 impl Args {

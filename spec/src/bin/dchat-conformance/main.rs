@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! dchat-conformance network ADDR [--invite LINK]… [--grease N] [options]
+//! dchat-conformance vectors [options] [--] COMMAND…
 //! dchat-conformance --list [options]
 //! ```
 //!
-//! `network` plays partner against a running node. Options choose cases (`--section`, `--req`,
+//! `network` plays partner against a running node, `vectors` asks a program every test vector. Options choose cases (`--section`, `--req`,
 //! `--profile`), say how they run (`--seed`, `--jobs`, `--repeat`) and what is written of it
 //! (`--junit`, `--json`, `--html`). A line for each case that did not pass goes to stdout, and the
 //! totals in the end. Exit codes: 0 all passed (what is unsupported has not failed), 1 something
@@ -15,6 +16,7 @@ mod args;
 mod list;
 mod network;
 mod output;
+mod vectors;
 
 use std::process::ExitCode;
 
@@ -26,7 +28,8 @@ fn main() -> ExitCode {
     let ended = match &args.command {
         _ if args.list => list::run(&args),
         Some(Command::Network(wanted)) => network::run(&args, wanted),
-        None => Err("name what to check: network ADDR; or give --list".into()),
+        Some(Command::Vectors(wanted)) => vectors::run(&args, wanted),
+        None => Err("name what to check: network ADDR or vectors COMMAND; or give --list".into()),
     };
     match ended {
         Ok(code) => code,

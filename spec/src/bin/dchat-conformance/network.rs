@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use dchat_spec::actor::peer_text;
 use dchat_spec::runner::Case;
 use dchat_spec::runner::cases::catalogue;
+use dchat_spec::runner::chat::People;
 use dchat_spec::runner::report::{Line, Report};
 use dchat_spec::runner::run::run as run_cases;
-use dchat_spec::runner::subject::{Subject, meet, parse_address};
+use dchat_spec::runner::subject::{Subject, meet, parse_address, parse_invites};
 
 use crate::args::{Args, Network};
 use crate::output;
@@ -27,13 +28,18 @@ pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Err
             address,
             peer: peer.unwrap_or_default(),
             patience: Duration::from_secs(wanted.patience.max(1)),
-            invites: wanted.invite.clone(),
+            people: People::default(),
         };
-        let subject = Arc::new(match peer {
+        let mut subject = match peer {
             Some(_) => subject,
             None => meet(subject, args.seed()).await?,
-        });
+        };
+        subject.people = parse_invites(&wanted.invite, &subject.peer)?;
+        let subject = Arc::new(subject);
         output::tell(&format!("{} at {address}", peer_text(&subject.peer)));
+        if let Some(count) = wanted.grease {
+            return Ok(grease(args, subject, count).await);
+        }
         let started = Instant::now();
         let selection = args.selection();
         let all = catalogue();
@@ -54,4 +60,26 @@ pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Err
         };
         output::finish(args, &report)
     })
+}
+
+/// Connections of a partner from the future, of which none may fail.
+async fn grease(args: &Args, subject: Arc<Subject>, count: u64) -> ExitCode {
+    let plan = args.plan();
+    let tell = |done| output::tell(&format!("{done} connections"));
+    let grease = dchat_spec::runner::grease::run(subject, plan.seed, count, plan.jobs, tell).await;
+    for (number, fault) in &grease.failed {
+        output::print(&format!("FAIL  connection {number}: {fault:?}"));
+    }
+    output::print(&format!(
+        "{} connections with a partner from the future, {} failed, in {:.1} s (seed {})",
+        grease.fine + grease.failures,
+        grease.failures,
+        grease.took.as_secs_f64(),
+        plan.seed
+    ));
+    if grease.failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
 }

@@ -1,10 +1,15 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
 mod body;
+mod chat;
+mod control;
 mod dht;
+mod ending;
 mod frame;
 mod hello;
+mod identify;
 mod relay;
+mod stream;
 mod tls;
 
 use super::case::Case;
@@ -17,6 +22,11 @@ pub fn catalogue() -> Vec<Case> {
         frame::cases(),
         body::cases(),
         hello::cases(),
+        control::cases(),
+        identify::cases(),
+        stream::cases(),
+        ending::cases(),
+        chat::cases(),
         relay::cases(),
         dht::cases(),
     ]

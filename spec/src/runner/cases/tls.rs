@@ -124,8 +124,7 @@ fn refused() -> Vec<Case> {
             "tls/alpn-other",
             "a dialer that offers another protocol fails",
             &["DC-CONN-009"],
-            |partner, me| {
-                let _ = partner;
+            |_, me| {
                 Ok(Dialing {
                     alpn: vec![b"h3".to_vec()],
                     ..Dialing::of(me)
@@ -166,10 +165,7 @@ fn refused() -> Vec<Case> {
             &["DC-ID-038", "DC-CONN-011"],
             |partner, me| {
                 let other = partner.identity().certificate();
-                Ok(Credential::Chain(
-                    vec![me.certificate(), other],
-                    Signs::with(me),
-                ))
+                Ok(chain(vec![me.certificate(), other], Signs::with(me)))
             },
         ),
         credential(
@@ -177,8 +173,8 @@ fn refused() -> Vec<Case> {
             "a dialer with its certificate twice is refused",
             &["DC-ID-038", "DC-CONN-011"],
             |_, me| {
-                let chain = vec![me.certificate(), me.certificate()];
-                Ok(Credential::Chain(chain, Signs::with(me)))
+                let twice = vec![me.certificate(), me.certificate()];
+                Ok(chain(twice, Signs::with(me)))
             },
         ),
         credential(
@@ -196,7 +192,7 @@ fn refused() -> Vec<Case> {
                     is_spoiled: true,
                     ..Signs::with(me)
                 };
-                Ok(Credential::Chain(vec![me.certificate()], signs))
+                Ok(chain(vec![me.certificate()], signs))
             },
         ),
         credential(
@@ -205,7 +201,7 @@ fn refused() -> Vec<Case> {
             &["DC-CONN-011"],
             |partner, me| {
                 let signs = Signs::with(&partner.identity());
-                Ok(Credential::Chain(vec![me.certificate()], signs))
+                Ok(chain(vec![me.certificate()], signs))
             },
         ),
         credential(
@@ -215,7 +211,7 @@ fn refused() -> Vec<Case> {
             |partner, me| {
                 let spki = ed25519_spki(&partner.subject.peer);
                 let certificate = signed_certificate(me.key(), &spki, "you", Validity::Long);
-                Ok(Credential::Chain(vec![certificate], Signs::with(me)))
+                Ok(chain(vec![certificate], Signs::with(me)))
             },
         ),
     ];
@@ -233,25 +229,22 @@ fn refused() -> Vec<Case> {
                     scheme,
                     ..Signs::with(me)
                 };
-                Ok(Credential::Chain(vec![me.certificate()], signs))
+                Ok(chain(vec![me.certificate()], signs))
             },
         ));
     }
     cases.extend(wrong_certificates().into_iter().map(|wrong| {
         let (id, about, req, make) = wrong;
         credential(id, about, req, move |_, me| {
-            Ok(Credential::Chain(vec![make(me)], Signs::with(me)))
+            Ok(chain(vec![make(me)], Signs::with(me)))
         })
     }));
     cases
 }
 
-type Wrong = (
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    fn(&Identity) -> Vec<u8>,
-);
+/// Makes a certificate.
+type Make = fn(&Identity) -> Vec<u8>;
+type Wrong = (&'static str, &'static str, &'static [&'static str], Make);
 
 /// Certificates that are none, or not over a key that counts (`20-identity` §7).
 fn wrong_certificates() -> Vec<Wrong> {
@@ -339,7 +332,7 @@ fn wrong_certificates() -> Vec<Wrong> {
 
 /// Dialers whose certificate is odd where nobody may look.
 fn ignored() -> Vec<Case> {
-    let odd: [(&str, &str, fn(&Identity) -> Vec<u8>); 4] = [
+    let odd: [(&str, &str, Make); 4] = [
         ("tls/expired", "a certificate that is long expired", |me| {
             signed_certificate(
                 me.key(),
@@ -371,7 +364,7 @@ fn ignored() -> Vec<Case> {
             Case::positive(id, about, &["DC-ID-042"], move |partner| async move {
                 let me = partner.identity();
                 let dialing = Dialing {
-                    credential: Credential::Chain(vec![make(&me)], Signs::with(&me)),
+                    credential: chain(vec![make(&me)], Signs::with(&me)),
                     ..Dialing::of(&me)
                 };
                 succeeds(&partner, &me, &dialing).await
@@ -402,12 +395,7 @@ fn exchanges() -> Vec<Case> {
             &["DC-CONN-014"],
             |partner| async move {
                 let me = partner.identity();
-                // A dialer that would rather not, and guesses X25519 first.
-                let dialing = Dialing {
-                    groups: vec![NamedGroup::X25519MLKEM768, NamedGroup::X25519],
-                    ..Dialing::of(&me)
-                };
-                let link = dialed(&partner, &me, &dialing).await?;
+                let link = dialed(&partner, &me, &Dialing::of(&me)).await?;
                 let group = link.shown.facts().group;
                 link.leave();
                 match group {
@@ -549,6 +537,10 @@ fn ecdsa() -> Result<Credential, Fault> {
     Ok(Credential::Library(Arc::new(certified)))
 }
 
+fn chain(certificates: Vec<Vec<u8>>, signs: Signs) -> Credential {
+    Credential::Chain(certificates, Box::new(signs))
+}
+
 /// The neutral element: order 1.
 fn neutral() -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -574,18 +566,14 @@ fn parse(certificate: &[u8]) -> Option<Parsed> {
     for _ in 0..4 {
         (_, rest) = element(rest, 0x30)?;
     }
-    let (spki, after_key) = element(rest, 0x30)?;
-    let spki_bytes = rest.get(..rest.len() - after_key.len())?.to_vec();
-    let _ = spki;
+    let (_key, after_key) = element(rest, 0x30)?;
+    let spki = rest.get(..rest.len() - after_key.len())?.to_vec();
     // An extension that is critical holds BOOLEAN TRUE behind its identifier.
     let has_critical = after_key
         .windows(3)
         .any(|window| window == [0x01, 0x01, 0xff]);
-    let is_key = spki_bytes.starts_with(&SPKI_PREFIX);
-    (is_third && after.is_empty() && is_key).then_some(Parsed {
-        spki: spki_bytes,
-        has_critical,
-    })
+    let is_key = spki.starts_with(&SPKI_PREFIX);
+    (is_third && after.is_empty() && is_key).then_some(Parsed { spki, has_critical })
 }
 
 /// The content of the element at the front, which must have this tag, and what follows it.
