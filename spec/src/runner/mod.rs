@@ -17,6 +17,7 @@
 //! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
 //!   right and wrong.
 //! * [`tap`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the peer did on it.
+//!   [`udp`]: datagrams beside them.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
@@ -69,6 +70,7 @@ pub mod subject;
 pub mod talk;
 pub mod tap;
 pub mod tls;
+pub mod udp;
 pub mod vectors;
 
 pub use case::{Case, Failure, Fault, Kind, Outcome, Profile, Verdict};

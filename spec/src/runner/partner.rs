@@ -187,6 +187,15 @@ impl Partner {
     /// # Errors
     /// A fault of the runner's own means.
     pub fn socket(&self) -> Result<Tap, Fault> {
+        let tapped = Tap::new(self.plain_socket()?);
+        tapped.map_err(|error| own(error.to_string()))
+    }
+
+    /// The same without QUIC.
+    ///
+    /// # Errors
+    /// A fault of the runner's own means.
+    pub fn plain_socket(&self) -> Result<UdpSocket, Fault> {
         let ip: IpAddr = match self.subject.address {
             SocketAddr::V4(address) if address.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -194,7 +203,6 @@ impl Partner {
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         UdpSocket::bind((ip, 0))
-            .and_then(Tap::new)
             .map_err(|error| own(error.to_string()))
     }
 }

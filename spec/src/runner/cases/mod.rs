@@ -8,6 +8,7 @@ mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod nat;
 mod relay;
 mod stream;
 mod tls;
@@ -27,6 +28,7 @@ pub fn catalogue() -> Vec<Case> {
         stream::cases(),
         ending::cases(),
         chat::cases(),
+        nat::cases(),
         relay::cases(),
         dht::cases(),
     ]

@@ -5,7 +5,7 @@ use super::super::super::bodies::relay::{self, Carried, refusal};
 use super::super::super::case::{Case, Fault, Outcome, expect};
 use super::super::super::partner::Partner;
 use super::super::super::tls::Dialing;
-use super::{Side, at_relay, at_relay_as, between, channel, expect_refused, reserved, short};
+use super::{Side, at_relay_as, between, channel, expect_refused, reserved, short};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
