@@ -18,7 +18,7 @@
 //!   right and wrong.
 //! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
 //! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the
-//!   peer did on it.
+//!   peer did on it. [`udp`]: datagrams beside them.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
@@ -74,6 +74,7 @@ pub mod subject;
 pub mod talk;
 pub mod tap;
 pub mod tls;
+pub mod udp;
 pub mod vectors;
 
 pub use case::{Case, Failure, Fault, Kind, Outcome, Profile, Verdict};

@@ -9,6 +9,7 @@ mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod nat;
 mod probe;
 mod quic;
 mod relay;
@@ -33,6 +34,7 @@ pub fn catalogue() -> Vec<Case> {
         ending::cases(),
         dialer::cases(),
         chat::cases(),
+        nat::cases(),
         relay::cases(),
         dht::cases(),
     ]

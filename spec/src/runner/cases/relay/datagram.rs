@@ -5,7 +5,7 @@ use super::super::super::bodies::relay::{self, Carried, refusal};
 use super::super::super::case::{Case, Fault, Outcome, expect};
 use super::super::super::partner::Partner;
 use super::super::super::tls::Dialing;
-use super::{Side, at_relay, at_relay_as, between, channel, expect_refused, reserved, short};
+use super::{Side, at_relay_as, between, channel, expect_refused, reserved, short};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -167,16 +167,18 @@ async fn parts(partner: Partner) -> Outcome {
     Ok(())
 }
 
-/// Room for datagrams at the second connection of [`narrow`].
-const NARROW: usize = 700;
+/// A packet that fits the first connection of [`narrow`] and not the second.
+const WIDE: usize = 1250;
 
-/// A channel to a peer that takes datagrams of at most [`NARROW`] bytes.
+/// A channel from a peer that sends packets of 1452 bytes to one that takes none above 1200.
 async fn narrow(partner: &Partner) -> Result<(Side, Side), Fault> {
     let (one, other) = (partner.identity(), partner.identity());
-    let mut dialing = Dialing::of(&other);
-    dialing.datagram_room = Some(NARROW);
-    let one = std::sync::Arc::new(at_relay(partner, &one).await?);
-    let other = std::sync::Arc::new(at_relay_as(partner, dialing, &other).await?);
+    let mut sends = Dialing::of(&one);
+    sends.first_packets = 1452;
+    let mut takes = Dialing::of(&other);
+    takes.takes_packets = 1200;
+    let one = std::sync::Arc::new(at_relay_as(partner, sends, &one).await?);
+    let other = std::sync::Arc::new(at_relay_as(partner, takes, &other).await?);
     reserved(&other, 600).await?;
     between(&one, &other, 0).await
 }
@@ -185,7 +187,7 @@ async fn split(partner: Partner) -> Outcome {
     let (one, other) = narrow(&partner).await?;
     let mut numbers = Vec::new();
     for _ in 0..3 {
-        let packet = partner.bytes(1000);
+        let packet = partner.bytes(WIDE);
         one.send(&relay::whole(one.channel, &packet))?;
         let mut halves = [None, None];
         for _ in 0..2 {
@@ -231,7 +233,7 @@ async fn split(partner: Partner) -> Outcome {
 
 async fn split_again(partner: Partner) -> Outcome {
     let (one, other) = narrow(&partner).await?;
-    one.send(&relay::part(false, one.channel, 3, &partner.bytes(1000)))?;
+    one.send(&relay::part(false, one.channel, 3, &partner.bytes(WIDE)))?;
     let packet = partner.bytes(50);
     one.send(&relay::whole(one.channel, &packet))?;
     other
