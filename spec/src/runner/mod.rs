@@ -14,8 +14,9 @@
 //!
 //! * [`case`]: what a case is, and how it ends. [`requirement`]: the sentences that cases cite.
 //! * [`draw`]: everything random, a function of the seed, the case and the round.
-//! * [`frames`], [`greeting`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner, right and wrong.
-//! * [`tap`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
+//! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
+//!   right and wrong.
+//! * [`tap`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the peer did on it.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
@@ -46,10 +47,12 @@
 //! * What an implementation may leave out (a SHOULD, a service) ends as [`Fault::unsupported`].
 //! * A case that needs the whole node for itself is [`Case::alone`].
 
+pub mod bodies;
 pub mod breaks;
 pub mod case;
 pub mod cases;
 pub mod chat;
+pub mod clock;
 pub mod draw;
 pub mod frames;
 pub mod grease;
@@ -63,6 +66,7 @@ pub mod requirement;
 pub mod run;
 pub mod selection;
 pub mod subject;
+pub mod talk;
 pub mod tap;
 pub mod tls;
 pub mod vectors;
@@ -75,4 +79,5 @@ pub use journal::{End, Journal, RawFrame};
 pub use link::{Answer, Ending, Link};
 pub use partner::Partner;
 pub use subject::Subject;
+pub use talk::Talk;
 pub use tls::Dialing;

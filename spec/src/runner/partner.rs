@@ -212,6 +212,9 @@ fn transport(dialing: &Dialing) -> TransportConfig {
         .mtu_discovery_config(None);
     if !dialing.has_datagrams {
         transport.datagram_receive_buffer_size(None);
+    } else if let Some(room) = dialing.datagram_room {
+        // QUIC announces as the longest frame what the buffer holds.
+        transport.datagram_receive_buffer_size(Some(room));
     }
     transport
 }

@@ -46,6 +46,8 @@ pub struct Dialing {
     pub version: u32,
     /// Whether QUIC DATAGRAM frames are offered.
     pub has_datagrams: bool,
+    /// The longest of them that is taken, where it is not as long as a packet.
+    pub datagram_room: Option<usize>,
     /// Whether questions of the peer are left to the case, not answered by the link.
     pub keeps_questions: bool,
     /// Bytes the peer may send on one stream before it has to wait.
@@ -101,6 +103,7 @@ impl Dialing {
             token: None,
             version: 1,
             has_datagrams: true,
+            datagram_room: None,
             keeps_questions: false,
             stream_window: 1 << 20,
         }

@@ -3,10 +3,12 @@
 mod body;
 mod chat;
 mod control;
+mod dht;
 mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod relay;
 mod stream;
 mod tls;
 
@@ -25,6 +27,8 @@ pub fn catalogue() -> Vec<Case> {
         stream::cases(),
         ending::cases(),
         chat::cases(),
+        relay::cases(),
+        dht::cases(),
     ]
     .concat()
 }
