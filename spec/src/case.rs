@@ -106,7 +106,7 @@ impl Case {
         self
     }
 
-    /// Its name, `suite/name`.
+    /// Unique: the suite, a slash, and a name.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id

@@ -204,7 +204,8 @@ pub(crate) fn group(group: &GroupInfo) -> String {
     )
 }
 
-/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`.
+/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`; of one who is elsewhere `…, had 12 of
+/// yours when last heard of`.
 #[must_use]
 pub(crate) fn group_member(member: &GroupMember) -> String {
     let connected = if member.connected {
@@ -213,7 +214,13 @@ pub(crate) fn group_member(member: &GroupMember) -> String {
         "not connected"
     };
     let has = match (member.delivered, member.lag) {
-        (Some(delivered), Some(lag)) => format!(", has {delivered} of yours and lacks {lag}"),
+        (Some(delivered), Some(0)) => format!(", has all {delivered} of yours"),
+        (Some(delivered), Some(lag)) if member.connected => {
+            format!(", has {delivered} of yours and lacks {lag}")
+        }
+        (Some(delivered), Some(lag)) => {
+            format!(", had {delivered} of yours when last heard of, {lag} less than there are")
+        }
         _ => String::new(),
     };
     format!(

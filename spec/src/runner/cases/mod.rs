@@ -4,10 +4,14 @@ mod body;
 mod chat;
 mod control;
 mod dht;
+mod dialer;
 mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod nat;
+mod probe;
+mod quic;
 mod relay;
 mod stream;
 mod tls;
@@ -18,6 +22,7 @@ use super::case::Case;
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
     [
+        quic::cases(),
         tls::cases(),
         frame::cases(),
         body::cases(),
@@ -25,8 +30,11 @@ pub fn catalogue() -> Vec<Case> {
         control::cases(),
         identify::cases(),
         stream::cases(),
+        probe::cases(),
         ending::cases(),
+        dialer::cases(),
         chat::cases(),
+        nat::cases(),
         relay::cases(),
         dht::cases(),
     ]

@@ -103,7 +103,11 @@ async fn opens(partner: Partner) -> Outcome {
     let asked = connect(&one, &other.me.public()).await?;
     let (who, _, mut answers) = incoming(&other, 0).await?;
     let seen = "another name";
-    expect(who == one.me.public(), "RELAY_INCOMING with the asker's name", seen)?;
+    expect(
+        who == one.me.public(),
+        "RELAY_INCOMING with the asker's name",
+        seen,
+    )?;
     // Before the answer nothing is open: the first word on the asker's stream is RELAY_OPENED.
     answers.say(&relay::accept()).await;
     asked.first(OPENED).await?;
@@ -165,10 +169,11 @@ async fn unanswered(partner: Partner) -> Outcome {
     for _ in 0..5 {
         askers.push(at_relay(&partner, &partner.identity()).await?);
     }
-    let mut asked = Vec::new();
+    // Streams that are dropped end.
+    let mut kept = Vec::new();
     for (number, asker) in (0..16).map(|number| (number, &askers[number / 4])) {
-        asked.push(connect(asker, &silent.me.public()).await?);
-        incoming(&silent, number).await?;
+        let asked = connect(asker, &silent.me.public()).await?;
+        kept.push((asked, incoming(&silent, number).await?));
     }
     let last = connect(&askers[4], &silent.me.public()).await?;
     // FULL or LIMITED: which of them a limit is named by is not said for this one.

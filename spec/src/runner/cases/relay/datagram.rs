@@ -5,7 +5,7 @@ use super::super::super::bodies::relay::{self, Carried, refusal};
 use super::super::super::case::{Case, Fault, Outcome, expect};
 use super::super::super::partner::Partner;
 use super::super::super::tls::Dialing;
-use super::{Side, at_relay, at_relay_as, between, channel, expect_refused, reserved, short};
+use super::{Side, at_relay_as, between, channel, expect_refused, reserved, short};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -70,12 +70,16 @@ pub(super) fn cases() -> Vec<Case> {
         ("part-without-bytes", "a part of no bytes", |channel| {
             relay::part(false, channel, 1, b"")
         }),
-        ("cut-in-channel", "a datagram that ends in the channel", |channel| {
-            relay::whole(channel, b"")[..4].to_vec()
-        }),
-        ("cut-in-number", "a part that ends in the number", |channel| {
-            relay::part(true, channel, 1, b"")[..6].to_vec()
-        }),
+        (
+            "cut-in-channel",
+            "a datagram that ends in the channel",
+            |channel| relay::whole(channel, b"")[..4].to_vec(),
+        ),
+        (
+            "cut-in-number",
+            "a part that ends in the number",
+            |channel| relay::part(true, channel, 1, b"")[..6].to_vec(),
+        ),
         ("of-kind-4", "a datagram of an unknown kind", |channel| {
             let mut bytes = relay::whole(channel, b"no");
             bytes[0] = 4;
@@ -104,7 +108,9 @@ pub(super) fn cases() -> Vec<Case> {
                 let (one, other) = channel(&partner).await?;
                 let name = make(one.channel);
                 if name == one.channel {
-                    return Err(Fault::unsupported("the channel's name reads the same backwards"));
+                    return Err(Fault::unsupported(
+                        "the channel's name reads the same backwards",
+                    ));
                 }
                 one.send(&relay::whole(name, b"no"))?;
                 passes(&partner, &one, &other).await
@@ -161,16 +167,18 @@ async fn parts(partner: Partner) -> Outcome {
     Ok(())
 }
 
-/// Room for datagrams at the second connection of [`narrow`].
-const NARROW: usize = 700;
+/// A packet that fits the first connection of [`narrow`] and not the second.
+const WIDE: usize = 1250;
 
-/// A channel to a peer that takes datagrams of at most [`NARROW`] bytes.
+/// A channel from a peer that sends packets of 1452 bytes to one that takes none above 1200.
 async fn narrow(partner: &Partner) -> Result<(Side, Side), Fault> {
     let (one, other) = (partner.identity(), partner.identity());
-    let mut dialing = Dialing::of(&other);
-    dialing.datagram_room = Some(NARROW);
-    let one = std::sync::Arc::new(at_relay(partner, &one).await?);
-    let other = std::sync::Arc::new(at_relay_as(partner, dialing, &other).await?);
+    let mut sends = Dialing::of(&one);
+    sends.first_packets = 1452;
+    let mut takes = Dialing::of(&other);
+    takes.takes_packets = 1200;
+    let one = std::sync::Arc::new(at_relay_as(partner, sends, &one).await?);
+    let other = std::sync::Arc::new(at_relay_as(partner, takes, &other).await?);
     reserved(&other, 600).await?;
     between(&one, &other, 0).await
 }
@@ -179,7 +187,7 @@ async fn split(partner: Partner) -> Outcome {
     let (one, other) = narrow(&partner).await?;
     let mut numbers = Vec::new();
     for _ in 0..3 {
-        let packet = partner.bytes(1000);
+        let packet = partner.bytes(WIDE);
         one.send(&relay::whole(one.channel, &packet))?;
         let mut halves = [None, None];
         for _ in 0..2 {
@@ -198,10 +206,18 @@ async fn split(partner: Partner) -> Outcome {
         let [Some((number, first)), Some((again, second))] = halves else {
             return Err(Fault::new("a first and a second part", "one of them twice"));
         };
-        expect(number == again, "both parts with one number", format!("{number} and {again}"))
-            .map_err(|fault| fault.by("DC-RELAY-023"))?;
+        expect(
+            number == again,
+            "both parts with one number",
+            format!("{number} and {again}"),
+        )
+        .map_err(|fault| fault.by("DC-RELAY-023"))?;
         let joined = [first.as_slice(), &second].concat();
-        expect(joined == packet, "parts that make the packet", "other bytes")?;
+        expect(
+            joined == packet,
+            "parts that make the packet",
+            "other bytes",
+        )?;
         let apart = first.len().abs_diff(second.len());
         let seen = format!("{} and {} bytes", first.len(), second.len());
         expect(apart <= 1, "parts alike in size", seen)?;
@@ -217,7 +233,7 @@ async fn split(partner: Partner) -> Outcome {
 
 async fn split_again(partner: Partner) -> Outcome {
     let (one, other) = narrow(&partner).await?;
-    one.send(&relay::part(false, one.channel, 3, &partner.bytes(1000)))?;
+    one.send(&relay::part(false, one.channel, 3, &partner.bytes(WIDE)))?;
     let packet = partner.bytes(50);
     one.send(&relay::whole(one.channel, &packet))?;
     other
@@ -244,10 +260,15 @@ async fn of_another(partner: Partner) -> Outcome {
     fourth.expect(&packet).await?;
     let packet = partner.bytes(61);
     one.send(&relay::whole(one.channel, &packet))?;
-    other.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-021"))?;
+    other
+        .expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-021"))?;
     let packet = partner.bytes(62);
     other.send(&relay::whole(other.channel, &packet))?;
-    one.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-021"))
+    one.expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-021"))
 }
 
 async fn after_the_end(partner: Partner) -> Outcome {
@@ -259,9 +280,14 @@ async fn after_the_end(partner: Partner) -> Outcome {
     ended.send(&relay::whole(ended.channel, b"no"))?;
     let packet = partner.bytes(70);
     one.send(&relay::whole(one.channel, &packet))?;
-    other.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-013"))?;
+    other
+        .expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-013"))?;
     other.send(&relay::whole(other.channel, &packet))?;
-    one.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-013"))
+    one.expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-013"))
 }
 
 async fn before_the_answer(partner: Partner) -> Outcome {
@@ -271,7 +297,9 @@ async fn before_the_answer(partner: Partner) -> Outcome {
     other.send(&relay::whole(name, b"no"))?;
     let packet = partner.bytes(80);
     other.send(&relay::whole(other.channel, &packet))?;
-    one.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-007"))?;
+    one.expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-007"))?;
     answers.say(&relay::accept()).await;
     asked.first(relay::OPENED).await.map(|_| ())
 }
@@ -287,7 +315,10 @@ async fn flood(partner: Partner) -> Outcome {
     for _ in 0..8 {
         let packet = partner.bytes(40);
         one.send(&relay::whole(one.channel, &packet))?;
-        other.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-010"))?;
+        other
+            .expect(&packet)
+            .await
+            .map_err(|fault| fault.by("DC-RELAY-010"))?;
     }
     flooded.link.lives().await?;
     loud.link.lives().await
