@@ -252,7 +252,7 @@ fn an_item_is_asked_of_one_neighbour_at_a_time() {
     assert!(pulls(&member.sent()).is_empty(), "it is here");
 }
 
-/// Checks DC-GOSSIP-043 (positive).
+/// Checks DC-GOSSIP-011 (positive), DC-GOSSIP-043 (positive).
 #[test]
 fn what_is_asked_for_is_sent_in_order_as_far_as_it_is_held() {
     let mut member = Member::linked(2);
