@@ -359,6 +359,7 @@ async fn shutdown_says_goodbye_and_ends_the_events() {
     assert!(after.is_err());
 }
 
+/// Checks DC-CONN-056 (negative).
 #[tokio::test]
 async fn dropping_the_last_handle_closes_the_connections() {
     let (a, _b, _out, inc) = pair(1, 2).await;
