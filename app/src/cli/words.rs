@@ -476,8 +476,8 @@ mod tests {
             line.ends_with(" #lobby Bob␛[2J (12D3Ko…QqgD) → you: @alice hello"),
             "{line}"
         );
-        let value = serde_json::to_value(&named).unwrap();
-        assert_eq!(value["mention"], true);
+        let value = serde_json::to_value(&named);
+        assert!(value.is_ok_and(|value| value["mention"] == true));
         assert_eq!(
             (unread(2, 0), unread(2, 1)),
             ("2 unread".into(), "2 unread, 1 for you".into())
