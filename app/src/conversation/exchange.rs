@@ -1,5 +1,6 @@
 //! The conversation with one connected peer: its verbs, the opening, and the choice of session.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeSet, VecDeque};
 
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
@@ -39,6 +40,9 @@ pub enum Input {
     /// A frame of the peer's chat stream, in order. CHAT_OPEN only once the caller has accepted
     /// the peer: blocked ones and strangers are the caller's to turn away.
     Frame(Frame),
+    /// The peer replaced its chat stream: the next frame is of the new one, and none of the old one
+    /// follows. How often is the caller's to bound.
+    Replaced,
     /// A person read the peer's log through this number.
     Read {
         /// The log.
@@ -140,6 +144,10 @@ impl Conversation {
                 device,
             } => conversation.open(ledger, name, invite, device),
             Input::Frame(frame) => conversation.frame(ledger, frame, now),
+            Input::Replaced => {
+                conversation.replaced();
+                Ok(())
+            }
             Input::Read {
                 incarnation,
                 through,
@@ -267,7 +275,7 @@ impl Conversation {
     }
 
     fn peer_opened(&mut self, open: &ChatOpen, now: u64) -> Result<(), Misbehaviour> {
-        if self.peer.is_some() {
+        if self.peer.is_some() && !defect::is(Defect::AcceptsSecondOpen) {
             return Err(Misbehaviour::OpenTwice);
         }
         let device = open.device.open(self.pair.peer(), now);
@@ -276,6 +284,17 @@ impl Conversation {
             sessions: open.sessions.iter().copied().map(SessionId).collect(),
         });
         Ok(())
+    }
+
+    /// The peer begins again, as after a new connection; what is bounded for a connection goes on
+    /// counting, and our own stream stays.
+    fn replaced(&mut self) {
+        self.peer = None;
+        self.peer_synced = false;
+        self.sending = None;
+        self.renew = false;
+        self.asked = None;
+        self.begin_anew();
     }
 
     /// Picks the session to encrypt with when there is none: the newest that both hold, or a new
@@ -335,7 +354,7 @@ impl Conversation {
         let message = envelope.message.as_slice();
         if envelope.stage == Stage::Opening {
             let opens = e2ee::opened_session(message).map_err(Misbehaviour::Ratchet)?;
-            if opens != id {
+            if opens != id && !defect::is(Defect::AcceptsOtherSession) {
                 return Err(Misbehaviour::SessionMismatch.into());
             }
             if !self.sessions.contains(id) {
@@ -373,7 +392,7 @@ impl Conversation {
         id: SessionId,
         error: AcceptError,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error<E>> {
-        if !self.refused.insert(id) {
+        if !self.refused.insert(id) || defect::is(Defect::AcknowledgesUndecryptable) {
             return Ok(None);
         }
         if self.refused.len() > MAX_REFUSED {
@@ -410,7 +429,7 @@ impl Conversation {
 
     fn count_renewal(&mut self) -> Result<(), Misbehaviour> {
         self.renewals += 1;
-        if self.renewals > MAX_RENEWALS {
+        if self.renewals > MAX_RENEWALS && !defect::is(Defect::RenewsEndlessly) {
             return Err(Misbehaviour::TooManyRenewals);
         }
         Ok(())

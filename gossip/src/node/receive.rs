@@ -1,5 +1,6 @@
 //! Items that come.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use super::Node;
@@ -65,14 +66,32 @@ impl<H: Copy + Eq> Node<H> {
         let Ok(log) = self.enter(item.log()) else {
             return;
         };
+        let newest = self.is_newest(slot, hops);
         match place {
             Place::Next => self.keep(slot, hops, log, item),
             Place::Clash(seq) => {
                 let log = item.log();
                 self.outputs.push_back(Output::Clash { log, seq, item });
             }
-            Place::Ahead => self.park(slot, log, item),
+            Place::Ahead => {
+                if newest {
+                    self.show_early(slot, &item);
+                }
+                self.park(slot, log, item);
+            }
             Place::Held | Place::Closed | Place::Early => {}
+        }
+    }
+
+    /// Has one of the newest items shown before its turn.
+    fn show_early(&mut self, slot: usize, item: &Arc<Item>) {
+        if let Some(from) = self.link(slot).map(|link| link.peer) {
+            // It will have been seen when the next of ours is written.
+            self.lamport = self.lamport.max(item.signed().header.lamport);
+            self.outputs.push_back(Output::Early {
+                item: Arc::clone(item),
+                from,
+            });
         }
     }
 
@@ -282,6 +301,9 @@ impl<H: Copy + Eq> Node<H> {
     /// Pushes an item to the children, or where there is no tree yet a few hops to everybody, and
     /// has it announced to the others.
     fn spread(&mut self, from: Option<usize>, hops: u8, log: Log, item: Arc<Item>) {
+        if defect::is(Defect::AnnouncesNothing) {
+            return;
+        }
         let live = self.live;
         let (congested, hasty) = (self.congested_slots(), self.is_hasty());
         let Some(branch) = self.branches.get_mut(log.index()) else {

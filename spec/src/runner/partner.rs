@@ -181,8 +181,12 @@ impl Partner {
             config.token_store(Arc::new(OneToken(token.clone())));
         }
         let tap = self.tap()?;
+        let mut endpoint_config = endpoint_config();
+        endpoint_config
+            .max_udp_payload_size(dialing.takes_packets)
+            .map_err(|error| own(error.to_string()))?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
-            endpoint_config(),
+            endpoint_config,
             None,
             Arc::clone(&tap) as Arc<dyn quinn::AsyncUdpSocket>,
             Arc::new(TokioRuntime),
@@ -246,6 +250,7 @@ fn transport(dialing: &Dialing) -> TransportConfig {
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         .stream_receive_window(VarInt::from_u32(dialing.stream_window))
         // Packets of full size from the start: the paths here are short.
+        .initial_mtu(dialing.first_packets)
         .mtu_discovery_config(None);
     if !dialing.has_datagrams {
         transport.datagram_receive_buffer_size(None);

@@ -3,13 +3,16 @@
 mod body;
 mod chat;
 mod control;
+mod dht;
 mod dialer;
 mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod nat;
 mod probe;
 mod quic;
+mod relay;
 mod stream;
 mod tls;
 
@@ -31,6 +34,9 @@ pub fn catalogue() -> Vec<Case> {
         ending::cases(),
         dialer::cases(),
         chat::cases(),
+        nat::cases(),
+        relay::cases(),
+        dht::cases(),
     ]
     .concat()
 }
