@@ -3,6 +3,7 @@
 //! The contexts are the registry of spec `registry` §5; two uses never share one, so a digest made
 //! for one purpose is worthless for another.
 
+use crate::defect::{self, Defect};
 use crate::id::PeerId;
 
 /// A BLAKE3 derive-key context.
@@ -129,6 +130,9 @@ pub fn pair_conversation(one: &PeerId, other: &PeerId) -> [u8; 32] {
 /// key for what a signer says of itself, a topic's name for what many say.
 #[must_use]
 pub fn dht_key(kind: u16, name: &[u8]) -> [u8; 32] {
+    if defect::is(Defect::KeysWithoutKind) {
+        return Context::DHT_KEY.digest(&[name]);
+    }
     Context::DHT_KEY.digest(&[&kind.to_le_bytes(), name])
 }
 

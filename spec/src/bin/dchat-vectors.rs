@@ -11,6 +11,10 @@ use dchat_spec::reference::{Unanswered, Vector, answer};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    #[cfg(feature = "defects")]
+    if let Some(name) = std::env::var_os("DCHAT_DEFECT") {
+        dchat_wire::defect::choose(&name.to_string_lossy())?;
+    }
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let question: Value = serde_json::from_str(&line?)?;

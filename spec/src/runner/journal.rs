@@ -3,6 +3,8 @@
 //! Bounds: [`FRAMES`] frames and [`BYTES`] bytes of bodies are kept; what comes after is read and
 //! dropped, and [`Journal::is_full`] says so.
 
+use core::fmt;
+
 use dchat_wire::hello::Hello;
 use dchat_wire::identify::Identify;
 use dchat_wire::{Frame, FrameType};
@@ -33,6 +35,15 @@ impl RawFrame {
     }
 }
 
+impl fmt::Display for RawFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.body[..self.body.len().min(24)];
+        let hex: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (name, len) = (frames::name(self.code), self.body.len());
+        write!(f, "{name} of {len} bytes: {hex}")
+    }
+}
+
 /// How a stream of the peer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -46,13 +57,15 @@ pub enum End {
     Lost,
 }
 
-/// A stream the peer opened.
+/// A stream the peer opened, or its half of one of this side's.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// Its number among the streams the peer opened, in the order in which they came.
+    /// Its number, in the order in which streams came or were opened.
     pub number: usize,
     /// Whether this side may answer on it.
     pub is_bidirectional: bool,
+    /// Whether this side opened it ([`Link::talk`](super::Link::talk)).
+    pub is_ours: bool,
     /// The frames so far.
     pub frames: Vec<RawFrame>,
     /// How it ended, if it did.
@@ -63,8 +76,13 @@ impl Stream {
     /// The first frame whose type is in the registry.
     #[must_use]
     pub fn first_known(&self) -> Option<&RawFrame> {
+        self.known().next()
+    }
+
+    /// The frames whose types are in the registry.
+    pub fn known(&self) -> impl Iterator<Item = &RawFrame> {
         let known = |code| frames::KINDS.iter().any(|kind| kind.code == code);
-        self.frames.iter().find(|frame| known(frame.code))
+        self.frames.iter().filter(move |frame| known(frame.code))
     }
 }
 
@@ -78,12 +96,22 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A new stream, by its number.
+    /// A new stream of the peer's, by its number.
     pub fn open(&mut self, is_bidirectional: bool) -> usize {
+        self.add(is_bidirectional, false)
+    }
+
+    /// A new stream of this side's on which the peer may answer, by its number.
+    pub fn open_ours(&mut self) -> usize {
+        self.add(true, true)
+    }
+
+    fn add(&mut self, is_bidirectional: bool, is_ours: bool) -> usize {
         let number = self.streams.len();
         self.streams.push(Stream {
             number,
             is_bidirectional,
+            is_ours,
             frames: Vec::new(),
             end: None,
         });
@@ -137,7 +165,8 @@ impl Journal {
     /// Questions of the peer: bidirectional streams that begin with a frame of this type.
     pub fn questions(&self, first: u16) -> impl Iterator<Item = &Stream> {
         self.streams.iter().filter(move |stream| {
-            stream.is_bidirectional && stream.first_known().is_some_and(|f| f.code == first)
+            let is_theirs = stream.is_bidirectional && !stream.is_ours;
+            is_theirs && stream.first_known().is_some_and(|f| f.code == first)
         })
     }
 

@@ -20,6 +20,9 @@ use super::case::{Fault, Outcome};
 use super::frames::{self, codes, frame, ping};
 use super::identity::Identity;
 use super::journal::{End, Journal, RawFrame};
+use super::partner::own;
+use super::probe::{self, Keys, Probe};
+use super::talk::Talk;
 use super::tap::Tap;
 use super::tls::Shown;
 
@@ -41,12 +44,12 @@ pub struct Link {
     heard: Arc<Heard>,
     control: Option<SendStream>,
     // The connection ends with its endpoint.
-    _endpoint: quinn::Endpoint,
+    endpoint: quinn::Endpoint,
 }
 
 /// What the reading tasks share.
 #[derive(Default)]
-struct Heard {
+pub(super) struct Heard {
     journal: Mutex<Journal>,
     senders: Mutex<BTreeMap<usize, SendStream>>,
     news: Notify,
@@ -61,6 +64,39 @@ impl Heard {
         let result = change(&mut self.journal());
         self.news.notify_waiters();
         result
+    }
+
+    /// See [`Link::until`].
+    pub(super) async fn until<T>(
+        &self,
+        connection: &Connection,
+        patience: Duration,
+        what: &str,
+        wanted: impl Fn(&Journal) -> Option<T>,
+    ) -> Result<T, Fault> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let mut news = pin!(self.news.notified());
+            news.as_mut().enable();
+            if let Some(found) = wanted(&self.journal()) {
+                return Ok(found);
+            }
+            tokio::select! {
+                () = news => {}
+                error = connection.closed() => {
+                    let found = wanted(&self.journal());
+                    return found.ok_or_else(|| Fault::new(what, Ending::from(error).to_string()));
+                }
+                () = sleep_until(deadline) => {
+                    let seen = format!(
+                        "nothing of the kind in {} s, but {}",
+                        patience.as_secs(),
+                        self.journal().summary()
+                    );
+                    return Err(Fault::new(what, seen));
+                }
+            }
+        }
     }
 }
 
@@ -196,7 +232,7 @@ impl Link {
             patience,
             heard,
             control: None,
-            _endpoint: endpoint,
+            endpoint,
         }
     }
 
@@ -204,6 +240,15 @@ impl Link {
     #[must_use]
     pub fn quic(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Where the partner's socket is: what the peer sees when nothing translates in between.
+    ///
+    /// # Errors
+    /// A fault of the runner's own means.
+    pub fn tap_address(&self) -> Result<SocketAddr, Fault> {
+        let at = quinn::AsyncUdpSocket::local_addr(&*self.tap);
+        at.map_err(|error| super::partner::own(error.to_string()))
     }
 
     /// How long something that must happen at once may take.
@@ -216,6 +261,44 @@ impl Link {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.heard.journal().clone()
+    }
+
+    // --- moving --------------------------------------------------------------------------------
+
+    /// Goes on from another socket.
+    ///
+    /// # Errors
+    /// The runner's own.
+    pub fn move_to(&mut self, tap: &Arc<Tap>) -> Outcome {
+        let socket = Arc::clone(tap) as Arc<dyn quinn::AsyncUdpSocket>;
+        let moved = self.endpoint.rebind_abstract(socket);
+        moved.map_err(|error| own(error.to_string()))?;
+        self.tap = Arc::clone(tap);
+        Ok(())
+    }
+
+    /// Answers every question about a path that comes to the present socket from now on, as a correct
+    /// peer does.
+    pub fn answer_probes(&self, ours: Keys, theirs: Keys) {
+        let (tap, to) = (Arc::clone(&self.tap), self.to);
+        let connection = self.connection.clone();
+        tokio::spawn(async move {
+            let mut read = 0;
+            loop {
+                let next = tap.until(|came| came.others.get(read).cloned());
+                let datagram = tokio::select! {
+                    datagram = next => datagram,
+                    _ = connection.closed() => return,
+                };
+                read += 1;
+                if let Some(said) = probe::read(&theirs, &datagram.bytes)
+                    && said.kind == probe::ASK
+                {
+                    let answer = Probe::answer(&ours, said.transaction, datagram.from);
+                    let _lost = tap.send(&answer.sealed(&ours), to);
+                }
+            }
+        });
     }
 
     // --- saying --------------------------------------------------------------------------------
@@ -301,6 +384,31 @@ impl Link {
         }
     }
 
+    /// Opens a bidirectional stream on which both sides go on talking: the way back is read into the
+    /// journal.
+    ///
+    /// # Errors
+    /// As [`uni`](Self::uni).
+    pub async fn talk(&self, bytes: &[u8]) -> Result<Talk, Fault> {
+        let (send, recv) = self.bi(bytes).await?;
+        let stream = self.heard.change(Journal::open_ours);
+        tokio::spawn(listen(recv, Arc::clone(&self.heard), stream));
+        Ok(self.talk_on(stream, send))
+    }
+
+    /// A stream the peer opened, to go on talking on it. Only of links that keep questions
+    /// ([`Dialing`](super::Dialing)), and once.
+    #[must_use]
+    pub fn join(&self, stream: usize) -> Option<Talk> {
+        let send = self.take_sender(stream)?;
+        Some(self.talk_on(stream, send))
+    }
+
+    fn talk_on(&self, stream: usize, send: SendStream) -> Talk {
+        let heard = Arc::clone(&self.heard);
+        Talk::new(stream, send, heard, self.connection.clone(), self.patience)
+    }
+
     /// Asks PING and expects PONG with the same nonce: the peer lives and goes on.
     ///
     /// # Errors
@@ -340,29 +448,8 @@ impl Link {
         what: &str,
         wanted: impl Fn(&Journal) -> Option<T>,
     ) -> Result<T, Fault> {
-        let deadline = Instant::now() + self.patience;
-        loop {
-            let mut news = pin!(self.heard.news.notified());
-            news.as_mut().enable();
-            if let Some(found) = wanted(&self.heard.journal()) {
-                return Ok(found);
-            }
-            tokio::select! {
-                () = news => {}
-                error = self.connection.closed() => {
-                    let found = wanted(&self.heard.journal());
-                    return found.ok_or_else(|| Fault::new(what, Ending::from(error).to_string()));
-                }
-                () = sleep_until(deadline) => {
-                    let seen = format!(
-                        "nothing of the kind in {} s, but {}",
-                        self.patience.as_secs(),
-                        self.heard.journal().summary()
-                    );
-                    return Err(Fault::new(what, seen));
-                }
-            }
-        }
+        let (connection, patience) = (&self.connection, self.patience);
+        self.heard.until(connection, patience, what, wanted).await
     }
 
     /// Waits for the end of the connection.
@@ -492,11 +579,15 @@ async fn accept_uni(connection: Connection, heard: Arc<Heard>) {
         let heard = Arc::clone(&heard);
         tokio::spawn(async move {
             let stream = heard.change(|journal| journal.open(false));
-            let push = |frame| heard.change(|journal| journal.push(stream, frame));
-            let end = read_frames(recv, push).await;
-            heard.change(|journal| journal.end(stream, end));
+            listen(recv, heard, stream).await;
         });
     }
+}
+
+async fn listen(recv: RecvStream, heard: Arc<Heard>, stream: usize) {
+    let push = |frame| heard.change(|journal| journal.push(stream, frame));
+    let end = read_frames(recv, push).await;
+    heard.change(|journal| journal.end(stream, end));
 }
 
 async fn accept_bi(connection: Connection, heard: Arc<Heard>, keeps_questions: bool) {

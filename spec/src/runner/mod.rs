@@ -14,8 +14,11 @@
 //!
 //! * [`case`]: what a case is, and how it ends. [`requirement`]: the sentences that cases cite.
 //! * [`draw`]: everything random, a function of the seed, the case and the round.
-//! * [`frames`], [`greeting`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner, right and wrong.
-//! * [`tap`], [`journal`], [`link`]: a connection of a partner, and all that the peer did on it.
+//! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
+//!   right and wrong.
+//! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
+//! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the
+//!   peer did on it. [`udp`]: datagrams beside them.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section.
@@ -46,25 +49,32 @@
 //! * What an implementation may leave out (a SHOULD, a service) ends as [`Fault::unsupported`].
 //! * A case that needs the whole node for itself is [`Case::alone`].
 
+pub mod bodies;
 pub mod breaks;
 pub mod case;
 pub mod cases;
 pub mod chat;
+pub mod clock;
 pub mod draw;
 pub mod frames;
 pub mod grease;
 pub mod greeting;
 pub mod identity;
+pub mod initial;
 pub mod journal;
 pub mod link;
+pub mod listener;
 pub mod partner;
+pub mod probe;
 pub mod report;
 pub mod requirement;
 pub mod run;
 pub mod selection;
 pub mod subject;
+pub mod talk;
 pub mod tap;
 pub mod tls;
+pub mod udp;
 pub mod vectors;
 
 pub use case::{Case, Failure, Fault, Kind, Outcome, Profile, Verdict};
@@ -75,4 +85,5 @@ pub use journal::{End, Journal, RawFrame};
 pub use link::{Answer, Ending, Link};
 pub use partner::Partner;
 pub use subject::Subject;
+pub use talk::Talk;
 pub use tls::Dialing;

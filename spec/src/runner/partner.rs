@@ -12,6 +12,7 @@ use super::draw::Draw;
 use super::greeting::Greeting;
 use super::identity::Identity;
 use super::link::{Ending, Link};
+use super::probe::keys;
 use super::subject::Subject;
 use super::tap::Tap;
 use super::tls::{Dialing, Shown};
@@ -94,6 +95,8 @@ impl Partner {
     pub async fn link_with(&self, me: &Identity, greeting: &Greeting) -> Result<Link, Fault> {
         let mut link = self.handshake(me).await?;
         link.control(&greeting.bytes()).await;
+        let (ours, theirs) = keys(&link)?;
+        link.answer_probes(ours, theirs);
         let heard = "HELLO and IDENTIFY";
         link.until(heard, |journal| journal.identifies().into_iter().next())
             .await?;
@@ -164,8 +167,12 @@ impl Partner {
             config.token_store(Arc::new(OneToken(token.clone())));
         }
         let tap = Arc::new(self.socket()?);
+        let mut endpoint_config = endpoint_config();
+        endpoint_config
+            .max_udp_payload_size(dialing.takes_packets)
+            .map_err(|error| own(error.to_string()))?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
+            endpoint_config,
             None,
             Arc::clone(&tap) as Arc<dyn quinn::AsyncUdpSocket>,
             Arc::new(TokioRuntime),
@@ -178,21 +185,40 @@ impl Partner {
         Ok((connecting, shown, tap, endpoint))
     }
 
+    /// The address to bind sockets to: of the peer's family, and loopback where the peer is there.
+    #[must_use]
+    pub fn local_ip(&self) -> IpAddr {
+        match self.subject.address {
+            SocketAddr::V4(address) if address.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(address) if address.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
     /// A new UDP socket of the peer's family.
     ///
     /// # Errors
     /// A fault of the runner's own means.
     pub fn socket(&self) -> Result<Tap, Fault> {
-        let ip: IpAddr = match self.subject.address {
-            SocketAddr::V4(address) if address.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(address) if address.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        UdpSocket::bind((ip, 0))
-            .and_then(Tap::new)
-            .map_err(|error| own(error.to_string()))
+        let tapped = Tap::new(self.plain_socket()?);
+        tapped.map_err(|error| own(error.to_string()))
     }
+
+    /// The same without QUIC.
+    ///
+    /// # Errors
+    /// A fault of the runner's own means.
+    pub fn plain_socket(&self) -> Result<UdpSocket, Fault> {
+        UdpSocket::bind((self.local_ip(), 0)).map_err(|error| own(error.to_string()))
+    }
+}
+
+/// QUIC as a correct peer sets it up: it does not offer to clear the fixed bit (DC-CONN-001).
+pub(super) fn endpoint_config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.grease_quic_bit(false);
+    config
 }
 
 /// A fault that is not the peer's: the case says nothing about it.
@@ -209,6 +235,7 @@ fn transport(dialing: &Dialing) -> TransportConfig {
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         .stream_receive_window(VarInt::from_u32(dialing.stream_window))
         // Packets of full size from the start: the paths here are short.
+        .initial_mtu(dialing.first_packets)
         .mtu_discovery_config(None);
     if !dialing.has_datagrams {
         transport.datagram_receive_buffer_size(None);

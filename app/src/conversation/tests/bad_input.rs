@@ -485,7 +485,7 @@ fn a_frame_of_another_stream_is_refused() {
     assert!(matches!(wrong, Misbehaviour::ForeignFrame(_)), "{wrong}");
 }
 
-/// Checks DC-CHAT-058 (negative).
+/// Checks DC-CHAT-058 (positive, negative).
 #[test]
 fn asking_for_new_sessions_without_end_ends_the_connection() {
     let mut world = World::connected();

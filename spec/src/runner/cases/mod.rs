@@ -3,10 +3,16 @@
 mod body;
 mod chat;
 mod control;
+mod dht;
+mod dialer;
 mod ending;
 mod frame;
 mod hello;
 mod identify;
+mod nat;
+mod probe;
+mod quic;
+mod relay;
 mod stream;
 mod tls;
 
@@ -16,6 +22,7 @@ use super::case::Case;
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
     [
+        quic::cases(),
         tls::cases(),
         frame::cases(),
         body::cases(),
@@ -23,8 +30,13 @@ pub fn catalogue() -> Vec<Case> {
         control::cases(),
         identify::cases(),
         stream::cases(),
+        probe::cases(),
         ending::cases(),
+        dialer::cases(),
         chat::cases(),
+        nat::cases(),
+        relay::cases(),
+        dht::cases(),
     ]
     .concat()
 }

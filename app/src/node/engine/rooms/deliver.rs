@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dchat_gossip::LogId;
 use dchat_gossip::log::Item;
 use dchat_wire::hash::entry_id;
 use dchat_wire::{PeerId, codec};
@@ -162,6 +163,13 @@ impl Session {
         if let Some(author) = speaker.filter(|peer| *peer != me && (*peer == from || is_near(peer)))
         {
             room.held.insert((author, log));
+        }
+        if let (Some(speaker), Some(_)) = (speaker.filter(|peer| *peer != me), room.kind.group()) {
+            // Whoever says that it had seen something of ours has it.
+            let heads = item.signed().header.heads.iter();
+            let heads = heads.filter(|head| LogId(head.log) == room.log);
+            let held: Vec<(u64, u32)> = heads.map(|head| (room.log.prefix(), head.seq)).collect();
+            room.note_held(speaker, &held);
         }
         let told = room.early.remove(item.hash());
         let title = room.title();

@@ -174,7 +174,13 @@ impl Session {
                 .iter()
                 .filter_map(|text| text.parse::<Address>().ok());
             addresses.extend(stored);
-            out.command(Command::Reach { peer, addresses });
+            let room = self.rooms.rooms.get(id);
+            let member = room.is_some_and(|room| room.kind.group().is_some());
+            out.command(Command::Reach {
+                peer,
+                addresses,
+                member,
+            });
         }
         Ok(None)
     }

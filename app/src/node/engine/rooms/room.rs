@@ -1,5 +1,6 @@
 //! One room or group.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_gossip::log::Item;
@@ -41,7 +42,8 @@ pub(in crate::node::engine) struct Room {
     pub(super) held: BTreeSet<(PeerId, LogId)>,
     /// Hashes of items that were shown before their turn.
     pub(super) early: BTreeSet<[u8; 32]>,
-    /// Of a group, how far members hold the log we write now, by what they last said.
+    /// Of a group, how far members hold the log we write now, by what they last said: as neighbours, or by
+    /// what the items they wrote name.
     pub(super) held_by: BTreeMap<PeerId, u32>,
 }
 
@@ -126,7 +128,7 @@ fn judge(kind: &Kind, tx: &Tx<'_>, item: &Item) -> Result<Verdict, StoreError> {
         let message = item_message(&kind.id(), header);
         verify(&author, Purpose::Item, &message, &item.signed().signature).is_ok()
     });
-    if signed {
+    if signed || defect::is(Defect::PassesInvalidItems) {
         kind.judge(tx, item)
     } else {
         Ok(Verdict::Reject)
