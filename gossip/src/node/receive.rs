@@ -135,6 +135,10 @@ impl<H: Copy + Eq> Node<H> {
         if branch.pushed {
             return;
         }
+        let by_chance = self.is_hasty() || self.is_late();
+        let Some(branch) = self.branch_mut(log).filter(|_| !by_chance) else {
+            return self.was_late();
+        };
         if better != NOBODY
             && usize::from(better) != slot
             && live & (1 << better) != 0
@@ -175,6 +179,21 @@ impl<H: Copy + Eq> Node<H> {
         let seq = self.frontier.tip(log).map_or(0, |tip| tip.seq);
         self.parked.drop_log(log, Some(seq));
         self.got(slot, log, seq);
+        if hops == SERVED {
+            self.tell_parent(slot, log);
+        }
+    }
+
+    /// Tells the parent that what it may be about to push came from elsewhere.
+    fn tell_parent(&mut self, from: usize, log: Log) {
+        let live = self.live;
+        let parent = self.branch_mut(log).map(|branch| branch.parent);
+        let parent = parent.filter(|parent| *parent != NOBODY && live & (1 << parent) != 0);
+        if let Some(parent) = parent.map(usize::from).filter(|parent| *parent != from)
+            && let Some(mark) = self.mark(parent, log)
+        {
+            self.told.push((parent, mark));
+        }
     }
 
     /// A parked item was judged when it came; whether it follows shows now.
@@ -200,9 +219,13 @@ impl<H: Copy + Eq> Node<H> {
         let now = self.now;
         if !pulled {
             self.fared(false);
+            self.strayed(false);
         }
         if let Some(link) = self.link_mut(slot) {
             link.score.useful(pulled);
+            if pulled {
+                link.served = now;
+            }
         }
         let Some(branch) = self.branch_mut(log) else {
             return;
