@@ -6,6 +6,7 @@ mod control;
 mod dht;
 mod ending;
 mod frame;
+mod gossip;
 mod hello;
 mod identify;
 mod nat;
@@ -31,6 +32,7 @@ pub fn catalogue() -> Vec<Case> {
         nat::cases(),
         relay::cases(),
         dht::cases(),
+        gossip::cases(),
     ]
     .concat()
 }
