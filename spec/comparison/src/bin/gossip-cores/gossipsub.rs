@@ -20,7 +20,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, identity::Keypair, plaintext, yamux};
 
-use super::{BODY, Count, Room, Stopwatch};
+use super::{BODY, Count, How, Room, Stopwatch};
 
 /// Connections a member makes; as many are made to it.
 const DIALS: usize = 8;
@@ -39,7 +39,7 @@ struct Swarms {
     clock: Stopwatch,
 }
 
-pub fn make(members: usize, _codec: bool) -> Box<dyn Room> {
+pub fn make(members: usize, _how: How) -> Box<dyn Room> {
     let copies = Arc::new(AtomicU64::new(0));
     let base = rand::random::<u32>() as usize;
     let address = |member: usize| -> Multiaddr {

@@ -12,7 +12,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::time::Instant;
 
-use super::{BODY, Count, Room, Stopwatch, TURN};
+use super::{BODY, Count, How, Room, Stopwatch, TURN};
 
 /// As long as a node's name.
 type Name = [u8; 32];
@@ -25,6 +25,9 @@ struct Iroh {
     timers: BTreeMap<(Instant, u64), (usize, Timer<Name>)>,
     number: u64,
     inputs: Vec<(usize, Arrival)>,
+    /// What this turn takes in and says; kept, so that no time goes into growing them.
+    taken: Vec<(usize, Arrival)>,
+    outputs: Vec<(usize, OutEvent<Name>)>,
     codec: bool,
     count: Count,
     clock: Stopwatch,
@@ -36,7 +39,7 @@ enum Arrival {
     Bytes(Name, Vec<u8>),
 }
 
-pub fn make(members: usize, codec: bool) -> Box<dyn Room> {
+pub fn make(members: usize, how: How) -> Box<dyn Room> {
     let node = |member: usize| {
         let rng = StdRng::seed_from_u64(member as u64);
         State::new(name(member), PeerData::default(), Config::default(), rng)
@@ -48,7 +51,9 @@ pub fn make(members: usize, codec: bool) -> Box<dyn Room> {
         timers: BTreeMap::new(),
         number: 0,
         inputs: Vec::new(),
-        codec,
+        taken: Vec::new(),
+        outputs: Vec::new(),
+        codec: how == How::Codec,
         count: Count::default(),
         clock: Stopwatch::default(),
     };
@@ -86,16 +91,21 @@ impl Room for Iroh {
     fn turn(&mut self) {
         self.now += Duration::from_millis(TURN);
         let now = self.now;
-        let mut inputs = core::mem::take(&mut self.inputs);
-        while let Some(first) = self.timers.first_entry().filter(|first| first.key().0 <= now) {
+        core::mem::swap(&mut self.inputs, &mut self.taken);
+        while let Some(first) = self
+            .timers
+            .first_entry()
+            .filter(|first| first.key().0 <= now)
+        {
             let (member, timer) = first.remove();
-            inputs.push((member, Arrival::Event(InEvent::TimerExpired(timer))));
+            let event = InEvent::TimerExpired(timer);
+            self.taken.push((member, Arrival::Event(event)));
         }
-        let mut outputs = Vec::new();
+        let (inputs, outputs) = (&mut self.taken, &mut self.outputs);
         let (nodes, codec) = (&mut self.nodes, self.codec);
         let mut sent = Vec::new();
         self.clock.time(|| {
-            for (member, arrival) in inputs {
+            for (member, arrival) in inputs.drain(..) {
                 let event = match arrival {
                     Arrival::Event(event) => event,
                     Arrival::Bytes(from, bytes) => {
@@ -122,9 +132,11 @@ impl Room for Iroh {
             let arrival = Arrival::Bytes(name(member), bytes);
             self.inputs.push((number(&to), arrival));
         }
-        for (member, output) in outputs {
+        let mut outputs = core::mem::take(&mut self.outputs);
+        for (member, output) in outputs.drain(..) {
             self.carry_out(member, output);
         }
+        self.outputs = outputs;
     }
 
     fn count(&self) -> Count {

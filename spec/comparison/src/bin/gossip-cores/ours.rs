@@ -9,7 +9,7 @@ use dchat_gossip::{Config, Input, LogId, Message, Node, Time, Verdict};
 use dchat_wire::gossip::{Contact, ItemHead, ItemHeader, SignedItem, body_hash};
 use dchat_wire::{Address, Bytes, Frame, FrameReader, List, PeerId};
 
-use super::{BODY, Count, Room, Stopwatch, TURN};
+use super::{BODY, Count, How, Room, Stopwatch, TURN};
 
 const ROOM: [u8; 32] = [3; 32];
 
@@ -24,7 +24,10 @@ struct Ours {
     written: BTreeMap<LogId, Vec<Arc<Item>>>,
     now: Time,
     inputs: Vec<(usize, Arrival)>,
-    codec: bool,
+    /// What this turn takes in and says; kept, so that no time goes into growing them.
+    taken: Vec<(usize, Arrival)>,
+    outputs: Vec<(usize, Output<PeerId>)>,
+    how: How,
     count: Count,
     clock: Stopwatch,
 }
@@ -38,7 +41,7 @@ enum Arrival {
     Bytes(PeerId, Vec<u8>),
 }
 
-pub fn make(members: usize, codec: bool) -> Box<dyn Room> {
+pub fn make(members: usize, how: How) -> Box<dyn Room> {
     let now = Time(1_800_000_000_000);
     let config = Arc::new(Config::default());
     let names: Vec<PeerId> = (0..members).map(name).collect();
@@ -53,7 +56,9 @@ pub fn make(members: usize, codec: bool) -> Box<dyn Room> {
         written: BTreeMap::new(),
         now,
         inputs: Vec::new(),
-        codec,
+        taken: Vec::new(),
+        outputs: Vec::new(),
+        how,
         count: Count::default(),
         clock: Stopwatch::default(),
     };
@@ -114,10 +119,11 @@ impl Room for Ours {
 
     fn turn(&mut self) {
         self.now = Time(self.now.0 + TURN);
-        let (now, codec) = (self.now, self.codec);
-        let inputs = core::mem::take(&mut self.inputs);
+        let (now, codec) = (self.now, self.how == How::Codec);
+        core::mem::swap(&mut self.inputs, &mut self.taken);
+        let inputs = &mut self.taken;
         let (nodes, due, names) = (&mut self.nodes, &mut self.due, &self.names);
-        let mut outputs: Vec<(usize, Output<PeerId>)> = Vec::new();
+        let outputs = &mut self.outputs;
         let mut sent: Vec<(usize, PeerId, Vec<u8>)> = Vec::new();
         let mut said = |member: usize, node: &mut Node<PeerId>, due: &mut Time| {
             while let Some(output) = node.poll_output() {
@@ -132,7 +138,7 @@ impl Room for Ours {
             *due = node.poll_timeout();
         };
         self.clock.time(|| {
-            for (member, arrival) in inputs {
+            for (member, arrival) in inputs.drain(..) {
                 let node = &mut nodes[member];
                 let input = match arrival {
                     Arrival::Input(input) => input,
@@ -163,9 +169,11 @@ impl Room for Ours {
             let to = self.numbers[&to];
             self.inputs.push((to, Arrival::Bytes(names[member], bytes)));
         }
-        for (member, output) in outputs {
+        let mut outputs = core::mem::take(&mut self.outputs);
+        for (member, output) in outputs.drain(..) {
             self.carry_out(member, output);
         }
+        self.outputs = outputs;
     }
 
     fn count(&self) -> Count {
@@ -180,9 +188,13 @@ impl Ours {
             Output::Send { to, message } => {
                 self.count.frames += 1;
                 let arrival = match message {
-                    Message::Push { hops, item } => {
+                    Message::Push { hops, item } if self.how == How::Hashed => {
                         self.count.copies += 1;
                         Arrival::Item(me, hops, item.signed().clone())
+                    }
+                    message @ Message::Push { .. } => {
+                        self.count.copies += 1;
+                        Arrival::Input(Input::Received { from: me, message })
                     }
                     message => Arrival::Input(Input::Received { from: me, message }),
                 };

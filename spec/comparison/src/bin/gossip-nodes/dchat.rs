@@ -12,7 +12,7 @@ use dchat_wire::Address;
 use tokio::sync::mpsc;
 
 use super::measure::{Network, body, number};
-use super::{Fallible, NODES};
+use super::{Fallible, NODES, SETTLING};
 
 const ROOM: &str = "comparison";
 /// Between two looks for neighbours.
@@ -43,11 +43,16 @@ pub async fn start() -> Fallible<Network> {
         nodes.push(peer);
     }
     for node in &nodes {
-        while node.members(ROOM).await?.iter().filter(|member| member.connected).count() < NODES
-        {
+        let linked = async || -> Fallible<usize> {
+            let members = node.members(ROOM).await?;
+            Ok(members.iter().filter(|member| member.connected).count())
+        };
+        // With itself: not all are neighbours of all in a room of ten.
+        while linked().await? < NODES - 1 {
             tokio::time::sleep(LOOK).await;
         }
     }
+    tokio::time::sleep(SETTLING).await;
     let alive = (nodes.clone(), homes);
     Ok(Network {
         say: Box::new(move |node, number| {
@@ -63,11 +68,7 @@ pub async fn start() -> Fallible<Network> {
     })
 }
 
-async fn listen(
-    peer: Peer,
-    heard: mpsc::UnboundedSender<(u64, Instant)>,
-    copies: Arc<AtomicU64>,
-) {
+async fn listen(peer: Peer, heard: mpsc::UnboundedSender<(u64, Instant)>, copies: Arc<AtomicU64>) {
     let mut events = peer.events();
     while let Some(event) = events.next().await {
         match event {

@@ -14,10 +14,7 @@ use libp2p::{Multiaddr, Swarm};
 use tokio::sync::mpsc;
 
 use super::measure::{Network, body, number};
-use super::{Fallible, NODES};
-
-/// For meshes to grow in: some heartbeats.
-const GROWING: Duration = Duration::from_secs(8);
+use super::{Fallible, NODES, SETTLING};
 
 type Gossipsub = Behaviour<Copies, AllowAllSubscriptionFilter>;
 
@@ -44,7 +41,7 @@ pub async fn start(signed: bool) -> Fallible<Network> {
         tokio::spawn(drive(swarm, topic.clone(), queue, heard.clone()));
         nodes.push(orders);
     }
-    tokio::time::sleep(GROWING).await;
+    tokio::time::sleep(SETTLING).await;
     Ok(Network {
         say: Box::new(move |node, number| {
             let _ = nodes[node].send(number);

@@ -16,9 +16,8 @@ use iroh_gossip::proto::TopicId;
 use tokio::sync::mpsc;
 
 use super::measure::{Network, body, number};
-use super::{Fallible, NODES};
+use super::{Fallible, NODES, SETTLING};
 
-const SETTLING: Duration = Duration::from_secs(5);
 /// Between two readings of the counters.
 const READING: Duration = Duration::from_millis(20);
 
@@ -51,7 +50,10 @@ pub async fn start() -> Fallible<Network> {
     }
     tokio::time::sleep(SETTLING).await;
     let copies = Arc::new(AtomicU64::new(0));
-    let metrics: Vec<_> = alive.iter().map(|(_, gossip)| gossip.metrics().clone()).collect();
+    let metrics: Vec<_> = alive
+        .iter()
+        .map(|(_, gossip)| gossip.metrics().clone())
+        .collect();
     tokio::spawn(count(metrics, Arc::clone(&copies)));
     Ok(Network {
         say: Box::new(move |node, number| {

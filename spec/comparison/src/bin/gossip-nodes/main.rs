@@ -29,12 +29,15 @@ mod memory;
 
 use std::error::Error;
 use std::process::Command;
+use std::time::Duration;
 
 use measure::{Figures, Network, median};
 
 /// Bytes of a message.
 const BODY: usize = 256;
 const NODES: usize = 10;
+/// Until neighbours are those that stay: DChat lets go of those too many after 15 s.
+const SETTLING: Duration = Duration::from_secs(20);
 /// Messages one at a time, and before what is measured.
 const SINGLE: u64 = 300;
 const WARM_UP: u64 = 100;

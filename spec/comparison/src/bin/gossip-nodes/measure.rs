@@ -15,6 +15,8 @@ use super::{FLIGHT, Fallible, MANY, NODES, SINGLE, WARM_UP};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two messages that go one at a time.
 const PAUSE: Duration = Duration::from_millis(5);
+/// For what comes after everybody has everything.
+const LATE: Duration = Duration::from_millis(500);
 
 /// Ten nodes that are connected.
 pub struct Network {
@@ -101,9 +103,16 @@ pub async fn measure(mut network: Network) -> Fallible<Figures> {
     let mut times = times.split_off(WARM_UP as usize);
     times.sort_by(f64::total_cmp);
 
-    let (copies, used, begun) = (network.copies.load(Ordering::SeqCst), used(), Instant::now());
+    tokio::time::sleep(LATE).await;
+    let (copies, used, begun) = (
+        network.copies.load(Ordering::SeqCst),
+        used(),
+        Instant::now(),
+    );
     network.all_at_once(number).await?;
-    let took = begun.elapsed().as_secs_f64();
+    let (took, used) = (begun.elapsed().as_secs_f64(), self::used() - used);
+    // Copies that are still under way, and counters that are read now and then.
+    tokio::time::sleep(LATE).await;
     let arrivals = (MANY * (NODES as u64 - 1)) as f64;
     let copies = network.copies.load(Ordering::SeqCst) - copies;
     Ok(Figures {
@@ -111,7 +120,7 @@ pub async fn measure(mut network: Network) -> Fallible<Figures> {
         p95: times[times.len() * 95 / 100],
         copies: copies as f64 / arrivals,
         rate: MANY as f64 / took,
-        processor: (self::used() - used) / arrivals * 1e6,
+        processor: used / arrivals * 1e6,
     })
 }
 

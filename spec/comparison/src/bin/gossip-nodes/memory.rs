@@ -5,25 +5,27 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use dchat_gossip::log::Item;
 use dchat_gossip::node::{Load, Output};
 use dchat_gossip::{Config, Input, LogId, Message, Node, Time, Verdict};
 use dchat_transport::{Connection, Endpoint, EndpointConfig, Event, Events, FrameStream};
 use dchat_wire::gossip::{Contact, ItemHead, ItemHeader, SignedItem, item_message};
-use dchat_wire::sign::{Identity, Purpose, verify};
+use dchat_wire::sign::{Identity, Purpose, Verifier};
 use dchat_wire::{Address, Bytes, Frame, FrameReader, List, PeerId};
 use tokio::sync::mpsc;
 
 use super::measure::{Network, body, number};
-use super::{Fallible, NODES};
+use super::{Fallible, NODES, SETTLING};
 
 const ROOM: [u8; 32] = [3; 32];
 const INCARNATION: [u8; 16] = [1; 16];
-const SETTLING: Duration = Duration::from_secs(5);
 /// Bytes written at once.
 const WRITE: usize = 64 * 1024;
+
+/// Keys of authors, as the product keeps them ready.
+type Keys = BTreeMap<[u8; 32], Verifier>;
 
 pub async fn start() -> Fallible<Network> {
     let (heard, hear) = mpsc::unbounded_channel();
@@ -46,6 +48,7 @@ pub async fn start() -> Fallible<Network> {
             connections: BTreeMap::new(),
             outlets: BTreeMap::new(),
             written: BTreeMap::new(),
+            keys: Keys::new(),
             inputs: orders.clone(),
             heard: heard.clone(),
             copies: Arc::clone(&copies),
@@ -88,6 +91,7 @@ struct Member {
     /// Queues of streams that are written to.
     outlets: BTreeMap<PeerId, mpsc::UnboundedSender<Vec<u8>>>,
     written: BTreeMap<LogId, Vec<Arc<Item>>>,
+    keys: Keys,
     inputs: mpsc::UnboundedSender<Order>,
     heard: mpsc::UnboundedSender<(u64, Instant)>,
     copies: Arc<AtomicU64>,
@@ -154,8 +158,14 @@ impl Member {
     }
 
     fn give(&mut self, input: Input<PeerId>) {
-        self.node.handle_input(input, now(), &mut is_signed);
+        self.handle(input);
         self.carry_out();
+    }
+
+    fn handle(&mut self, input: Input<PeerId>) {
+        let keys = &mut self.keys;
+        let mut judge = |item: &Item| is_signed(keys, item);
+        self.node.handle_input(input, now(), &mut judge);
     }
 
     fn item(&mut self, number: u64) -> Arc<Item> {
@@ -203,7 +213,7 @@ impl Member {
                     } else {
                         Input::Down(peer)
                     };
-                    self.node.handle_input(input, now(), &mut is_signed);
+                    self.handle(input);
                 }
                 Output::Load(Load::Items {
                     peer,
@@ -214,7 +224,7 @@ impl Member {
                 }) => {
                     let items = self.written[&log][after as usize..upto as usize].to_vec();
                     let input = Input::Loaded { peer, items };
-                    self.node.handle_input(input, now(), &mut is_signed);
+                    self.handle(input);
                 }
                 Output::Release(_) => {}
                 Output::Load(Load::Proof { .. })
@@ -243,13 +253,16 @@ impl Member {
     }
 }
 
-fn is_signed(item: &Item) -> Verdict {
+fn is_signed(keys: &mut Keys, item: &Item) -> Verdict {
     let message = item_message(&ROOM, &item.signed().header);
     let signature = &item.signed().signature;
-    let author = PeerId::from_public_key(*item.author());
-    match author.map(|author| verify(&author, Purpose::Item, &message, signature)) {
-        Ok(Ok(())) => Verdict::Accept,
-        _ => Verdict::Reject,
+    let key = keys.entry(*item.author()).or_insert_with(|| {
+        let author = PeerId::from_public_key(*item.author()).expect("a key");
+        Verifier::new(&author)
+    });
+    match key.verify(Purpose::Item, &message, signature) {
+        Ok(()) => Verdict::Accept,
+        Err(_) => Verdict::Reject,
     }
 }
 
