@@ -41,6 +41,7 @@ mod tests {
             .collect()
     }
 
+    /// Checks DC-GEN-003 (negative).
     #[test]
     fn every_kept_input_passes_its_target() {
         for (name, target) in TARGETS {

@@ -278,6 +278,7 @@ fn who_may_not_is_not_heard() {
     assert_eq!(group.known.insert(again, open), Err(Refused::OtherGroup));
 }
 
+/// Checks DC-GROUP-006 (positive).
 #[test]
 fn an_operation_waits_for_those_it_names() {
     let mut group = four();
@@ -290,6 +291,7 @@ fn an_operation_waits_for_those_it_names() {
     assert_eq!(late.known.roster(), group.known.roster());
 }
 
+/// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_counts_as_far_as_the_remover_had_seen() {
     let mut group = four();
@@ -328,6 +330,7 @@ fn a_removal_that_is_void_cuts_nothing() {
     assert_eq!(both.counts(2, 1, 7), Some(0));
 }
 
+/// Checks DC-GROUP-004 (positive).
 #[test]
 fn who_comes_again_writes_with_another_key_and_only_the_old_one_is_cut() {
     let mut group = four();
@@ -341,6 +344,7 @@ fn who_comes_again_writes_with_another_key_and_only_the_old_one_is_cut() {
     assert_eq!(gone.counts(4, 2, 9), Some(20));
 }
 
+/// Checks DC-GROUP-004 (negative).
 #[test]
 fn a_key_is_not_taken_twice() {
     let mut group = four();
@@ -384,6 +388,7 @@ fn a_seat_and_a_cut_stand_only_where_they_mean_something() {
     }
 }
 
+/// Checks DC-GROUP-021 (negative).
 #[test]
 fn names_and_settings_of_both_sides_of_a_partition_count() {
     let group = four();

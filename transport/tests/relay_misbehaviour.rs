@@ -82,6 +82,7 @@ async fn client(relay: &Node) -> (quinn::Endpoint, quinn::Connection, quinn::Sen
     (endpoint, connection, control)
 }
 
+/// Checks DC-CONN-061 (negative), DC-RELAY-013 (negative).
 #[tokio::test]
 async fn datagrams_without_a_channel_go_nowhere_and_hurt_nobody() {
     let relay = start(relay_config(1));
@@ -233,6 +234,7 @@ async fn reservation_with(voucher: impl FnOnce(&FakeRelay, PeerId) -> SignedReco
     settled.await.is_ok()
 }
 
+/// Checks DC-RELAY-004 (negative).
 #[tokio::test]
 async fn only_a_voucher_of_the_relay_for_us_is_believed() {
     assert!(reservation_with(|relay, us| relay.voucher(us, 1)).await);
@@ -241,6 +243,7 @@ async fn only_a_voucher_of_the_relay_for_us_is_believed() {
     assert!(!reservation_with(|_, us| FakeRelay::new(91).voucher(us, 1)).await);
 }
 
+/// Checks DC-RELAY-016 (negative).
 #[tokio::test]
 async fn a_relay_that_lies_about_a_channel_gets_nowhere() {
     let relay = FakeRelay::new(90);
@@ -366,6 +369,7 @@ async fn a_channel_that_ends_during_the_handshake_ends_the_dial() {
     }
 }
 
+/// Checks DC-CONN-012 (negative), DC-RELAY-016 (negative).
 #[tokio::test]
 async fn who_answers_behind_a_relay_has_to_be_who_was_dialed() {
     let relay = FakeRelay::new(90);

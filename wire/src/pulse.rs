@@ -169,6 +169,7 @@ mod tests {
         assert_eq!(Pulse::open(&key(1), &[]), None);
     }
 
+    /// Checks DC-DHT-042 (negative).
     #[test]
     fn a_question_is_not_taken_for_its_answer() {
         let bytes = Pulse::Question { nonce: [5; 8] }.seal(&key(1));

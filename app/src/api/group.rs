@@ -38,6 +38,9 @@ pub struct GroupInfo {
     pub connected: u64,
     /// Received messages not yet read.
     pub unread: u64,
+    /// How many of these name this profile.
+    #[serde(default)]
+    pub mentions: u64,
     /// Its policy.
     pub policy: GroupPolicy,
     /// Who invited us, while we have not answered.

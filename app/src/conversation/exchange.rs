@@ -39,6 +39,9 @@ pub enum Input {
     /// A frame of the peer's chat stream, in order. CHAT_OPEN only once the caller has accepted
     /// the peer: blocked ones and strangers are the caller's to turn away.
     Frame(Frame),
+    /// The peer replaced its chat stream: the next frame is of the new one, and none of the old one
+    /// follows. How often is the caller's to bound.
+    Replaced,
     /// A person read the peer's log through this number.
     Read {
         /// The log.
@@ -137,6 +140,10 @@ impl Conversation {
                 device,
             } => conversation.open(ledger, name, invite, device),
             Input::Frame(frame) => conversation.frame(ledger, frame, now),
+            Input::Replaced => {
+                conversation.replaced();
+                Ok(())
+            }
             Input::Read {
                 incarnation,
                 through,
@@ -256,6 +263,17 @@ impl Conversation {
             sessions: open.sessions.iter().copied().map(SessionId).collect(),
         });
         Ok(())
+    }
+
+    /// The peer begins again, as after a new connection; what is bounded for a connection goes on
+    /// counting, and our own stream stays.
+    fn replaced(&mut self) {
+        self.peer = None;
+        self.peer_synced = false;
+        self.sending = None;
+        self.renew = false;
+        self.asked = None;
+        self.begin_anew();
     }
 
     /// Picks the session to encrypt with when there is none: the newest that both hold, or a new

@@ -561,17 +561,17 @@ async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
         first,
         reader,
     } = incoming;
+    let stream = recv.id().index();
     let mut frames = transport::FrameStream::new(recv, reader);
     let mut next = Some(first);
     while let Some(frame) = next {
-        if engine
-            .send(Input::Frame {
-                link,
-                frame: Box::new(frame),
-            })
-            .await
-            .is_err()
-        {
+        let frame = Box::new(frame);
+        let frame = Input::Frame {
+            link,
+            stream,
+            frame,
+        };
+        if engine.send(frame).await.is_err() {
             return;
         }
         next = match frames.next().await {

@@ -159,6 +159,7 @@ mod tests {
         assert_eq!(sent.len(), 100);
     }
 
+    /// Checks DC-GOSSIP-031 (positive).
     #[test]
     fn adaptive_rounds_grow_rare_while_all_is_well() {
         let sent = run(Pacing::default(), 1_000_000, |_, _| {});
@@ -174,6 +175,7 @@ mod tests {
         assert_eq!(sent, []);
     }
 
+    /// Checks DC-GOSSIP-031 (negative).
     #[test]
     fn a_difference_makes_adaptive_rounds_frequent_again() {
         let mut rng = Rng::new((1, 2));

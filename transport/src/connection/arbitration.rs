@@ -78,6 +78,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-040 (positive).
     #[test]
     fn a_new_instance_wins_whoever_dialed() {
         let (small, large) = peers();
@@ -92,6 +93,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-040 (positive).
     #[test]
     fn crossing_dials_keep_the_smaller_peers_in_either_order() {
         let (small, large) = peers();
@@ -225,6 +227,7 @@ mod tests {
     }
 
     proptest! {
+        /// Checks DC-CONN-040 (negative).
         #[test]
         fn however_packets_cross_both_sides_end_with_the_same_connection(
             dialers in proptest::collection::vec(0usize..2, 1..6),

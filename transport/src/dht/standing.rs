@@ -200,6 +200,7 @@ mod tests {
         standing
     }
 
+    /// Checks DC-DHT-004 (positive).
     #[test]
     fn a_private_node_serves_once_a_peer_sees_it_at_its_own_address() {
         let mut node = standing(Serve::Auto, &["192.168.1.2:4001"], None);
@@ -215,6 +216,7 @@ mod tests {
         assert!(!node.serves());
     }
 
+    /// Checks DC-DHT-004 (positive, negative), DC-DHT-006 (positive, negative).
     #[test]
     fn a_public_node_serves_once_strangers_reached_it_and_takes_no_private_addresses() {
         let own = &["198.51.100.2:4001"];

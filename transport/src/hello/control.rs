@@ -211,6 +211,7 @@ mod tests {
         control
     }
 
+    /// Checks DC-CONN-021 (negative).
     #[test]
     fn anything_before_hello_is_unexpected() {
         let now = Instant::now();
@@ -227,6 +228,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-030 (negative).
     #[test]
     fn a_second_hello_and_a_second_identify_are_unexpected() {
         let now = Instant::now();
@@ -236,6 +238,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-030 (negative).
     #[test]
     fn a_push_before_identify_is_unexpected() {
         let now = Instant::now();
@@ -247,6 +250,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-CONN-028 (negative).
     #[test]
     fn a_late_revision_changes_nothing() {
         let now = Instant::now();
@@ -259,6 +263,7 @@ mod tests {
         assert_eq!(control.handle_input(push(2), now), Ok(Heard::Stale));
     }
 
+    /// Checks DC-CONN-059 (positive, negative).
     #[test]
     fn a_flood_of_pushes_is_a_violation_and_a_slow_series_is_not() {
         let now = Instant::now();
@@ -296,6 +301,7 @@ mod tests {
         })
     }
 
+    /// Checks DC-CONN-030 (positive, negative).
     #[test]
     fn candidates_and_punches_come_after_identify_only() {
         let now = Instant::now();

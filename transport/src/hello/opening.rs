@@ -72,6 +72,7 @@ mod tests {
 
     use super::*;
 
+    /// Checks DC-CONN-020 (positive), DC-CONN-026 (positive), DC-CONN-027 (positive).
     #[test]
     fn the_opening_is_hello_then_a_reserved_frame_then_identify_and_candidates() {
         let candidates = Candidates {

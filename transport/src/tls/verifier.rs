@@ -227,6 +227,8 @@ mod tests {
         (identity.peer_id(), self_signed(&identity).unwrap().0)
     }
 
+    /// Checks DC-ID-037 (positive), DC-ID-038 (positive), DC-ID-039 (positive).
+    /// Checks DC-ID-040 (positive), DC-ID-041 (positive).
     #[test]
     fn our_certificate_names_us_and_is_the_same_each_time() {
         let (peer, first) = certificate(7);
@@ -235,6 +237,7 @@ mod tests {
         assert_eq!(first, second);
     }
 
+    /// Checks DC-ID-038 (negative).
     #[test]
     fn two_certificates_are_refused() {
         let (_, first) = certificate(1);
@@ -245,6 +248,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-ID-040 (negative).
     #[test]
     fn a_key_of_another_kind_is_refused() {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
@@ -252,6 +256,7 @@ mod tests {
         assert_eq!(peer_of(other.der(), &[]), Err(IdentityError::NotEd25519));
     }
 
+    /// Checks DC-ID-041 (negative).
     #[test]
     fn an_alias_of_a_key_is_refused() {
         let (peer, certificate) = certificate(3);
@@ -271,6 +276,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-ID-039 (negative).
     #[test]
     fn truncated_and_empty_certificates_are_refused() {
         let (_, certificate) = certificate(4);

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 
-use super::super::args::{DhtLine, GroupLine};
+use super::super::args::{self, DhtLine, GroupLine};
 use super::super::plan::{self, Dht, Group};
 
 /// A line, understood.
@@ -113,7 +113,9 @@ fn command_of(line: &str) -> Result<Command, String> {
         "history" if rest.is_empty() => Command::History(HISTORY),
         "history" => Command::History(
             rest.parse()
-                .map_err(|_| "/history needs a number, such as /history 50.".to_owned())?,
+                .ok()
+                .filter(|limit| args::LIMIT.contains(&i64::from(*limit)))
+                .ok_or("/history needs a number from 1 to 100000, such as /history 50.")?,
         ),
         "search" => Command::Search(needed("words")?),
         "add" => {

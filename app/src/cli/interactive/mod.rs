@@ -320,12 +320,8 @@ impl<O: OpenNode> Interactive<O> {
                     .chat
                     .target()
                     .ok_or_else(|| Failure::usage("whose? Choose with /to NAME."))?;
-                self.list_messages(Request::History {
-                    to,
-                    limit,
-                    before: None,
-                })
-                .await?;
+                let messages = ask::history(&mut self.session, &to, limit).await?;
+                self.list_messages(&messages);
             }
             Command::Search(words) => {
                 let request = Request::Search {
@@ -333,7 +329,8 @@ impl<O: OpenNode> Interactive<O> {
                     to: None,
                     limit: BATCH,
                 };
-                self.list_messages(request).await?;
+                let messages = messages(self.session.call(request).await?)?;
+                self.list_messages(&messages);
             }
             Command::Accept(who) => {
                 let peer = self.who_asks(who).await?;
@@ -488,16 +485,14 @@ impl<O: OpenNode> Interactive<O> {
         Ok(())
     }
 
-    async fn list_messages(&mut self, request: Request) -> Result<(), Failure> {
-        let messages = messages(self.session.call(request).await?)?;
-        for message in &messages {
+    fn list_messages(&mut self, messages: &[Message]) {
+        for message in messages {
             self.screen
                 .print(&words::message(message, self.chat.names()));
         }
         if messages.is_empty() {
             self.screen.print("No messages.");
         }
-        Ok(())
     }
 
     async fn list(&mut self, request: Request) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ fn went_back(copied: usize, delivered: usize) -> World {
     world
 }
 
+/// Checks DC-CHAT-059 (positive), DC-CHAT-060 (positive).
 #[test]
 fn a_copy_that_wrote_nothing_learns_what_was_delivered() {
     let mut world = went_back(3, 9);
@@ -40,6 +41,7 @@ fn a_copy_that_wrote_nothing_learns_what_was_delivered() {
     assert_eq!(world.sides[A].ledger.logs.len(), 2);
 }
 
+/// Checks DC-CHAT-035 (positive), DC-CHAT-036 (positive), DC-CHAT-060 (negative).
 #[test]
 fn a_copy_that_wrote_on_moves_exactly_what_is_new() {
     for written in [1, 5, 40] {
@@ -81,6 +83,7 @@ fn what_was_read_before_the_copy_is_known_to_be_read() {
     assert!(rows.all(|row| row.progress == Progress::Read));
 }
 
+/// Checks DC-CHAT-036 (negative).
 #[test]
 fn two_copies_that_take_turns_lose_nothing() {
     let mut world = World::connected();

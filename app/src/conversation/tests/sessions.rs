@@ -8,6 +8,7 @@ fn sessions(world: &World, side: usize) -> usize {
     world.sides[side].ledger.sessions.len()
 }
 
+/// Checks DC-CHAT-010 (positive), DC-CHAT-011 (positive), DC-CHAT-055 (positive).
 #[test]
 fn the_first_meeting_makes_one_session_that_lasts() {
     let mut world = World::connected();
@@ -18,6 +19,7 @@ fn the_first_meeting_makes_one_session_that_lasts() {
     assert_eq!((sessions(&world, A), sessions(&world, B)), (1, 1));
 }
 
+/// Checks DC-CHAT-010 (negative).
 #[test]
 fn a_session_that_one_side_lost_is_replaced() {
     for side in [A, B] {
@@ -33,6 +35,7 @@ fn a_session_that_one_side_lost_is_replaced() {
     }
 }
 
+/// Checks DC-CHAT-024 (positive), DC-CHAT-056 (positive).
 #[test]
 fn a_session_lost_in_mid_connection_is_renewed_and_all_is_sent_again() {
     let mut world = World::connected();
@@ -73,6 +76,7 @@ fn a_damaged_session_is_dropped_and_replaced() {
     }
 }
 
+/// Checks DC-CHAT-024 (negative).
 #[test]
 fn an_opening_for_a_fallback_key_that_is_gone_is_cured_by_the_current_record() {
     let mut world = World::connected();

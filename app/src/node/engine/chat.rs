@@ -23,6 +23,10 @@ use crate::node::convert;
 use crate::node::profile::random;
 use crate::store::{ContactName, ContactState, Filed, Redemption, StoreError, Tx, UnixMillis};
 
+/// Chat streams of a peer's on one connection, each in place of the one before: who begins again may
+/// ask for everything that is under way once more.
+const MAX_STREAMS: u32 = 8;
+
 /// The live links and their conversations. One link a peer: a new one replaces the earlier.
 #[derive(Debug)]
 pub(super) struct Chats {
@@ -36,6 +40,10 @@ pub(super) struct Chats {
 struct Link {
     peer: PeerId,
     chat: Chat,
+    /// The peer's newest chat stream.
+    heard: Option<u64>,
+    /// How many there were.
+    streams: u32,
 }
 
 #[derive(Debug)]
@@ -77,6 +85,7 @@ impl Chats {
             let Some(Link {
                 peer,
                 chat: Chat::Open(conversation),
+                ..
             }) = self.links.get_mut(&id)
             else {
                 continue;
@@ -116,6 +125,7 @@ fn show(output: Output, link: LinkId, peer: &PeerId, out: &mut Effects) {
             text: message.text,
             sent_at: crate::time::rfc3339(message.sent_at),
             state: None,
+            mention: false,
         })),
         Output::StateChanged { id, state } => out.event(Event::MessageState {
             id: convert::hex(&id),
@@ -149,6 +159,8 @@ impl Session {
             Link {
                 peer,
                 chat: Chat::Closed,
+                heard: None,
+                streams: 0,
             },
         );
         match tx.contact(peer.public_key())? {
@@ -213,16 +225,39 @@ impl Session {
     pub(super) fn frame(
         &mut self,
         tx: &Tx<'_>,
-        id: LinkId,
+        (id, stream): (LinkId, u64),
         frame: Frame,
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<(), Fault> {
-        let Some(Link { peer, chat }) = self.chats.links.get(&id) else {
+        let Some(link) = self.chats.links.get_mut(&id) else {
+            return Ok(());
+        };
+        let first = link.heard.is_none_or(|heard| heard < stream);
+        if link.heard.is_some_and(|heard| heard > stream) {
+            // Of a stream that was replaced.
+            return Ok(());
+        }
+        if first {
+            let replaces = link.heard.replace(stream).is_some();
+            link.streams += 1;
+            if link.streams > MAX_STREAMS {
+                self.end(id, Code::Limit, out);
+                return Ok(());
+            }
+            if replaces {
+                self.feed(tx, id, Input::Replaced, now, out)?;
+            }
+        }
+        let Some(Link { peer, chat, .. }) = self.chats.links.get(&id) else {
             return Ok(());
         };
         match (frame, chat) {
             (_, Chat::Over) => Ok(()),
+            (Frame::ChatOpen(_), Chat::Asked(_)) if !first => {
+                self.end(id, Code::Unexpected, out);
+                Ok(())
+            }
             (Frame::ChatOpen(open), _) => self.peer_opened(tx, id, *peer, open, now, out),
             (frame, Chat::Open(_)) => self.feed(tx, id, Input::Frame(frame), now, out),
             // A stranger that goes on before it is accepted.
@@ -457,6 +492,7 @@ impl Session {
         let Some(Link {
             peer,
             chat: Chat::Open(conversation),
+            ..
         }) = self.chats.links.get_mut(&id)
         else {
             return Ok(());
@@ -482,6 +518,7 @@ impl Session {
         let Some(Link {
             peer,
             chat: Chat::Open(conversation),
+            ..
         }) = self.chats.links.get_mut(&id)
         else {
             return Ok(());

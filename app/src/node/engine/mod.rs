@@ -58,8 +58,13 @@ pub(super) enum Input {
     },
     /// A connection is gone.
     Down { link: LinkId },
-    /// A frame of a chat stream. The first of each stream opens the chat anew.
-    Frame { link: LinkId, frame: Box<Frame> },
+    /// A frame of a chat stream of the peer's. Streams that the peer opened later have higher
+    /// numbers. The first frame of each opens the chat anew.
+    Frame {
+        link: LinkId,
+        stream: u64,
+        frame: Box<Frame>,
+    },
     /// A frame of a room's stream. The first of each names the room.
     RoomFrame {
         link: LinkId,
@@ -349,7 +354,11 @@ impl Session {
                 let met = met.map(|member| (member.peer, member.addresses)).collect();
                 self.found(tx, Some(topic), met, now, out)
             }
-            Input::Frame { link, frame } => self.frame(tx, link, *frame, now, out),
+            Input::Frame {
+                link,
+                stream,
+                frame,
+            } => self.frame(tx, (link, stream), *frame, now, out),
             Input::Identified { peer, addresses } => self.learn(tx, &peer, &addresses, now),
             Input::Addresses(addresses) => {
                 let me = self.identity.peer_id();

@@ -7,7 +7,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use dchat_kademlia::blinded::Secret;
+use dchat_wire::chat::ChatOpen;
+use dchat_wire::extension::Extensions;
+use dchat_wire::record::{DeviceRecord, SignedRecord};
 use dchat_wire::sign::Identity;
+use dchat_wire::{List, Text};
 use transport::dht::{DhtConfig, Serve};
 use zeroize::Zeroizing;
 
@@ -85,6 +89,24 @@ impl Node {
             }
         }
     }
+
+    /// The next frame of a chat stream, with the number of the stream.
+    async fn chat_frame(&mut self) -> (u64, Frame) {
+        loop {
+            if let Input::Frame { stream, frame, .. } = self.inputs.recv().await.unwrap() {
+                return (stream, *frame);
+            }
+        }
+    }
+
+    /// The next connection.
+    async fn up(&mut self) -> (LinkId, PeerId) {
+        loop {
+            if let Input::Up { link, peer, .. } = self.inputs.recv().await.unwrap() {
+                return (link, peer);
+            }
+        }
+    }
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
@@ -92,6 +114,7 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(patience, work).await.unwrap()
 }
 
+/// Checks DC-GOSSIP-007 (positive).
 #[tokio::test]
 async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
     let bootstrap = Node::start(1, &[]);
@@ -114,5 +137,44 @@ async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
         let connected = node.endpoint.connect(Some(other), &member.addresses);
         let connection = within(connected).await.unwrap();
         assert_eq!(connection.peer_id(), other);
+    }
+}
+
+#[tokio::test]
+async fn streams_a_chat_is_opened_on_again_are_told_apart() {
+    let (mut here, mut there) = (Node::start(1, &[]), Node::start(2, &[]));
+    let at = [there.address()];
+    let connected = here.endpoint.connect(Some(there.endpoint.peer_id()), &at);
+    within(connected).await.unwrap();
+    let (link, _) = within(here.up()).await;
+    let identity = Identity::from_seed(&[1; 32]);
+    let keys = DeviceRecord {
+        identity_key: [1; 32],
+        signing_key: [2; 32],
+        fallback_key: [3; 32],
+        extensions: Extensions::default(),
+    };
+    let opens = |name: &str| {
+        Frame::ChatOpen(ChatOpen {
+            name: Text::new(name).unwrap(),
+            invite: None,
+            device: SignedRecord::issue(&identity, 1, 1, 1000, &keys),
+            sessions: List::default(),
+            extensions: Extensions::default(),
+        })
+    };
+    let mut last = None;
+    for name in ["first", "second"] {
+        let frame = opens(name);
+        here.effects
+            .send(Effect::Frame {
+                link,
+                frame: frame.clone(),
+            })
+            .unwrap();
+        let (stream, heard) = within(there.chat_frame()).await;
+        assert_eq!(heard, frame);
+        assert!(last.is_none_or(|last| last < stream));
+        last = Some(stream);
     }
 }

@@ -48,10 +48,12 @@ fn an_entry_comes_back_as_it_was_stored() {
             committed_at: NOW + 7,
             expires_at: Some(NOW + 1),
             state: EntryState::Received,
+            mention: false,
         }
     );
 }
 
+/// Checks DC-CHAT-032 (positive), DC-CHAT-033 (positive).
 #[test]
 fn own_entries_are_numbered_and_chained() {
     let profile = Profile::new();
@@ -93,6 +95,7 @@ fn a_text_over_the_limit_is_refused_on_both_sides() {
     hear(&mut store, &theirs, 1, &long[..MAX_TEXT]);
 }
 
+/// Checks DC-CHAT-046 (negative).
 #[test]
 fn what_does_not_continue_a_log_is_told_apart() {
     let profile = Profile::new();
@@ -167,6 +170,7 @@ fn nobody_else_writes_our_log_and_we_write_nobody_elses() {
     assert_eq!(nonsense.unwrap(), Acknowledged::NoSuchLog);
 }
 
+/// Checks .
 #[test]
 fn incarnations_of_one_author_are_bounded() {
     let profile = Profile::new();
@@ -323,6 +327,25 @@ fn history_comes_in_pages_from_the_newest() {
 }
 
 #[test]
+fn what_has_expired_takes_no_place_in_a_page() {
+    let profile = Profile::new();
+    let mut store = profile.open();
+    say(&mut store, &own_log(CHAT), "stays", None);
+    for n in 0..3 {
+        say(
+            &mut store,
+            &own_log(CHAT),
+            &format!("goes {n}"),
+            Some(NOW + 1),
+        );
+    }
+    commit(&mut store, |tx| tx.expire(NOW + 2)).unwrap();
+    let page = store.read(|view| view.history(&CHAT, None, 1)).unwrap();
+    assert_eq!(texts(&page.entries), ["stays"]);
+    assert!(!page.more);
+}
+
+#[test]
 fn a_page_of_long_messages_ends_at_its_bytes() {
     let profile = Profile::new();
     let mut store = profile.open();
@@ -385,6 +408,7 @@ fn a_follower_gets_what_others_said_after_its_cursor() {
     assert_eq!(texts(&after(Some(&CHAT), 0, 10).entries), ["a", "c"]);
 }
 
+/// Checks DC-CHAT-052 (positive), DC-CHAT-053 (positive).
 #[test]
 fn expiry_leaves_a_stub_and_no_hole() {
     let profile = Profile::new();

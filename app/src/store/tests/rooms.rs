@@ -267,6 +267,7 @@ fn what_one_says_oneself_is_read_and_waits_until_somebody_has_it() {
     assert!(read(&mut store, |view| view.pending()).is_empty());
 }
 
+/// Checks DC-GOSSIP-022 (positive).
 #[test]
 fn bodies_end_and_stubs_stay_until_the_log_is_forgotten() {
     let (_profile, mut store) = opened();
@@ -323,6 +324,7 @@ fn the_oldest_of_too_many_go_first() {
     assert_eq!(read(&mut store, |view| view.full_items(&ROOM)), 7);
 }
 
+/// Checks DC-GOSSIP-023 (negative).
 #[test]
 fn a_closed_log_says_nothing_any_more_and_the_proof_is_kept() {
     let (_profile, mut store) = opened();

@@ -5,11 +5,13 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod chats;
 mod groups;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
+use dchat_wire::close::Code;
 use dchat_wire::gossip::{GossipOpen, GossipPush, ItemHeader, Parting, SignedItem};
 use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
 use dchat_wire::sign::Identity;
@@ -168,7 +170,13 @@ struct World {
     /// The other end of each stream.
     streams: BTreeMap<(usize, StreamId), (usize, StreamId)>,
     next_stream: StreamId,
+    /// Chat streams a home opened on a link.
+    chats: BTreeMap<(usize, LinkId), u64>,
     waiting: VecDeque<(usize, Input)>,
+    /// How a home opened its chat on a link last.
+    opened: BTreeMap<(usize, LinkId), Box<Frame>>,
+    /// Connections that homes closed, and why.
+    closed: Vec<(usize, Code)>,
     /// Frames that were sent: from whom, and what.
     sent: Vec<(usize, Frame)>,
     /// Bytes of items sent in one batch, at most.
@@ -181,6 +189,9 @@ impl World {
             homes: names.iter().map(|name| Home::new(name)).collect(),
             streams: BTreeMap::new(),
             next_stream: 0,
+            chats: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            closed: Vec::new(),
             waiting: VecDeque::new(),
             sent: Vec::new(),
             most_bytes: 0,
@@ -261,9 +272,19 @@ impl World {
             Effect::Frame { link, frame } => {
                 let link_to = |there: &usize| *there != here && Self::link(here, *there) == link;
                 if let Some(there) = (0..self.homes.len()).find(link_to) {
+                    let opened = self.chats.entry((here, link)).or_default();
                     let frame = Box::new(frame);
-                    self.waiting
-                        .push_back((there, Input::Frame { link, frame }));
+                    if matches!(*frame, Frame::ChatOpen(_)) {
+                        *opened += 1;
+                        self.opened.insert((here, link), frame.clone());
+                    }
+                    let stream = *opened;
+                    let frame = Input::Frame {
+                        link,
+                        stream,
+                        frame,
+                    };
+                    self.waiting.push_back((there, frame));
                 }
             }
             Effect::Command(Command::EndStream { stream, .. }) => self.end(here, stream),
@@ -278,6 +299,7 @@ impl World {
                 let told = Input::StreamCongested { stream, congested };
                 self.waiting.push_back((here, told));
             }
+            Effect::Command(Command::Drop { code, .. }) => self.closed.push((here, code)),
             Effect::Command(Command::Reach { peer, .. }) => {
                 self.waiting.push_back((here, Input::Unreachable { peer }));
             }
@@ -353,6 +375,7 @@ fn a_message_is_delivered_when_another_member_has_stored_it() {
     assert_eq!(said(&world.homes[1].events()), ["alone", "together"]);
 }
 
+/// Checks DC-GOSSIP-014 (negative).
 #[test]
 fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -378,6 +401,7 @@ fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     assert!(delivered(&world.homes[0].events(), &id));
 }
 
+/// Checks DC-GOSSIP-006 (positive), DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
 #[test]
 fn who_restarts_goes_on_where_it_was() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -400,6 +424,7 @@ fn who_restarts_goes_on_where_it_was() {
     assert_eq!(world.homes[0].texts(), ["1", "2", "3", "4"]);
 }
 
+/// Checks DC-GOSSIP-009 (positive, negative).
 #[test]
 fn who_is_not_in_the_room_says_so_and_is_not_asked_again_for_a_while() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -419,6 +444,7 @@ fn who_is_not_in_the_room_says_so_and_is_not_asked_again_for_a_while() {
     assert_eq!(world.homes[1].texts(), ["hello"]);
 }
 
+/// Checks DC-GOSSIP-043 (positive).
 #[test]
 fn much_that_is_asked_for_is_sent_in_parts() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -435,6 +461,7 @@ fn much_that_is_asked_for_is_sent_in_parts() {
     assert!(world.most_bytes < 512 * 1024, "{}", world.most_bytes);
 }
 
+/// Checks DC-GOSSIP-022 (positive).
 #[test]
 fn what_is_beyond_the_window_is_gone_and_the_room_goes_on() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -573,6 +600,7 @@ fn streams_that_are_over_are_forgotten() {
     assert_eq!(room.node.neighbours().count(), 1);
 }
 
+/// Checks DC-GOSSIP-007 (negative), DC-GOSSIP-009 (negative).
 #[test]
 fn nobody_is_let_in_with_a_tag_that_was_made_for_another() {
     let mut alice = Home::new("Alice");
@@ -599,6 +627,7 @@ fn nobody_is_let_in_with_a_tag_that_was_made_for_another() {
     assert!(alice.texts().is_empty());
 }
 
+/// Checks DC-GOSSIP-028 (negative).
 #[test]
 fn an_item_speaks_for_the_person_it_names_alone() {
     let mut alice = Home::new("Alice");
@@ -637,6 +666,7 @@ fn an_item_speaks_for_the_person_it_names_alone() {
     assert_eq!(alice.texts(), ["I am myself"]);
 }
 
+/// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
 #[test]
 fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     let mut alice = Home::new("Alice");
@@ -662,6 +692,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     assert_eq!(closed.count(), 1);
 }
 
+/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -696,4 +727,29 @@ fn a_home_that_was_copied_writes_another_log() {
     for home in &mut world.homes {
         assert_eq!(home.texts(), ["1", "2", "3"]);
     }
+}
+
+#[test]
+fn who_is_named_in_a_room_is_told_by_the_name_it_has_then() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    world.homes[0].say("@bob one");
+    world.run(500);
+    let name = "Robert".to_owned();
+    assert!(world.homes[1].call(Request::SetName { name }).is_ok());
+    world.homes[0].say("@bob two");
+    world.homes[0].say("@robert three");
+    world.run(500);
+    let rooms = world.homes[1].call(Request::Rooms);
+    let Ok(Reply::Rooms(rooms)) = rooms else {
+        panic!("{rooms:?}");
+    };
+    assert_eq!((rooms[0].unread, rooms[0].mentions), (3, 2));
+    let status = world.homes[1].call(Request::Status);
+    assert!(
+        matches!(&status, Ok(Reply::Status(status)) if status.mentions == 2),
+        "{status:?}"
+    );
 }

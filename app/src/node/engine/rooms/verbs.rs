@@ -141,6 +141,7 @@ impl Session {
             members: self.people(tx, &room.id)?.len() as u64,
             connected: self.neighbours(&room.id).len() as u64,
             unread: tx.unread_count(&room.id)?,
+            mentions: tx.unread_mentions(&room.id)?,
             closed: room.secret.is_some(),
             joined_at: convert::at(room.joined_at),
         })

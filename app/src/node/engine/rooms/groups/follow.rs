@@ -5,6 +5,7 @@ use dchat_gossip::log::Item;
 use dchat_wire::gossip::{GossipLeave, Parting};
 use dchat_wire::{Frame, List, PeerId};
 
+use super::super::deliver::called;
 use super::super::drive::item_of;
 use super::super::restore::incarnation;
 use super::super::room::{Turn, title};
@@ -168,8 +169,15 @@ impl Session {
         if !tx.reveal(&name, seq, &text)? || from == self.rooms.me {
             return Ok(());
         }
+        let in_group = called(group, &self.rooms.me);
+        let mention = self.is_named(tx, id, Some(&in_group), &text)?;
+        if mention {
+            tx.note_mention(&name, seq)?;
+        }
         if let (Some(out), Some(row)) = (out, tx.room(id)?) {
-            out.event(api::Event::Message(message(&row, group, &item, from, text)));
+            let mut message = message(&row, group, &item, from, text);
+            message.mention = mention;
+            out.event(api::Event::Message(message));
         }
         Ok(())
     }
@@ -377,6 +385,7 @@ fn message(row: &Room, group: &Group, item: &Item, from: PeerId, text: String) -
         text,
         sent_at: crate::time::rfc3339(header.sent_at),
         state: None,
+        mention: false,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::api::{GroupChange, GroupStanding};
 
 impl World {
     /// Homes that are connected and contacts, each with every other where `friends` says so.
-    fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
+    pub(super) fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
         let mut world = Self::new(names);
         for one in 0..names.len() {
             for (other, name) in names.iter().enumerate() {
@@ -106,6 +106,7 @@ impl World {
     }
 }
 
+/// Checks DC-GROUP-015 (positive, negative).
 #[test]
 fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() {
     let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
@@ -125,6 +126,7 @@ fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() 
     assert!(matches!(contacts, Ok(Reply::Contacts(contacts)) if contacts.len() == 1));
 }
 
+/// Checks DC-GROUP-013 (negative).
 #[test]
 fn what_a_failed_batch_did_in_a_group_never_happened() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
@@ -170,6 +172,7 @@ fn messages_are_kept_for_as_long_as_the_policy_says() {
     }
 }
 
+/// Checks DC-GROUP-009 (positive).
 #[test]
 fn what_counts_after_all_is_shown_again() {
     // Ben and Dia are apart from Ann and Cem. Ben, an administrator, removes Cem; Ann removes Ben.
@@ -208,6 +211,7 @@ fn what_counts_after_all_is_shown_again() {
     }
 }
 
+/// Checks DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
     let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
@@ -248,4 +252,80 @@ fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
     world.run(5_000);
     assert_eq!(world.shown(0), ["later", "seen by all"]);
     assert_eq!(world.shown(2), ["seen by all"], "void is void for all");
+}
+
+/// The messages of a conversation that a home is shown to name it.
+fn naming(home: &mut Home, of: &str) -> Vec<String> {
+    let history = home.call(Request::History {
+        to: of.to_owned(),
+        limit: 1000,
+        before: None,
+    });
+    let Ok(Reply::Messages(messages)) = history else {
+        panic!("{history:?}");
+    };
+    let naming = messages.into_iter().filter(|message| message.mention);
+    naming.map(|message| message.text).collect()
+}
+
+#[test]
+fn who_is_named_in_a_group_is_told_and_nobody_else() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Ann Lee"], |one, _| one == 0);
+    world.gather();
+    for home in &mut world.homes {
+        home.events();
+    }
+    let ben = world.homes[1].peer.to_string();
+    world.says(0, "@ben hello");
+    world.says(0, "ben@example.org, @benjamin");
+    world.says(2, "@ANN LEE is me, @Ann is not");
+    world.says(2, "@ann lee alone");
+    world.says(2, &format!("ask {ben}"));
+    world.run(2_000);
+    let told: Vec<Event> = world.homes[1].events();
+    let told = told.iter().filter_map(|event| match event {
+        Event::Message(message) => Some((message.text.as_str(), message.mention)),
+        _ => None,
+    });
+    let told: BTreeMap<&str, bool> = told.collect();
+    assert_eq!(told.get("@ben hello"), Some(&true));
+    assert_eq!(told.get("ben@example.org, @benjamin"), Some(&false));
+    let of_ben = naming(&mut world.homes[1], "@team");
+    assert_eq!(of_ben, ["@ben hello".to_owned(), format!("ask {ben}")]);
+    let of_ann = naming(&mut world.homes[0], "@team");
+    assert_eq!(of_ann, ["@ANN LEE is me, @Ann is not"]);
+    assert!(
+        naming(&mut world.homes[2], "@team").is_empty(),
+        "nobody names themselves"
+    );
+    let unread = |home: &mut Home| match home.call(Request::Groups) {
+        Ok(Reply::Groups(groups)) => (groups[0].unread, groups[0].mentions),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unread(&mut world.homes[1]), (5, 2));
+    let ids = match world.homes[1].call(Request::Unread {
+        from: Some("@team".to_owned()),
+        limit: 100,
+    }) {
+        Ok(Reply::Messages(messages)) => messages.into_iter().map(|one| one.id).collect(),
+        other => panic!("{other:?}"),
+    };
+    let read = world.homes[1].call(Request::MarkRead { ids });
+    assert!(read.is_ok(), "{read:?}");
+    assert_eq!(unread(&mut world.homes[1]), (0, 0));
+}
+
+#[test]
+fn who_was_away_is_told_of_being_named_when_the_keys_come() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.disconnect(0, 1);
+    world.run(100);
+    world.says(0, "@ben where are you?");
+    world.connect(0, 1);
+    world.run(5_000);
+    assert_eq!(
+        naming(&mut world.homes[1], "@team"),
+        ["@ben where are you?"]
+    );
 }

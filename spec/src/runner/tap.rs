@@ -1,0 +1,148 @@
+//! A UDP socket that QUIC uses and that a case can look at: what came that was not QUIC, and how much
+//! came in all.
+//!
+//! Bounds: [`KEPT`] datagrams are kept, later ones only counted.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{AsyncUdpSocket, Runtime as _, TokioRuntime, UdpPoller};
+use tokio::sync::Notify;
+
+/// Datagrams kept of one socket.
+pub const KEPT: usize = 4096;
+
+/// A datagram that was not QUIC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+/// What came so far.
+#[derive(Clone, Debug, Default)]
+pub struct Came {
+    /// Bytes of all datagrams.
+    pub bytes: u64,
+    /// Datagrams of QUIC.
+    pub quic: u64,
+    /// Those that were not QUIC (`30-transport` §1).
+    pub others: Vec<Datagram>,
+}
+
+/// The socket, and what it saw.
+#[derive(Debug)]
+pub struct Tap {
+    socket: Arc<dyn AsyncUdpSocket>,
+    aside: UdpSocket,
+    came: Mutex<Came>,
+    news: Notify,
+}
+
+impl Tap {
+    /// Taps `socket`.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new(socket: UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let aside = socket.try_clone()?;
+        Ok(Self {
+            socket: TokioRuntime.wrap_udp_socket(socket)?,
+            aside,
+            came: Mutex::default(),
+            news: Notify::new(),
+        })
+    }
+
+    /// Sends a datagram beside QUIC.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.aside.send_to(datagram, to).map(|_| ())
+    }
+
+    /// All that came so far.
+    #[must_use]
+    pub fn came(&self) -> Came {
+        self.came
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits until `wanted` finds something in what came.
+    pub async fn until<T>(&self, wanted: impl Fn(&Came) -> Option<T>) -> T {
+        loop {
+            let mut news = core::pin::pin!(self.news.notified());
+            news.as_mut().enable();
+            if let Some(found) = wanted(&self.came.lock().unwrap_or_else(PoisonError::into_inner)) {
+                return found;
+            }
+            news.await;
+        }
+    }
+
+    fn note(&self, from: SocketAddr, datagram: &[u8]) {
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        came.bytes += datagram.len() as u64;
+        if datagram.first().is_some_and(|first| *first >= 0x40) {
+            came.quic += 1;
+        } else if came.others.len() < KEPT {
+            let bytes = datagram.to_vec();
+            came.others.push(Datagram { from, bytes });
+        }
+    }
+}
+
+impl AsyncUdpSocket for Tap {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        Arc::clone(&self.socket).create_io_poller()
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.socket.try_send(transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let polled = self.socket.poll_recv(cx, bufs, meta);
+        if let Poll::Ready(Ok(count)) = &polled {
+            for (buf, meta) in bufs.iter().zip(meta.iter()).take(*count) {
+                let bytes = &buf[..meta.len.min(buf.len())];
+                for datagram in bytes.chunks(meta.stride.max(1)) {
+                    self.note(meta.addr, datagram);
+                }
+            }
+            self.news.notify_waiters();
+        }
+        polled
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        self.socket.max_transmit_segments()
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.socket.max_receive_segments()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.socket.may_fragment()
+    }
+}
