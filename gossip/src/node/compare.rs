@@ -89,10 +89,16 @@ impl<H: Copy + Eq> Node<H> {
         }
     }
 
-    /// A neighbour of those with whom digests were compared longest ago.
+    /// A neighbour of those with whom digests were compared longest ago; of those who are not known to
+    /// have what came last, if there are any.
     fn longest_ago(&mut self) -> Option<usize> {
+        let newest = self.heads.last().map(|(log, _)| log.index());
+        let branch = newest.and_then(|log| self.branches.get(log));
+        let told = branch.map_or(0, |branch| branch.told);
+        let left = if self.live & !told == 0 { 0 } else { told };
         let mut slots: Vec<_> = self
             .live_slots()
+            .filter(|slot| left & (1 << slot) == 0)
             .filter_map(|slot| Some((self.link(slot)?.compared, slot)))
             .collect();
         slots.sort_unstable();

@@ -227,7 +227,7 @@ impl<H: Copy + Eq> Node<H> {
                 link.served = now;
             }
         }
-        let Some(branch) = self.branch_mut(log) else {
+        let Some(branch) = self.branches.get_mut(log.index()) else {
             return;
         };
         branch.pushed = !pulled;
@@ -238,6 +238,11 @@ impl<H: Copy + Eq> Node<H> {
         if !pulled || asked && branch.parent == NOBODY {
             branch.parent = slot as u8;
             branch.misses = 0;
+        } else if branch.parent == NOBODY && branch.children & (1 << slot) == 0 {
+            // Nobody pushed it and nobody announced it, so no tree comes here: from now on one does.
+            branch.parent = slot as u8;
+            branch.misses = 0;
+            self.trees.push((slot, item.log().prefix(), true));
         }
         let elsewhere = branch.parent != NOBODY && usize::from(branch.parent) != slot;
         if pulled && elsewhere && !self.is_old(item) {
@@ -262,6 +267,7 @@ impl<H: Copy + Eq> Node<H> {
             };
         });
         self.lamport = self.lamport.max(lamport);
+        self.rounds.news(self.now, &mut self.rng);
         self.note_head(log, Position::of(item));
         self.recent.add(Arc::clone(item));
         self.stat.delivered += 1;
@@ -346,6 +352,8 @@ impl<H: Copy + Eq> Node<H> {
             branch.children |= pushed;
         }
         let mut announced = others & !pushed & !branch.pending;
+        // The first of a log may have come where a cold push ends: from there nothing goes on by itself.
+        let cold = cold || item.seq() == 1;
         if !cold && !hasty {
             // Some do while trees lose nothing: each time others, so that all are heard of.
             announced = few_of(
