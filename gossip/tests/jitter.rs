@@ -124,7 +124,12 @@ impl World {
                     let items = self.stored[&log][after as usize..upto as usize].to_vec();
                     self.put(0, member, Due::Input(Input::Loaded { peer, items }));
                 }
-                Output::Release(_) => {}
+                // Nobody is so far behind that the newest would be worth more than the rest.
+                Output::Load(Load::Newest { peer, .. }) => {
+                    let items = Vec::new();
+                    self.put(0, member, Due::Input(Input::LoadedNewest { peer, items }));
+                }
+                Output::Release(_) | Output::Early { .. } => {}
                 other => panic!("members mean well: {other:?}"),
             }
         }

@@ -216,7 +216,12 @@ impl Ours {
                 let input = Input::Loaded { peer, items };
                 self.inputs.push((member, Arrival::Input(input)));
             }
-            Output::Release(_) => {}
+            Output::Load(Load::Newest { peer, .. }) => {
+                let items = Vec::new();
+                let input = Input::LoadedNewest { peer, items };
+                self.inputs.push((member, Arrival::Input(input)));
+            }
+            Output::Release(_) | Output::Early { .. } => {}
             Output::Load(Load::Proof { .. })
             | Output::Clash { .. }
             | Output::Evidence(_)

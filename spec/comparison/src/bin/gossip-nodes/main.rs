@@ -6,7 +6,8 @@
 //!
 //! - **latency**: one message at a time, 5 ms after the one before has come to everybody: from the call
 //!   that writes it to when the last of the nine others tells its application.
-//! - **copies**: how often a message comes to each of the nine.
+//! - **copies**: how often a message comes to each of the nine; of `dchat` how often it is shown, as
+//!   the product does not tell the other.
 //! - **rate**: messages a second while [`FLIGHT`] are under way, until all have come to everybody.
 //! - **processor**: of the whole process, while the rate is measured, for one message at one of the
 //!   nine.

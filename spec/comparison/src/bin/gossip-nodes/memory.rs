@@ -226,7 +226,11 @@ impl Member {
                     let input = Input::Loaded { peer, items };
                     self.handle(input);
                 }
-                Output::Release(_) => {}
+                Output::Load(Load::Newest { peer, .. }) => {
+                    let items = Vec::new();
+                    self.handle(Input::LoadedNewest { peer, items });
+                }
+                Output::Release(_) | Output::Early { .. } => {}
                 Output::Load(Load::Proof { .. })
                 | Output::Clash { .. }
                 | Output::Evidence(_)
