@@ -134,6 +134,7 @@ mod tests {
     }
 
     proptest! {
+        /// Checks DC-WIRE-009 (negative).
         #[test]
         fn no_control_or_reordering_character_gets_through(text in hostile()) {
             prop_assert!(!line(&text).chars().any(dangerous));
@@ -175,6 +176,7 @@ mod tests {
         assert_eq!(name("\u{202e}\u{200b} "), "(no name)");
     }
 
+    /// Checks DC-WIRE-009 (positive).
     #[test]
     fn ordinary_text_of_many_scripts_is_untouched() {
         for text in [

@@ -34,6 +34,7 @@ fn seconds() -> Option<Duration> {
     Some(Duration::from_secs(seconds.parse().unwrap()))
 }
 
+/// Checks DC-GEN-003 (negative).
 #[test]
 fn random_and_mutated_datagrams_cost_no_crash_no_memory_and_no_larger_answer() {
     let (alice, bob) = (Side::new("Alice"), Side::new("Bob"));

@@ -13,6 +13,7 @@ use support::command::run;
 use support::group::{Person, befriend, gather};
 use support::room::eventually;
 
+/// Checks DC-GROUP-001 (positive), DC-GROUP-009 (positive), DC-GROUP-013 (positive).
 #[test]
 fn three_people_talk_in_a_group_and_who_is_removed_reads_nothing_later() {
     let mut alice = Person::new("Alice", &[]);

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use support::talk::{self, Talk};
 use support::{history, pair};
 
+/// Checks DC-CHAT-051 (positive), DC-CONN-042 (positive).
 #[test]
 fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_side() {
     let messages = size("DCHAT_KILL_MESSAGES", 600);

@@ -40,6 +40,7 @@ fn who_is_relay_only_exchanges_no_packet_with_a_contact() {
     assert_eq!(meter.read(), 0);
 }
 
+/// Checks DC-CONN-029 (negative), DC-NAT-009 (negative).
 #[test]
 fn a_stranger_is_told_no_address() {
     let Some(network) = Network::new() else {

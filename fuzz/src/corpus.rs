@@ -41,6 +41,7 @@ mod tests {
             .collect()
     }
 
+    /// Checks DC-GEN-003 (negative).
     #[test]
     fn every_kept_input_passes_its_target() {
         for (name, target) in TARGETS {
@@ -60,6 +61,8 @@ mod tests {
                 .filter(|seed| seed.target == name)
                 .collect();
             assert!(!seeds.is_empty(), "{name} has no seeds");
+            let kept = files.keys().filter(|file| file.starts_with("seed-"));
+            assert_eq!(kept.count(), seeds.len(), "{name} keeps seeds nobody makes");
             for seed in seeds {
                 assert_eq!(
                     files.get(&seed.name),

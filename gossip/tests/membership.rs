@@ -281,6 +281,7 @@ fn who_may_not_is_not_heard() {
     assert_eq!(group.known.insert(again, open), Err(Refused::OtherGroup));
 }
 
+/// Checks DC-GROUP-006 (positive).
 #[test]
 fn an_operation_waits_for_those_it_names() {
     let mut group = four();
@@ -293,6 +294,7 @@ fn an_operation_waits_for_those_it_names() {
     assert_eq!(late.known.roster(), group.known.roster());
 }
 
+/// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_counts_as_far_as_the_remover_had_seen() {
     let mut group = four();
@@ -331,6 +333,7 @@ fn a_removal_that_is_void_cuts_nothing() {
     assert_eq!(both.counts(2, 1, 7), Some(0));
 }
 
+/// Checks DC-GROUP-004 (positive).
 #[test]
 fn who_comes_again_writes_with_another_key_and_only_the_old_one_is_cut() {
     let mut group = four();
@@ -379,6 +382,7 @@ fn all(from: &Membership) -> Vec<SignedOperation> {
         .collect()
 }
 
+/// Checks DC-GROUP-026 (negative), DC-GROUP-027 (positive).
 #[test]
 fn a_member_that_does_things_without_end_does_not_keep_administrators_from_acting() {
     let mut group = four();
@@ -401,6 +405,7 @@ fn a_member_that_does_things_without_end_does_not_keep_administrators_from_actin
     assert_eq!(group.known.len(), before + 3 * PER_INVITE);
 }
 
+/// Checks DC-GROUP-026 (positive, negative).
 #[test]
 fn who_was_invited_by_nobody_who_may_is_heard_twice_and_invites_nobody() {
     let group = four();
@@ -439,6 +444,7 @@ fn many_members_together_leave_room_for_administrators() {
     assert_eq!(group.known.len(), MAX_OPERATIONS - RESERVED + 4);
 }
 
+/// Checks DC-GROUP-027 (negative).
 #[test]
 fn who_was_removed_and_has_not_seen_it_fills_nothing() {
     let mut group = four();
@@ -455,6 +461,7 @@ fn who_was_removed_and_has_not_seen_it_fills_nothing() {
     group.does(Deed::Invite, Some(5));
 }
 
+/// Checks DC-GROUP-028 (positive, negative).
 #[test]
 fn members_that_had_room_for_different_parts_of_too_much_come_together_again() {
     let group = four();
@@ -503,6 +510,7 @@ fn of_two_who_take_one_key_the_first_writes_with_it_and_the_other_ends_nothing()
     assert!(!roster.members.contains_key(&peer(5)));
 }
 
+/// Checks DC-GROUP-004 (negative).
 #[test]
 fn a_key_is_not_taken_twice() {
     let mut group = four();
@@ -546,6 +554,7 @@ fn a_seat_and_a_cut_stand_only_where_they_mean_something() {
     }
 }
 
+/// Checks DC-GROUP-021 (positive, negative).
 #[test]
 fn names_and_settings_of_both_sides_of_a_partition_count() {
     let group = four();

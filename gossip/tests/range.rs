@@ -80,6 +80,7 @@ fn who_has_nothing_gets_everything_once_and_asks_little() {
     assert!(cost.most_under_way <= 3 * IN_FLIGHT);
 }
 
+/// Checks DC-GOSSIP-046 (positive).
 #[test]
 fn who_lacks_a_little_asks_for_little_more() {
     let full = archive(0..50_000);
@@ -127,6 +128,7 @@ fn a_range_without_end_is_no_answer() {
     assert!(catch_up.is_done());
 }
 
+/// Checks DC-GOSSIP-046 (negative).
 #[test]
 fn who_does_not_answer_is_asked_after_the_others() {
     let ours = Archive::new();

@@ -121,6 +121,7 @@ impl Lab {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Checks DC-NAT-008 (positive).
 #[test]
 fn arrivals_from_two_subnets_make_it_public() {
     let mut lab = Lab::new();
@@ -133,6 +134,7 @@ fn arrivals_from_two_subnets_make_it_public() {
     assert_eq!(lab.verdict(), Verdict::Public(ours()));
 }
 
+/// Checks DC-NAT-008 (negative).
 #[test]
 fn two_arrivals_from_one_subnet_are_one() {
     let mut lab = Lab::new();
@@ -142,6 +144,7 @@ fn two_arrivals_from_one_subnet_are_one() {
     assert_eq!(lab.verdict(), Verdict::Unknown);
 }
 
+/// Checks DC-NAT-008 (negative).
 #[test]
 fn what_was_sent_to_before_proves_nothing() {
     let mut lab = Lab::new();
@@ -256,6 +259,7 @@ fn nodes_of_one_subnet_are_asked_once() {
     assert_eq!(lab.asks().len(), 1);
 }
 
+/// Checks DC-NAT-038 (positive).
 #[test]
 fn public_is_tested_again_and_a_change_is_noticed() {
     let mut lab = Lab::new();
@@ -291,6 +295,7 @@ fn public_expires_when_nobody_is_left_to_ask() {
     assert_eq!(lab.verdict(), Verdict::Unknown);
 }
 
+/// Checks DC-NAT-038 (positive).
 #[test]
 fn another_address_voids_the_verdict_and_is_tested_at_once() {
     let mut lab = Lab::new();
@@ -303,6 +308,7 @@ fn another_address_voids_the_verdict_and_is_tested_at_once() {
     assert_eq!(asks[0].target, address("203.0.113.6:4001"));
 }
 
+/// Checks DC-NAT-038 (negative).
 #[test]
 fn private_is_tested_more_and_more_rarely() {
     let mut lab = Lab::new();
@@ -321,6 +327,7 @@ fn reach(from: ReachFrom, target: &str) -> Reach {
     }
 }
 
+/// Checks DC-NAT-005 (positive, negative).
 #[test]
 fn a_node_sends_to_the_askers_own_address_only() {
     let now = Instant::now();
@@ -343,6 +350,7 @@ fn a_node_sends_to_the_askers_own_address_only() {
     }
 }
 
+/// Checks DC-NAT-021 (positive, negative).
 #[test]
 fn for_a_third_node_it_sends_to_public_addresses_and_never_into_its_own_site() {
     let now = Instant::now();
@@ -387,6 +395,7 @@ fn a_circuit_is_no_target() {
     );
 }
 
+/// Checks DC-NAT-006 (positive, negative).
 #[test]
 fn an_asker_has_a_burst_and_then_one_every_five_seconds() {
     let mut now = Instant::now();
@@ -412,6 +421,7 @@ fn an_asker_has_a_burst_and_then_one_every_five_seconds() {
     assert_eq!(count(now), 16);
 }
 
+/// Checks DC-NAT-006 (negative).
 #[test]
 fn many_askers_together_cannot_flood_one_address_or_subnet() {
     let now = Instant::now();
@@ -464,6 +474,7 @@ fn a_full_table_refuses_and_recovers() {
     assert!(send(5, now));
 }
 
+/// Checks DC-NAT-007 (positive, negative).
 #[test]
 fn the_other_node_is_in_another_subnet_and_of_the_targets_family() {
     let all = [

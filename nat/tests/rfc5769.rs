@@ -64,6 +64,7 @@ fn short_term() -> Key {
     Key::short_term(PASSWORD).unwrap()
 }
 
+/// Checks DC-NAT-019 (positive).
 #[test]
 fn the_sample_request_is_read_and_its_fingerprint_and_integrity_hold() {
     let Ok(Message::Request(request)) = decode(&bytes(REQUEST)) else {
@@ -153,6 +154,7 @@ fn every_changed_bit_before_the_integrity_is_noticed() {
     }
 }
 
+/// Checks DC-NAT-019 (negative).
 #[test]
 fn a_wrong_fingerprint_is_named() {
     let mut changed = bytes(V4);

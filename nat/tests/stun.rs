@@ -43,6 +43,7 @@ fn message(kind: u16, id: [u8; 12], attributes: &[(u16, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
+/// Checks DC-NAT-018 (positive).
 #[test]
 fn requests_have_their_length_and_say_what_change_they_want() {
     for change in CHANGES {
@@ -60,6 +61,8 @@ fn requests_have_their_length_and_say_what_change_they_want() {
     }
 }
 
+/// Checks DC-NAT-002 (positive), DC-NAT-003 (positive), DC-NAT-004 (positive).
+/// Checks DC-NAT-020 (positive).
 #[test]
 fn our_server_answers_our_request_with_the_address_in_both_families() {
     for from in [v4(), v6()] {
@@ -83,6 +86,7 @@ fn ipv4_seen_through_an_ipv6_socket_is_answered_as_ipv4() {
     assert_eq!(read.mapped, v4());
 }
 
+/// Checks DC-NAT-003 (negative), DC-NAT-018 (negative).
 #[test]
 fn a_request_that_is_shorter_than_its_answer_gets_none() {
     let bare = message(0x0001, [1; 12], &[]);
@@ -101,6 +105,7 @@ fn a_fingerprint_is_left_out_where_only_the_bare_answer_fits() {
     assert_eq!(answer(&request, v4()).unwrap().len(), 32);
 }
 
+/// Checks DC-NAT-020 (negative).
 #[test]
 fn what_has_to_be_understood_and_is_not_is_refused_by_number() {
     for unknown in [0x0027, 0x0024, 0x7fff] {
@@ -122,6 +127,7 @@ fn what_has_to_be_understood_and_is_not_is_refused_by_number() {
     assert_eq!(refusal.code, 420);
 }
 
+/// Checks DC-NAT-002 (negative), DC-NAT-004 (negative).
 #[test]
 fn nothing_but_a_binding_request_is_answered() {
     let pad = [(0x8022, vec![b'x'; 64])];
@@ -155,6 +161,7 @@ fn servers_of_rfc_3489_are_understood() {
     assert_eq!(read.other, Some("198.51.100.2:3479".parse().unwrap()));
 }
 
+/// Checks DC-NAT-019 (negative).
 #[test]
 fn too_many_attributes_are_refused_before_they_are_read() {
     let many: Vec<_> = (0..33).map(|_| (0x8022, vec![])).collect();
@@ -164,6 +171,7 @@ fn too_many_attributes_are_refused_before_they_are_read() {
     );
 }
 
+/// Checks DC-NAT-019 (negative).
 #[test]
 fn a_datagram_longer_than_an_ethernet_frame_is_refused() {
     let bytes = message(0x0001, [1; 12], &[(0x8022, vec![b'x'; 1_480])]);

@@ -1,6 +1,6 @@
 //! Certificates put down by hand (`20-identity` §7).
 
-use ed25519_dalek::Signer as _;
+use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::actor::Actor;
 
@@ -64,6 +64,17 @@ pub enum Validity {
 /// A certificate over `spki` that `signer` signed, for the common name `name`.
 #[must_use]
 pub fn certificate(signer: Actor, spki: &[u8], name: &str, validity: Validity) -> Vec<u8> {
+    signed_certificate(&signer.key(), spki, name, validity)
+}
+
+/// The same with any key.
+#[must_use]
+pub fn signed_certificate(
+    signer: &SigningKey,
+    spki: &[u8],
+    name: &str,
+    validity: Validity,
+) -> Vec<u8> {
     let algorithm = tlv(SEQUENCE, &[&oid(&[0x2b, 0x65, 0x70])]);
     let attribute = tlv(
         SEQUENCE,
@@ -95,7 +106,7 @@ pub fn certificate(signer: Actor, spki: &[u8], name: &str, validity: Validity) -
             spki,
         ],
     );
-    let signature = signer.key().sign(&to_be_signed).to_bytes();
+    let signature = signer.sign(&to_be_signed).to_bytes();
     tlv(
         SEQUENCE,
         &[

@@ -18,6 +18,9 @@ use dchat_wire::hello::{capability, role};
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, PeerId, grease};
 
+/// Checks DC-CONN-006 (positive), DC-CONN-008 (positive), DC-CONN-009 (positive).
+/// Checks DC-CONN-010 (positive), DC-CONN-011 (positive), DC-CONN-020 (positive).
+/// Checks DC-CONN-022 (positive), DC-CONN-024 (positive).
 #[tokio::test]
 async fn two_nodes_connect_and_see_each_others_hello() {
     let mut other = config(2);
@@ -53,6 +56,7 @@ async fn connecting_again_returns_the_same_connection() {
     assert_eq!(unnamed.unwrap(), out);
 }
 
+/// Checks DC-CONN-012 (positive).
 #[tokio::test]
 async fn an_unnamed_peer_is_whoever_answers() {
     let (a, b) = (node(1), node(2));
@@ -62,6 +66,7 @@ async fn an_unnamed_peer_is_whoever_answers() {
     assert_eq!(out.peer_id(), b.peer());
 }
 
+/// Checks DC-CONN-012 (negative).
 #[tokio::test]
 async fn another_peer_than_expected_is_named() {
     let (a, b) = (node(1), node(2));
@@ -80,6 +85,7 @@ async fn another_peer_than_expected_is_named() {
     assert!(a.endpoint.connections().is_empty());
 }
 
+/// Checks DC-CONN-018 (negative).
 #[tokio::test]
 async fn a_node_does_not_connect_to_itself() {
     let a = node(1);
@@ -91,6 +97,7 @@ async fn a_node_does_not_connect_to_itself() {
     assert_eq!(nowhere.unwrap_err(), DialError::NoAddress);
 }
 
+/// Checks DC-CONN-018 (positive), DC-CONN-031 (positive), DC-CONN-033 (positive).
 #[tokio::test]
 async fn a_ping_is_answered_in_both_directions() {
     let (_a, _b, out, inc) = pair(1, 2).await;
@@ -124,6 +131,7 @@ async fn a_dead_address_delays_by_one_stagger_only() {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+/// Checks DC-CONN-064 (negative), DC-CONN-065 (negative).
 #[tokio::test]
 async fn a_wrong_peer_at_one_address_does_not_hide_the_right_one_at_another() {
     let (a, b, c) = (node(1), node(2), node(3));
@@ -151,6 +159,7 @@ async fn settled(a: &Node, b: &Node) -> bool {
         && b.endpoint.connection(&a.peer()) == Some(other)
 }
 
+/// Checks DC-CONN-032 (negative), DC-CONN-040 (positive).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn simultaneous_dials_leave_one_and_the_same_connection() {
     for round in 0..40 {
@@ -219,6 +228,7 @@ fn is_free(addr: SocketAddr) -> bool {
     std::net::UdpSocket::bind(addr).is_ok()
 }
 
+/// Checks DC-CONN-032 (positive), DC-CONN-040 (positive).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
     // Whoever dials: also where the rule for simultaneous dials would keep the old one.
@@ -262,6 +272,7 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
     }
 }
 
+/// Checks DC-CONN-007 (negative).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_peer_resets_a_connection_it_does_not_know() {
     let mut a = node(1);
@@ -336,6 +347,7 @@ async fn closing_tells_the_peer_why() {
     );
 }
 
+/// Checks DC-CONN-056 (positive).
 #[tokio::test]
 async fn shutdown_says_goodbye_and_ends_the_events() {
     let (mut a, _b, _out, inc) = pair(1, 2).await;
@@ -347,6 +359,7 @@ async fn shutdown_says_goodbye_and_ends_the_events() {
     assert!(after.is_err());
 }
 
+/// Checks DC-CONN-056 (negative).
 #[tokio::test]
 async fn dropping_the_last_handle_closes_the_connections() {
     let (a, _b, _out, inc) = pair(1, 2).await;
@@ -365,6 +378,7 @@ fn identified(event: Event) -> Option<(PeerId, usize, bool)> {
     }
 }
 
+/// Checks DC-CONN-027 (positive), DC-CONN-029 (positive, negative), DC-CONN-053 (positive).
 #[tokio::test]
 async fn addresses_go_to_trusted_peers_only_and_follow_trust() {
     let (a, mut b, _out, _inc) = pair(1, 2).await;
@@ -392,6 +406,7 @@ async fn a_peer_that_is_trusted_from_the_start_learns_our_addresses_with_hello()
     assert_eq!(addresses, a.endpoint.listen_addrs());
 }
 
+/// Checks DC-CONN-035 (positive), DC-CONN-062 (positive).
 #[tokio::test]
 async fn a_chat_stream_is_handed_over_after_its_first_frame() {
     let (_a, mut b, out, inc) = pair(1, 2).await;
@@ -440,6 +455,7 @@ async fn without_a_reader_of_events_connections_live_and_streams_wait() {
     drop(a);
 }
 
+/// Checks DC-CONN-057 (positive, negative), DC-CONN-058 (positive, negative).
 #[tokio::test]
 async fn connections_beyond_the_limits_are_refused_and_contacts_keep_their_places() {
     let limits = Limits {

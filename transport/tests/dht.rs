@@ -218,6 +218,7 @@ async fn twenty_nodes_find_put_and_get() {
     assert_eq!(found, [newer]);
 }
 
+/// Checks DC-DHT-015 (negative).
 #[tokio::test]
 async fn when_a_node_dies_the_others_go_on() {
     let mut members = network(6).await;
@@ -239,6 +240,7 @@ async fn when_a_node_dies_the_others_go_on() {
     }
 }
 
+/// Checks DC-DHT-015 (positive).
 #[tokio::test]
 async fn who_says_goodbye_is_forgotten_at_once() {
     let mut members = network(3).await;
@@ -251,6 +253,7 @@ async fn who_says_goodbye_is_forgotten_at_once() {
     }
 }
 
+/// Checks DC-DHT-016 (positive), DC-DHT-042 (positive).
 #[tokio::test]
 async fn a_node_that_says_it_serves_is_admitted_by_a_pulse_and_no_dial() {
     let members = network(2).await;
@@ -316,6 +319,7 @@ fn claim(nonce: u64, socket: SocketAddr) -> Option<Server> {
     })
 }
 
+/// Checks DC-DHT-017 (negative).
 #[tokio::test]
 async fn who_says_it_serves_without_a_solved_puzzle_is_refused_by_name() {
     let mut config = member_config(1, &[]);
@@ -344,6 +348,7 @@ async fn who_says_it_serves_without_a_solved_puzzle_is_refused_by_name() {
     assert!(matches!(ask(&out, find(None)).await, Frame::DhtNodes(_)));
 }
 
+/// Checks DC-DHT-017 (negative).
 #[tokio::test]
 async fn who_says_it_serves_elsewhere_is_not_believed() {
     let server = first(1);
@@ -459,6 +464,7 @@ async fn a_puzzle_that_is_asked_for_is_solved_in_the_background() {
     assert_eq!(a.dht.known()[0].nonce, nonce);
 }
 
+/// Checks DC-DHT-016 (negative).
 #[tokio::test]
 async fn a_node_that_only_asks_is_in_nobodys_table() {
     let members = network(2).await;

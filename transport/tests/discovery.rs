@@ -58,6 +58,7 @@ async fn nodes_discover_each_other_and_a_goodbye_expires_at_once() {
     expired(&mut a, peer_b).await;
 }
 
+/// Checks DC-CONN-064 (positive), DC-CONN-065 (positive).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_peer_is_dialed_where_it_was_discovered() {
     let mut a = visible(1, 5402);

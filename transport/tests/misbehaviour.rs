@@ -38,16 +38,19 @@ async fn refused_client(chain: Option<raw::Chain>, alpn: &[u8]) {
     assert!(node.endpoint.connections().is_empty());
 }
 
+/// Checks DC-CONN-010 (negative), DC-CONN-011 (negative).
 #[tokio::test]
 async fn a_client_without_a_certificate_is_refused() {
     refused_client(None, b"dchat/1").await;
 }
 
+/// Checks DC-CONN-011 (negative), DC-CONN-019 (negative).
 #[tokio::test]
 async fn a_client_with_a_key_of_another_kind_is_refused() {
     refused_client(Some(raw::chain(&PKCS_ECDSA_P256_SHA256)), b"dchat/1").await;
 }
 
+/// Checks DC-CONN-011 (negative), DC-ID-038 (negative).
 #[tokio::test]
 async fn a_client_with_two_certificates_is_refused() {
     let (mut chain, key) = raw::ed25519();
@@ -55,6 +58,7 @@ async fn a_client_with_two_certificates_is_refused() {
     refused_client(Some((chain, key)), b"dchat/1").await;
 }
 
+/// Checks DC-CONN-009 (negative).
 #[tokio::test]
 async fn a_client_of_another_protocol_is_refused() {
     refused_client(Some(raw::ed25519()), b"h3").await;
@@ -99,6 +103,7 @@ async fn identity_of(chain: raw::Chain) -> IdentityError {
     }
 }
 
+/// Checks DC-CONN-011 (negative), DC-ID-038 (negative).
 #[tokio::test]
 async fn a_server_with_two_certificates_is_named_as_such() {
     let (mut chain, key) = raw::ed25519();
@@ -107,6 +112,7 @@ async fn a_server_with_two_certificates_is_named_as_such() {
     assert_eq!(error, IdentityError::CertificateCount { count: 2 });
 }
 
+/// Checks DC-ID-041 (negative).
 #[tokio::test]
 async fn a_server_with_an_alias_of_a_key_is_named_as_such() {
     // rustls refuses to serve a certificate that does not fit its key, so the check is asked.
@@ -117,12 +123,14 @@ async fn a_server_with_an_alias_of_a_key_is_named_as_such() {
     );
 }
 
+/// Checks DC-CONN-019 (negative).
 #[tokio::test]
 async fn a_server_with_a_key_of_another_kind_finds_no_signature_we_would_take() {
     let refused = dial_raw(raw::chain(&PKCS_ECDSA_P256_SHA256), b"dchat/1").await;
     assert!(matches!(refused, DialError::Refused { .. }), "{refused}");
 }
 
+/// Checks DC-CONN-009 (negative).
 #[tokio::test]
 async fn a_server_of_another_protocol_is_not_a_peer() {
     assert!(matches!(
@@ -145,18 +153,21 @@ fn ping() -> Frame {
     })
 }
 
+/// Checks DC-CONN-030 (negative).
 #[tokio::test]
 async fn a_second_hello_is_unexpected() {
     let bytes = [raw::hello().to_bytes(), raw::hello().to_bytes()].concat();
     assert_eq!(closed_for(bytes).await, Code::Unexpected as u64);
 }
 
+/// Checks DC-CONN-030 (negative).
 #[tokio::test]
 async fn another_frame_on_the_control_stream_is_unexpected() {
     let bytes = [raw::hello().to_bytes(), ping().to_bytes()].concat();
     assert_eq!(closed_for(bytes).await, Code::Unexpected as u64);
 }
 
+/// Checks DC-WIRE-017 (negative).
 #[tokio::test]
 async fn a_malformed_hello_is_malformed() {
     let mut bytes = raw::hello().to_bytes();
@@ -165,6 +176,7 @@ async fn a_malformed_hello_is_malformed() {
     assert_eq!(closed_for(bytes).await, Code::Malformed as u64);
 }
 
+/// Checks DC-CONN-024 (negative).
 #[tokio::test]
 async fn a_hello_of_no_common_version_is_told_so() {
     let mut bytes = raw::hello().to_bytes();
@@ -172,6 +184,7 @@ async fn a_hello_of_no_common_version_is_told_so() {
     assert_eq!(closed_for(bytes).await, Code::Version as u64);
 }
 
+/// Checks DC-WIRE-015 (negative).
 #[tokio::test]
 async fn a_length_over_the_limit_is_malformed() {
     let mut bytes = raw::hello().to_bytes();
@@ -179,6 +192,7 @@ async fn a_length_over_the_limit_is_malformed() {
     assert_eq!(closed_for(bytes).await, Code::Malformed as u64);
 }
 
+/// Checks DC-WIRE-014 (negative).
 #[tokio::test]
 async fn an_unknown_critical_frame_is_unsupported() {
     let mut unknown = grease::frame(1, &[]);
@@ -187,6 +201,7 @@ async fn an_unknown_critical_frame_is_unsupported() {
     assert_eq!(closed_for(bytes).await, Code::Unsupported as u64);
 }
 
+/// Checks DC-CONN-022 (negative).
 #[tokio::test]
 async fn no_hello_is_a_timeout() {
     let node = node(1);
@@ -196,6 +211,7 @@ async fn no_hello_is_a_timeout() {
     assert_eq!(raw::close_code(&connection).await, Code::Timeout as u64);
 }
 
+/// Checks DC-CONN-031 (negative).
 #[tokio::test]
 async fn a_control_stream_that_ends_is_unexpected() {
     let node = node(1);
@@ -205,6 +221,7 @@ async fn a_control_stream_that_ends_is_unexpected() {
     assert_eq!(raw::close_code(&connection).await, Code::Unexpected as u64);
 }
 
+/// Checks DC-WIRE-019 (negative).
 #[tokio::test]
 async fn a_control_stream_that_ends_inside_a_frame_is_malformed() {
     let node = node(1);
@@ -215,6 +232,7 @@ async fn a_control_stream_that_ends_inside_a_frame_is_malformed() {
     assert_eq!(raw::close_code(&connection).await, Code::Malformed as u64);
 }
 
+/// Checks DC-CONN-059 (negative).
 #[tokio::test]
 async fn a_flood_of_pushes_is_over_the_limit() {
     let mut bytes = raw::hello().to_bytes();
@@ -225,6 +243,7 @@ async fn a_flood_of_pushes_is_over_the_limit() {
     assert_eq!(closed_for(bytes).await, Code::Limit as u64);
 }
 
+/// Checks DC-CONN-020 (negative), DC-CONN-030 (negative).
 #[tokio::test]
 async fn two_control_streams_are_unexpected() {
     let node = node(1);
@@ -241,6 +260,7 @@ async fn greeted(addr: SocketAddr) -> (quinn::Endpoint, quinn::Connection, quinn
     (endpoint, connection, control)
 }
 
+/// Checks DC-CONN-035 (negative).
 #[tokio::test]
 async fn a_stream_with_another_first_frame_is_stopped_and_the_connection_lives() {
     let node = node(1);
@@ -266,6 +286,7 @@ async fn a_stream_with_another_first_frame_is_stopped_and_the_connection_lives()
     assert_eq!(answer, pong.to_bytes());
 }
 
+/// Checks DC-WIRE-017 (negative).
 #[tokio::test]
 async fn a_malformed_question_closes_the_connection() {
     let node = node(1);
@@ -278,6 +299,7 @@ async fn a_malformed_question_closes_the_connection() {
     assert_eq!(raw::close_code(&connection).await, Code::Malformed as u64);
 }
 
+/// Checks DC-CONN-021 (negative).
 #[tokio::test]
 async fn streams_before_hello_wait_for_it() {
     let mut node = node(1);
@@ -295,6 +317,7 @@ async fn streams_before_hello_wait_for_it() {
         .await;
 }
 
+/// Checks DC-CONN-057 (negative).
 #[tokio::test]
 async fn no_more_streams_than_allowed_can_be_opened() {
     let node = node(1);
@@ -310,6 +333,7 @@ async fn no_more_streams_than_allowed_can_be_opened() {
     assert!(more.is_err());
 }
 
+/// Checks DC-CONN-005 (negative).
 #[tokio::test]
 async fn handshakes_beyond_the_limit_are_asked_to_prove_their_address() {
     let limits = Limits {
@@ -381,6 +405,7 @@ fn xorshift(state: &mut u64) -> u64 {
     *state
 }
 
+/// Checks DC-CONN-006 (negative).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_is_never_answered_with_more_than_it_was_and_stops_nobody() {
     let node = node(1);

@@ -91,6 +91,7 @@ async fn a_survey_without_an_answer_ends_in_time() {
     assert!(report.sent <= 40);
 }
 
+/// Checks DC-NAT-002 (positive), DC-NAT-003 (positive).
 #[tokio::test]
 async fn a_node_answers_stun_on_its_own_port_with_no_more_than_it_got() {
     let (endpoint, _events) = Endpoint::bind(config(3, NatConfig::default())).unwrap();
@@ -204,6 +205,7 @@ mod others {
         assert_eq!(from, second_addr);
     }
 
+    /// Checks DC-NAT-005 (negative), DC-NAT-007 (negative).
     #[tokio::test]
     async fn a_reach_to_others_or_without_another_node_is_refused() {
         let (us, _a, us_addr) = node(4, 14);

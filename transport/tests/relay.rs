@@ -80,6 +80,7 @@ async fn speak(from: &Connection, to: &mut Node, mark: u8) {
     assert_eq!(*first, chat_open(mark));
 }
 
+/// Checks DC-NAT-009 (negative), DC-RELAY-016 (positive).
 #[tokio::test]
 async fn two_strangers_speak_over_a_relay_and_stay_there() {
     let relay = relay(1);
@@ -161,6 +162,7 @@ fn pattern(from: usize, len: usize) -> Vec<u8> {
     (from..from + len).map(|n| (n % 251) as u8).collect()
 }
 
+/// Checks DC-NAT-009 (positive).
 #[tokio::test]
 async fn a_transfer_does_not_notice_that_its_path_becomes_direct() {
     const SIZE: usize = 10 << 20;
@@ -274,6 +276,7 @@ async fn refusal(from: &Node, to: PeerId, over: &Node) -> Refusal {
     }
 }
 
+/// Checks DC-RELAY-001 (positive, negative).
 #[tokio::test]
 async fn a_node_without_the_role_relays_nothing() {
     let (a, b, no_relay) = (start(config(1)), start(config(2)), start(config(3)));

@@ -131,6 +131,7 @@ async fn until_moved(node: &mut Node, wanted: impl Fn(&PathInfo) -> bool) -> Pat
     }
 }
 
+/// Checks DC-RELAY-025 (positive).
 #[tokio::test]
 async fn a_handshake_and_a_transfer_run_over_a_relay_in_packets_of_1200_bytes() {
     let (one, other) = pair();
@@ -149,6 +150,7 @@ async fn a_handshake_and_a_transfer_run_over_a_relay_in_packets_of_1200_bytes() 
     assert_eq!(one.paths.stats().relayed_dropped, 0);
 }
 
+/// Checks DC-NAT-025 (positive).
 #[tokio::test]
 async fn two_contacts_move_to_a_direct_path_in_the_middle_of_a_transfer() {
     let (one, other) = pair();

@@ -24,6 +24,7 @@ const NO_FORM: &str = "not an address of a form in use";
 const NOT_CANONICAL: &str = "the address is not in its canonical encoding";
 const NO_SOCKET: &str = "the address names no single socket";
 
+/// Checks DC-ID-025 (positive).
 #[test]
 fn the_forms_in_use_are_written_as_multiaddrs() {
     let [one, two] = [1, 2].map(samples::peer);
@@ -70,6 +71,7 @@ fn a_varint_longer_than_needed_is_refused() {
     }
 }
 
+/// Checks DC-ID-022 (negative), DC-ID-027 (negative).
 #[test]
 fn ip4_written_as_ip6_is_refused() {
     let mapped = hex::bytes("2900000000000000000000ffffc0a80117 91020fa1 cd03");
@@ -77,6 +79,7 @@ fn ip4_written_as_ip6_is_refused() {
 }
 
 /// The value can be built by hand; what travels is the one form.
+/// Checks DC-ID-022 (positive).
 #[test]
 fn ip4_held_as_ip6_is_encoded_as_ip4() {
     let mapped = "[::ffff:192.168.1.23]:4001".parse().unwrap();
@@ -88,6 +91,7 @@ fn ip4_held_as_ip6_is_encoded_as_ip4() {
     assert_eq!(Address::direct(mapped), Address::direct(samples::v4()));
 }
 
+/// Checks DC-ID-023 (negative).
 #[test]
 fn what_leads_to_no_single_socket_is_refused() {
     for (text, bytes) in [
@@ -115,6 +119,7 @@ fn what_leads_to_no_single_socket_is_refused() {
     }
 }
 
+/// Checks DC-ID-020 (negative), DC-ID-026 (negative).
 #[test]
 fn other_forms_are_refused() {
     let peer = samples::peer(1);
@@ -154,5 +159,31 @@ fn the_debug_text_hides_the_digits() {
     for address in samples::addresses() {
         let debug = format!("{address:?}");
         assert!(!debug.contains("192") && !debug.contains("2001"), "{debug}");
+    }
+}
+
+/// Checks DC-ID-025 (negative), DC-ID-027 (positive).
+#[test]
+fn whatever_way_an_address_was_typed_it_is_written_in_one() {
+    for (typed, written) in [
+        (
+            "/ip6/2001:DB8:0:0:0:0:0:1/udp/4001/quic-v1",
+            "/ip6/2001:db8::1/udp/4001/quic-v1",
+        ),
+        (
+            "/ip6/2001:0db8::0001/udp/4001/quic-v1",
+            "/ip6/2001:db8::1/udp/4001/quic-v1",
+        ),
+        (
+            "/ip6/2001:db8:0:1:0:0:0:1/udp/4001/quic-v1",
+            "/ip6/2001:db8:0:1::1/udp/4001/quic-v1",
+        ),
+        (
+            "/ip6/::ffff:192.0.2.7/udp/4001/quic-v1",
+            "/ip4/192.0.2.7/udp/4001/quic-v1",
+        ),
+    ] {
+        let address: Address = typed.parse().unwrap();
+        assert_eq!(address.to_string(), written);
     }
 }

@@ -68,6 +68,7 @@ fn every_body_survives_every_cut_and_every_flipped_bit() {
     bodies::for_every_body!(one);
 }
 
+/// Checks DC-WIRE-030 (positive).
 #[test]
 fn the_innermost_field_is_named() {
     let mut parcel = encode(&samples::parcel());
@@ -77,6 +78,7 @@ fn the_innermost_field_is_named() {
     assert_eq!(error.field(), Some("Frontier.author"));
 }
 
+/// Checks DC-WIRE-002 (negative), DC-WIRE-029 (negative).
 #[test]
 fn a_list_longer_than_its_bytes_is_refused_before_its_items_are_read() {
     let mut bytes = encode(&samples::undecryptable());
@@ -91,6 +93,7 @@ fn a_list_longer_than_its_bytes_is_refused_before_its_items_are_read() {
     );
 }
 
+/// Checks DC-WIRE-006 (positive, negative).
 #[test]
 fn a_tag_other_than_0_and_1_is_refused() {
     let mut bytes = encode(&samples::identify());
@@ -106,6 +109,7 @@ fn a_tag_other_than_0_and_1_is_refused() {
     }
 }
 
+/// Checks DC-WIRE-008 (negative).
 #[test]
 fn text_that_is_not_utf_8_is_refused() {
     let mut bytes = encode(&samples::chat_open());

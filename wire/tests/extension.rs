@@ -28,6 +28,7 @@ fn refused(kinds: &[u16]) -> &'static str {
     reason
 }
 
+/// Checks DC-WIRE-020 (negative).
 #[test]
 fn out_of_order_is_refused() {
     assert_eq!(
@@ -36,6 +37,7 @@ fn out_of_order_is_refused() {
     );
 }
 
+/// Checks DC-WIRE-020 (negative).
 #[test]
 fn twice_is_refused() {
     assert_eq!(
@@ -44,6 +46,7 @@ fn twice_is_refused() {
     );
 }
 
+/// Checks DC-WIRE-021 (negative), DC-WIRE-022 (negative).
 #[test]
 fn an_unknown_critical_one_is_refused() {
     assert_eq!(
@@ -56,6 +59,7 @@ fn an_unknown_critical_one_is_refused() {
     );
 }
 
+/// Checks DC-WIRE-020 (positive), DC-WIRE-023 (positive).
 #[test]
 fn unknown_ones_are_kept_and_written_again() {
     let ping = Ping {
@@ -67,6 +71,7 @@ fn unknown_ones_are_kept_and_written_again() {
     assert_eq!(encode(&decoded), encode(&ping));
 }
 
+/// Checks DC-WIRE-021 (positive), DC-WIRE-022 (positive), DC-WIRE-026 (positive, negative).
 #[test]
 fn every_reserved_one_is_accepted() {
     for seed in 0..=u8::MAX {

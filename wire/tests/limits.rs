@@ -74,6 +74,7 @@ fn with(mut bytes: Vec<u8>, at: usize, len: usize, field: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Checks DC-WIRE-002 (positive, negative), DC-WIRE-007 (positive, negative).
 #[test]
 fn of_extensions() {
     edge::<Ping>("Ping.extensions", limits::EXTENSIONS, |n| {
@@ -85,6 +86,7 @@ fn of_extensions() {
     });
 }
 
+/// Checks DC-WIRE-002 (positive, negative), DC-WIRE-007 (positive, negative).
 #[test]
 fn of_hello_and_identify() {
     edge::<Hello>("Hello.capabilities", limits::CAPABILITIES, |n| {
@@ -484,6 +486,7 @@ fn of_groups() {
     });
 }
 
+/// Checks DC-WIRE-003 (negative), DC-WIRE-028 (positive, negative).
 #[test]
 fn of_any_body() {
     let name = |n: usize| decode::<Ping>(&vec![0; n]).unwrap_err();
@@ -502,6 +505,7 @@ fn of_any_body() {
     }
 }
 
+/// Checks DC-WIRE-027 (positive, negative).
 #[test]
 fn of_the_constructors() {
     assert!(Bytes::<4>::new(vec![0; 4]).is_ok());

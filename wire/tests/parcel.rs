@@ -49,6 +49,7 @@ fn known_lengths_are_padded_as_defined() {
     }
 }
 
+/// Checks DC-CHAT-030 (positive), DC-CHAT-031 (positive).
 #[test]
 fn a_sealed_parcel_has_a_padded_length() {
     let sealed = parcel().seal().unwrap();
@@ -68,6 +69,7 @@ fn sealing_again_changes_nothing() {
     assert_eq!(Parcel::open(&sealed).unwrap().seal().unwrap(), sealed);
 }
 
+/// Checks DC-CHAT-031 (negative).
 #[test]
 fn every_other_amount_of_padding_is_refused() {
     let unpadded = encode(&parcel());
@@ -85,6 +87,7 @@ fn every_other_amount_of_padding_is_refused() {
     }
 }
 
+/// Checks DC-CHAT-031 (negative).
 #[test]
 fn padding_that_is_not_zero_is_refused() {
     let sealed = Parcel::new(List::default(), List::default())
@@ -104,6 +107,7 @@ fn padding_that_is_not_zero_is_refused() {
     }
 }
 
+/// Checks DC-CHAT-029 (negative).
 #[test]
 fn a_parcel_over_its_limit_cannot_be_sealed() {
     let mut content = content();

@@ -19,6 +19,7 @@ fn key(text: &str) -> [u8; 32] {
 }
 
 /// From the peer-ids specification of libp2p: a key pair, and a PeerId with its CID.
+/// Checks DC-ID-006 (positive), DC-ID-007 (positive).
 #[test]
 fn known_keys_are_written_as_the_field_writes_them() {
     let seed = key("7e0830617c4a7de83925dfb2694556b12936c477a0e1feb2e148ec9da60fee7d");
@@ -38,6 +39,7 @@ fn known_keys_are_written_as_the_field_writes_them() {
     assert_eq!(peer.short(), "12D3Ko…U5SA");
 }
 
+/// Checks DC-ID-007 (negative).
 #[test]
 fn the_other_spellings_of_a_peer_id_are_refused() {
     for text in [
@@ -73,6 +75,7 @@ fn unreduced(k: u8, sign: bool) -> [u8; 32] {
     key
 }
 
+/// Checks DC-ID-004 (negative).
 #[test]
 fn a_key_whose_y_is_not_reduced_is_refused() {
     let mut taken_by_the_curve = 0;
@@ -106,6 +109,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
+/// Checks DC-ID-005 (negative).
 #[test]
 fn a_key_of_small_order_is_refused() {
     for text in SMALL_ORDER {
@@ -127,6 +131,7 @@ fn a_key_of_small_order_is_refused() {
     }
 }
 
+/// Checks DC-ID-003 (negative).
 #[test]
 fn bytes_that_are_no_point_are_refused() {
     // x² has no root for y = 2.

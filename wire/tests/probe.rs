@@ -19,6 +19,7 @@ fn keys() -> ProbeKeys {
     probe_keys().0
 }
 
+/// Checks DC-CONN-043 (negative).
 #[test]
 fn every_flipped_bit_is_refused() {
     for probe in [ask(), answer(samples::v4()), answer(samples::v6())] {
@@ -31,6 +32,7 @@ fn every_flipped_bit_is_refused() {
     }
 }
 
+/// Checks DC-CONN-044 (negative).
 #[test]
 fn every_other_length_is_refused() {
     for probe in [ask(), answer(samples::v6())] {
@@ -61,6 +63,7 @@ fn a_probe_of_the_other_direction_is_refused() {
     );
 }
 
+/// Checks DC-CONN-044 (positive), DC-CONN-046 (positive).
 #[test]
 fn lengths_are_clamped_to_what_may_be_sent() {
     for (wanted, sent) in [(0, 64), (64, 64), (65, 65), (1472, 1472), (1473, 1472)] {
@@ -70,6 +73,7 @@ fn lengths_are_clamped_to_what_may_be_sent() {
     }
 }
 
+/// Checks DC-CONN-046 (negative).
 #[test]
 fn an_answer_is_never_longer_than_its_question() {
     for wanted in [0, 64, 1200, usize::MAX] {

@@ -32,6 +32,8 @@ fn refusal(body: RecordBody) -> RecordError {
     sign(&body).open::<DeviceRecord>(&peer(1), NOW).unwrap_err()
 }
 
+/// Checks DC-ID-009 (positive), DC-ID-010 (positive), DC-ID-011 (positive), DC-ID-012 (positive).
+/// Checks DC-ID-017 (positive).
 #[test]
 fn an_honest_record_opens() {
     let opened = signed_device().open::<DeviceRecord>(&peer(1), NOW).unwrap();
@@ -54,6 +56,7 @@ fn every_flipped_bit_of_the_signature_is_refused() {
     }
 }
 
+/// Checks DC-ID-014 (negative), DC-WIRE-023 (negative).
 #[test]
 fn every_flipped_bit_of_the_body_is_refused() {
     let record = signed_device();
@@ -71,6 +74,7 @@ fn every_flipped_bit_of_the_body_is_refused() {
     }
 }
 
+/// Checks DC-ID-009 (negative).
 #[test]
 fn a_signature_with_an_unreduced_scalar_is_refused() {
     // The group's order, added to S: the equation still holds, the encoding is not canonical.
@@ -92,6 +96,7 @@ fn a_signature_with_an_unreduced_scalar_is_refused() {
     );
 }
 
+/// Checks DC-ID-010 (negative).
 #[test]
 fn a_signature_whose_r_has_small_order_is_refused() {
     let body = signed_device();
@@ -101,6 +106,7 @@ fn a_signature_whose_r_has_small_order_is_refused() {
     assert_eq!(refused, Err(BadSignature));
 }
 
+/// Checks DC-ID-013 (negative).
 #[test]
 fn a_signature_over_the_bare_bytes_is_refused() {
     use ed25519_dalek::{Signer as _, SigningKey};
@@ -116,6 +122,7 @@ fn a_signature_over_the_bare_bytes_is_refused() {
     );
 }
 
+/// Checks DC-ID-008 (positive), DC-ID-013 (positive).
 #[test]
 fn what_is_signed_is_the_context_and_the_message_with_their_lengths() {
     let bytes = signed_bytes(Purpose::Record, b"abc");
@@ -141,6 +148,7 @@ fn another_kind_is_refused() {
     assert_eq!(refused, Err(RecordError::WrongKind(DeviceRecord::KIND)));
 }
 
+/// Checks DC-ID-017 (positive, negative).
 #[test]
 fn times_are_checked_at_their_edges() {
     let at = |issued_at, expires_at| {
@@ -183,6 +191,7 @@ fn a_clock_at_the_end_of_time_does_not_overflow() {
     );
 }
 
+/// Checks DC-ID-016 (positive, negative).
 #[test]
 fn a_lifetime_is_capped_when_issued() {
     let record = SignedRecord::issue(&identity(1), 0, NOW, u64::MAX, &device());

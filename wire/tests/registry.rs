@@ -23,6 +23,7 @@ fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
     items.into_iter().all(|item| seen.insert(item))
 }
 
+/// Checks DC-REG-001 (negative), DC-WIRE-024 (negative).
 #[test]
 fn frame_types_are_distinct_and_not_reserved() {
     assert!(distinct(
@@ -53,6 +54,7 @@ fn close_codes_are_distinct_and_return() {
     assert_eq!(Code::from_value(Code::ALL.len() as u64), None);
 }
 
+/// Checks DC-ID-001 (positive, negative).
 #[test]
 fn contexts_are_distinct_and_of_this_protocol() {
     assert!(distinct(
@@ -73,6 +75,7 @@ fn contexts_are_distinct_and_of_this_protocol() {
     }
 }
 
+/// Checks DC-REG-001 (negative), DC-REG-002 (negative), DC-WIRE-024 (negative).
 #[test]
 fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
     let kinds = [

@@ -42,6 +42,7 @@ fn item(room: &RoomKey) -> SignedItem {
     room.seal(&key, gossip::header(), &says(&person, room, "你好"))
 }
 
+/// Checks DC-GOSSIP-005 (negative).
 #[test]
 fn everything_of_a_room_depends_on_its_name_and_secret() {
     let (one, other) = (samples::peer(1), samples::peer(2));
@@ -72,6 +73,7 @@ fn nobody_can_show_the_tag_of_another() {
     }
 }
 
+/// Checks DC-GOSSIP-003 (positive, negative).
 #[test]
 fn a_secret_is_long_and_ends_before_its_lines_end() {
     let key = key_of("lobby", Some(SECRET));
@@ -91,6 +93,7 @@ fn a_secret_is_long_and_ends_before_its_lines_end() {
     }
 }
 
+/// Checks DC-GOSSIP-019 (positive), DC-GOSSIP-028 (positive).
 #[test]
 fn an_item_says_what_was_sealed_in_it() {
     let (room, person) = (lobby(), samples::identity(1));

@@ -38,13 +38,14 @@ macro_rules! check_canonical {
             };
         }
         bodies::for_every_body!(one);
-        bodies::for_every_room_body!(one);
     };
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
+    /// Checks DC-WIRE-001 (positive), DC-WIRE-003 (positive), DC-WIRE-004 (positive).
+    /// Checks DC-WIRE-008 (positive), DC-WIRE-029 (positive).
     #[test]
     fn every_body_returns_as_it_was(
         hello in any_of::hello(),
@@ -100,6 +101,7 @@ proptest! {
         returns(&rendezvous)?;
     }
 
+    /// Checks DC-DHT-002 (positive), DC-WIRE-014 (positive), DC-WIRE-017 (positive).
     #[test]
     fn a_frame_returns_as_it_was(frame in any_of::frame()) {
         let bytes = frame.to_bytes();
@@ -147,12 +149,16 @@ proptest! {
         prop_assert_eq!(invite.to_string().parse::<Invite>(), Ok(invite));
     }
 
+    /// Checks DC-ID-022 (positive), DC-ID-023 (positive), DC-ID-024 (positive).
+    /// Checks DC-ID-026 (positive).
     #[test]
     fn an_address_returns_as_it_was(address in any_of::address()) {
         prop_assert_eq!(decode::<Address>(&encode(&address)), Ok(address));
         prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
     }
 
+    /// Checks DC-ID-003 (positive), DC-ID-004 (positive), DC-ID-005 (positive).
+    /// Checks DC-ID-007 (positive).
     #[test]
     fn a_peer_id_returns_as_it_was(peer in any_of::peer()) {
         prop_assert_eq!(decode::<PeerId>(&encode(&peer)), Ok(peer));
@@ -173,11 +179,13 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
+    /// Checks DC-WIRE-001 (negative).
     #[test]
     fn arbitrary_bytes_decode_only_to_what_they_encode(bytes: Vec<u8>) {
         check_canonical!(bytes);
     }
 
+    /// Checks DC-WIRE-001 (negative), DC-WIRE-004 (negative).
     #[test]
     fn a_damaged_body_decodes_only_to_what_it_encodes(
         which in 0..47_usize,
@@ -206,6 +214,7 @@ proptest! {
         }
     }
 
+    /// Checks DC-ID-006 (negative).
     #[test]
     fn a_text_is_a_peer_only_as_that_peer_is_written(text in "(12D3KooW|1|)[1-9A-Za-z]{0,52}") {
         if let Ok(peer) = text.parse::<PeerId>() {
@@ -237,6 +246,7 @@ fn every_frame_type_has_a_sample() {
     assert_eq!(types, dchat_wire::FrameType::ALL);
 }
 
+/// Checks DC-WIRE-003 (negative).
 #[test]
 fn bytes_after_a_value_are_counted() {
     let mut bytes = encode(&samples::ping());

@@ -416,6 +416,7 @@ fn probes() {
     );
 }
 
+/// Checks DC-WIRE-025 (positive).
 #[test]
 fn a_reserved_frame() {
     is_written_as(

@@ -421,6 +421,8 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
     use super::*;
 
     const BOB: &str = "12D3KooWQHwmbBhVDVE4FMNF7CQrWSGSBXsZHLgnC2jpbB8MQqgD";
@@ -484,6 +486,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-CHAT-004 (negative).
     #[test]
     fn a_stranger_is_called_by_its_peer_id() {
         assert_eq!(Names::default().full(BOB), "12D3Ko…QqgD");

@@ -61,6 +61,7 @@ fn established() -> (OlmSession, OlmSession) {
     (alices, bobs)
 }
 
+/// Checks DC-CHAT-012 (positive), DC-CHAT-019 (positive, negative).
 #[test]
 fn a_message_decrypts_once() {
     let (mut alices, mut bobs) = established();
@@ -81,6 +82,7 @@ fn a_message_decrypts_once_although_the_state_was_stored_between() {
     assert_eq!(second.unwrap_err(), DecryptError::NoKey);
 }
 
+/// Checks DC-CHAT-020 (positive).
 #[test]
 fn an_opening_message_repeats_until_it_is_answered() {
     let mut two = two();
@@ -97,6 +99,7 @@ fn an_opening_message_repeats_until_it_is_answered() {
     assert_eq!(plaintext.as_slice(), b"2");
 }
 
+/// Checks DC-CHAT-013 (negative).
 #[test]
 fn an_opening_message_of_a_device_not_in_the_record_is_refused() {
     let mut two = two();
@@ -132,6 +135,7 @@ fn a_full_parcel_fits_a_ratchet_message_also_while_opening() {
     assert!(sealed.message.len() <= limits::RATCHET_MESSAGE);
 }
 
+/// Checks DC-CHAT-023 (negative).
 #[test]
 fn a_failed_decryption_leaves_the_session_able() {
     let (mut alices, mut bobs) = established();
@@ -201,6 +205,7 @@ fn sessions_have_tags_of_eight_bytes() {
     assert_eq!(sealed.message[0], 3);
 }
 
+/// Checks DC-CHAT-016 (positive).
 #[test]
 fn a_device_survives_being_stored() {
     let mut two = two();
@@ -223,6 +228,7 @@ fn a_device_survives_being_stored() {
         .unwrap();
 }
 
+/// Checks DC-CHAT-015 (positive, negative), DC-CHAT-017 (positive), DC-ID-015 (positive).
 #[test]
 fn the_fallback_key_rotates_after_seven_days_and_opens_sessions_for_seven_more() {
     let mut two = two();
@@ -247,6 +253,7 @@ fn the_fallback_key_rotates_after_seven_days_and_opens_sessions_for_seven_more()
     assert_eq!(refused.unwrap_err(), AcceptError::UnknownFallback);
 }
 
+/// Checks DC-CHAT-017 (negative), DC-ID-015 (negative).
 #[test]
 fn a_record_is_issued_anew_when_the_clock_went_back_behind_it() {
     let bob = identity(2);

@@ -16,7 +16,7 @@ use dchat_wire::close::Code;
 use dchat_wire::hello::capability;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::dht::{self, Directory};
 use super::doctor;
@@ -86,6 +86,8 @@ struct Link {
     connection: transport::Connection,
     frames: mpsc::Sender<Frame>,
     streams: Streams,
+    /// What reads the peer's chat stream.
+    chat: Option<AbortHandle>,
     /// When a room last needed it.
     used: Instant,
 }
@@ -214,7 +216,14 @@ impl Network {
                     first: *first,
                     reader,
                 };
-                self.tasks.spawn(read(incoming, self.engine.clone()));
+                let Some(link) = self.links.get_mut(&incoming.link) else {
+                    return;
+                };
+                let reading = self.tasks.spawn(read(incoming, self.engine.clone()));
+                // It replaces the peer's earlier chat stream.
+                if let Some(earlier) = link.chat.replace(reading) {
+                    earlier.abort();
+                }
             }
             From::Identified {
                 peer, addresses, ..
@@ -264,6 +273,7 @@ impl Network {
             connection,
             frames,
             streams,
+            chat: None,
             used: Instant::now(),
         };
         self.links.insert(link, up);
@@ -570,7 +580,7 @@ struct Incoming {
     reader: FrameReader,
 }
 
-/// Reads one chat stream into the engine.
+/// Reads one chat stream into the engine. CHAT_OPEN stands in front of it and nowhere else.
 async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
     let Incoming {
         link,
@@ -593,6 +603,10 @@ async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
             return;
         }
         next = match frames.next().await {
+            Ok(Some(Frame::ChatOpen(_))) => {
+                conn.close(Code::Unexpected);
+                return;
+            }
             Ok(next) => next,
             Err(error) => {
                 tracing::debug!(%error, "a peer's chat stream cannot be read");

@@ -287,6 +287,7 @@ mod tests {
         assert_eq!(frontier.tip(Log(1)), Some(&Tip::empty(id(3))));
     }
 
+    /// Checks DC-GOSSIP-048 (positive, negative).
     #[test]
     fn no_more_logs_than_there_may_be() {
         let mut frontier = Frontier::new();

@@ -1,5 +1,6 @@
 //! The operations and what each has seen.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_wire::group::{Deed, Operation, OperationError, Parents, SignedOperation};
@@ -385,12 +386,13 @@ impl Membership {
             if earlier.author == operation.author {
                 offered |= earlier.deed == Deed::Create;
                 last = last.max(earlier.seq);
-                if key.is_some() && key == earlier.seat.as_ref().map(|seat| &seat.key) {
+                let again = key.is_some() && key == earlier.seat.as_ref().map(|seat| &seat.key);
+                if again && !defect::is(Defect::AcceptsOldSeat) {
                     return Err(Refused::OldKey);
                 }
             }
         }
-        if !offered {
+        if !offered && !defect::is(Defect::AcceptsStrangersOperations) {
             return Err(Refused::Stranger);
         }
         if operation.seq != last + 1 {

@@ -202,6 +202,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-GOSSIP-038 (positive, negative).
     #[test]
     fn who_is_shunned_is_not_picked_until_it_is_over() {
         let mut rng = Rng::new((1, 2));

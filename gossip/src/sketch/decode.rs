@@ -293,6 +293,7 @@ mod tests {
         assert_eq!(read(&[3; 1000], &[3; 1000], 1, 1), Decoded::All(vec![]));
     }
 
+    /// Checks DC-GOSSIP-034 (positive).
     #[test]
     fn both_directions_are_found_with_their_amounts() {
         let ours = [9; 200];
@@ -387,6 +388,7 @@ mod tests {
         assert_eq!(decoder.push(0, &[0; 9]), Ok(()));
     }
 
+    /// Checks DC-GOSSIP-034 (negative).
     #[test]
     fn noise_ends_as_hopeless() {
         let mut rng = crate::rng::Rng::new((1, 2));

@@ -110,6 +110,7 @@ mod tests {
         assert_eq!(later, 10);
     }
 
+    /// Checks DC-DHT-022 (positive).
     #[test]
     fn who_has_rested_is_forgotten_and_the_map_stays_small() {
         let mut meter = Meter::new((10, 5), 4);
@@ -119,6 +120,7 @@ mod tests {
         assert!(meter.buckets.len() <= 4);
     }
 
+    /// Checks DC-DHT-022 (negative).
     #[test]
     fn a_crowd_beyond_the_map_shares_one_bucket() {
         let mut meter = Meter::new((1, 2), 4);

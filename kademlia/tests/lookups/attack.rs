@@ -19,6 +19,7 @@ fn acquainted(count: usize, seed: u64, hostile: impl Fn(usize) -> Manner) -> Net
     net
 }
 
+/// Checks DC-DHT-023 (negative), DC-DHT-024 (negative).
 #[test]
 fn a_fifth_that_is_silent_delays_but_misleads_nobody() {
     let silent = |index| {
@@ -135,6 +136,7 @@ fn when_the_other_paths_begin_at_hostile_nodes_too_the_nearest_contacts_are_aske
     assert!(outcome.evidence.paths > config.paths);
 }
 
+/// Checks DC-DHT-012 (negative).
 #[test]
 fn one_subnet_gets_three_places_in_a_result() {
     let config = Config {
@@ -175,6 +177,7 @@ fn wrong_answers(question: &dchat_kademlia::call::Question) -> Vec<Answer<u32>> 
     }
 }
 
+/// Checks DC-DHT-011 (negative).
 #[test]
 fn answers_of_the_wrong_kind_are_no_answers_and_end_the_acquaintance() {
     let mut net = acquainted(300, 5, |_| Manner::Honest);

@@ -22,6 +22,7 @@ fn acquainted(count: usize, seed: u64) -> Net {
     net
 }
 
+/// Checks DC-DHT-023 (positive), DC-DHT-024 (positive).
 #[test]
 fn the_twenty_nearest_are_found_exactly_in_two_steps_or_so() {
     let mut net = acquainted(500, 1);
@@ -42,6 +43,7 @@ fn the_twenty_nearest_are_found_exactly_in_two_steps_or_so() {
     assert!(calls <= 28 * 50, "{calls} questions in 50 lookups");
 }
 
+/// Checks DC-DHT-023 (negative), DC-DHT-024 (negative).
 #[test]
 fn who_is_down_is_left_out_and_replaced() {
     let mut net = acquainted(300, 2);

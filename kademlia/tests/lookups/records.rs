@@ -47,6 +47,7 @@ fn put(
     (outcome.stored, outcome.refused)
 }
 
+/// Checks DC-DHT-025 (positive).
 #[test]
 fn a_record_is_kept_by_the_twenty_nearest_and_found_by_anybody() {
     let mut net = acquainted(500, 1);
@@ -143,6 +144,7 @@ fn what_is_not_there_is_not_found_and_was_looked_for_on_several_paths() {
     assert!(outcome.evidence.paths_agreed > 1);
 }
 
+/// Checks DC-DHT-025 (negative).
 #[test]
 fn a_forged_record_is_neither_stored_nor_returned() {
     let mut net = acquainted(400, 6);
@@ -213,6 +215,7 @@ fn records_outlive_their_publisher_and_half_of_their_holders() {
     assert!(holding >= 18, "{holding} of the nearest hold it");
 }
 
+/// Checks DC-DHT-047 (positive).
 #[test]
 fn what_was_put_among_colluding_nodes_is_put_anew_once_others_are_known() {
     let config = Config::default();

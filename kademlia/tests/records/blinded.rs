@@ -112,6 +112,7 @@ fn more_than_fits_is_not_sealed() {
     assert_eq!(refused, Err(TooLong { len: 1 << 17 }));
 }
 
+/// Checks DC-DHT-037 (positive, negative).
 #[test]
 fn near_a_boundary_two_epochs_are_asked_for() {
     let start = Epoch::of(NOW).0 * EPOCH;

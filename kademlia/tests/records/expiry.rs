@@ -23,6 +23,7 @@ fn in_the_order_of_their_times() {
     assert_eq!((store.bytes(), store.far_bytes()), (0, 0));
 }
 
+/// Checks DC-DHT-035 (negative).
 #[test]
 fn what_is_over_is_not_served_even_before_it_goes() {
     let mut store = Store::new(Limits::default());

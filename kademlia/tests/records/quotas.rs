@@ -21,6 +21,7 @@ fn bytes_count_the_body_the_signature_and_what_is_kept_about_it() {
     assert_eq!(size(), body + 64 + OVERHEAD);
 }
 
+/// Checks DC-DHT-034 (positive, negative).
 #[test]
 fn records_of_a_writer() {
     let limits = Limits {
@@ -57,6 +58,7 @@ fn in_7(id: u64) -> Writer {
     }
 }
 
+/// Checks DC-DHT-034 (positive, negative).
 #[test]
 fn records_of_a_subnet() {
     let limits = Limits {
@@ -105,6 +107,7 @@ fn an_exempt_subnet_is_not_bounded_but_its_writers_are() {
     assert_eq!(reason(refused), Refusal::WriterQuota);
 }
 
+/// Checks DC-DHT-034 (negative).
 #[test]
 fn records_under_a_signers_key() {
     let mut store = Store::new(Limits::default());
@@ -166,6 +169,7 @@ fn one_subnet_has_few_records_under_a_topic() {
     }
 }
 
+/// Checks DC-DHT-032 (negative).
 #[test]
 fn a_forged_record_displaces_nobody() {
     let mut store = Store::new(Limits::default());
@@ -190,6 +194,7 @@ fn a_forged_record_displaces_nobody() {
     assert_eq!(before, after);
 }
 
+/// Checks DC-DHT-034 (negative).
 #[test]
 fn bytes_of_a_kind() {
     let eighths = RULES.iter().find(|rule| rule.kind == kind::SERVICE);
@@ -206,6 +211,7 @@ fn bytes_of_a_kind() {
     put(&mut store, &record(1, 1, &device()), writer(4), NOW).unwrap();
 }
 
+/// Checks DC-DHT-034 (negative).
 #[test]
 fn bytes_of_all() {
     let limits = Limits {
@@ -325,6 +331,7 @@ fn the_rate_of_a_subnet() {
     assert_eq!(stored(300, after(1_000_000)), 10);
 }
 
+/// Checks DC-DHT-032 (negative).
 #[test]
 fn forged_records_use_up_the_rate_of_their_subnet_only() {
     let limits = Limits {

@@ -21,6 +21,7 @@ fn refused(record: &Arc<SignedRecord>, key: dchat_kademlia::Key) -> Refusal {
     refused
 }
 
+/// Checks DC-DHT-032 (positive), DC-DHT-035 (positive).
 #[test]
 fn an_honest_record_is_kept_until_it_expires() {
     let mut store = store();
@@ -103,6 +104,7 @@ fn a_record_from_the_future() {
     assert_eq!(refused(&early, key), Refusal::Expired);
 }
 
+/// Checks DC-ID-018 (negative), DC-ID-019 (negative).
 #[test]
 fn a_record_older_than_what_is_held() {
     let mut store = store();
@@ -117,6 +119,7 @@ fn a_record_older_than_what_is_held() {
     assert_eq!(held, [newer]);
 }
 
+/// Checks DC-ID-018 (positive), DC-ID-019 (positive).
 #[test]
 fn a_newer_record_replaces() {
     let mut store = store();
@@ -142,6 +145,7 @@ fn the_same_record_again_changes_nothing() {
     assert_eq!((store.len(), store.bytes()), (1, bytes));
 }
 
+/// Checks DC-DHT-033 (positive).
 #[test]
 fn a_contradiction_is_kept_as_evidence_and_served() {
     let mut store = store();
@@ -161,6 +165,7 @@ fn a_contradiction_is_kept_as_evidence_and_served() {
     assert_eq!((values.records, values.held), (vec![one, two], 2));
 }
 
+/// Checks DC-DHT-033 (negative).
 #[test]
 fn a_third_contradiction_is_not_kept() {
     let mut store = store();
@@ -183,6 +188,7 @@ fn a_third_contradiction_is_not_kept() {
     }
 }
 
+/// Checks DC-DHT-032 (negative), DC-DHT-033 (negative).
 #[test]
 fn a_forged_contradiction_is_no_evidence() {
     let mut store = store();
@@ -233,6 +239,7 @@ fn signers_under_one_topic_do_not_replace_one_another() {
     assert_eq!(values.held, 3);
 }
 
+/// Checks DC-DHT-020 (positive, negative).
 #[test]
 fn what_the_asker_has_is_left_out_and_counted() {
     let mut store = store();

@@ -26,6 +26,7 @@ fn beside(key: &Key, bit: usize) -> Key {
     beside
 }
 
+/// Checks DC-DHT-039 (positive).
 #[test]
 fn a_newcomer_next_to_a_key_is_given_the_record() {
     let mut world = World::new(200, 1);
@@ -91,6 +92,7 @@ fn several_records_under_one_key_are_all_kept() {
     }
 }
 
+/// Checks DC-DHT-039 (negative).
 #[test]
 fn newcomers_get_records_although_the_nearest_holders_lie() {
     let mut world = World::new(200, 6);
@@ -277,6 +279,7 @@ fn after_a_round(records: u64, neighbours: &[Contact<u32>]) -> (Repair<u32>, Sto
     (repair, store, second)
 }
 
+/// Checks DC-DHT-040 (negative).
 #[test]
 fn an_empty_store_calls_for_no_rounds() {
     let mut repair = Repair::<u32>::new(Key([0; 32]), 1);
@@ -291,6 +294,7 @@ fn an_empty_store_calls_for_no_rounds() {
     assert_eq!(repair.poll_timeout(), None);
 }
 
+/// Checks DC-DHT-040 (positive).
 #[test]
 fn few_questions_are_under_way_at_once() {
     let (mut repair, mut store, _) = after_a_round(20, &[contact(1)]);

@@ -9,6 +9,7 @@ fn tokens() -> Tokens {
     Tokens::new([7; 32])
 }
 
+/// Checks DC-DHT-029 (positive), DC-DHT-031 (positive).
 #[test]
 fn holds_for_its_asker_and_key() {
     let key = owner_key(1, 1);
@@ -16,6 +17,7 @@ fn holds_for_its_asker_and_key() {
     assert!(tokens().check(&token, &writer(1), &key, NOW));
 }
 
+/// Checks DC-DHT-029 (negative), DC-DHT-031 (negative).
 #[test]
 fn is_nobody_elses() {
     let key = owner_key(1, 1);
@@ -35,6 +37,7 @@ fn is_nobody_elses() {
     assert!(!Tokens::new([8; 32]).check(&token, &writer(1), &key, NOW));
 }
 
+/// Checks DC-DHT-030 (positive, negative).
 #[test]
 fn holds_through_the_next_period_and_no_longer() {
     let key = owner_key(1, 1);

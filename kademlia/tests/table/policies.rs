@@ -137,6 +137,7 @@ fn the_nearest_are_all_kept_however_many_are_proven() {
     assert_eq!(siblings, nearest);
 }
 
+/// Checks DC-DHT-012 (positive, negative).
 #[test]
 fn one_subnet_gets_two_places_in_a_bucket_and_ten_in_the_table() {
     let mut table = table(Config::default());
@@ -160,6 +161,7 @@ fn one_subnet_gets_two_places_in_a_bucket_and_ten_in_the_table() {
     );
 }
 
+/// Checks DC-DHT-012 (positive, negative).
 #[test]
 fn one_subnet_gets_two_places_among_the_siblings() {
     let mut table = table(Config::default());
@@ -217,6 +219,7 @@ fn we_are_no_contact_of_our_own() {
     assert!(table.is_empty());
 }
 
+/// Checks DC-DHT-011 (negative).
 #[test]
 fn one_miss_makes_a_suspect_that_a_sign_of_life_clears() {
     let mut table = table(Config::default());

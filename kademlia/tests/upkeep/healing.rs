@@ -14,6 +14,7 @@ fn acquainted(count: usize, seed: u64) -> Net {
     net
 }
 
+/// Checks DC-DHT-013 (positive).
 #[test]
 fn the_dead_are_named_to_nobody_after_a_few_minutes() {
     let mut net = acquainted(100, 1);
@@ -40,6 +41,7 @@ fn the_living_are_not_forgotten_in_hours_however_bad_the_network() {
     }
 }
 
+/// Checks DC-DHT-014 (positive, negative).
 #[test]
 fn upkeep_keeps_to_its_budget() {
     let config = Config::default();
@@ -53,6 +55,7 @@ fn upkeep_keeps_to_its_budget() {
     assert!(pings / 100 >= 500, "and it does something for it: {pings}");
 }
 
+/// Checks DC-DHT-013 (negative).
 #[test]
 fn after_a_sleep_nobody_is_named_until_heard_of_again() {
     let mut net = acquainted(70, 4);

@@ -23,6 +23,7 @@ fn true_siblings(net: &Net, index: u32) -> usize {
     nearest.iter().filter(known).count()
 }
 
+/// Checks DC-DHT-017 (positive).
 #[test]
 fn with_one_seed_the_neighbours_are_known_within_three_seconds() {
     let (mut net, config) = acquainted(300, 1);
@@ -105,6 +106,7 @@ fn a_table_grows_in_all_directions_from_one_seed() {
     );
 }
 
+/// Checks DC-DHT-010 (positive, negative).
 #[test]
 fn whoever_asks_is_verified_before_it_is_a_contact() {
     let (mut net, config) = acquainted(60, 4);
@@ -136,6 +138,7 @@ fn whoever_asks_is_verified_before_it_is_a_contact() {
     assert!(node.table().entry(&net.keys[stranger as usize]).is_some());
 }
 
+/// Checks DC-DHT-010 (negative).
 #[test]
 fn whom_others_name_is_no_contact_until_it_answers() {
     let (mut net, config) = acquainted(60, 5);
@@ -178,6 +181,7 @@ fn who_leaves_is_forgotten_by_whoever_asks_it_next() {
     assert_eq!(knowing.count(), 0);
 }
 
+/// Checks DC-DHT-011 (positive).
 #[test]
 fn a_goodbye_is_believed_at_once() {
     let (mut net, _) = acquainted(60, 7);
@@ -186,6 +190,7 @@ fn a_goodbye_is_believed_at_once() {
     assert!(net.nodes[0].table().entry(&net.keys[5]).is_none());
 }
 
+/// Checks DC-DHT-017 (negative).
 #[test]
 fn whoever_names_us_does_not_make_us_ask_ourselves() {
     let mut net = Net::new(30, &Config::default(), 8);

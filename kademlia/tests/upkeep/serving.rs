@@ -34,6 +34,7 @@ fn is_refused(answer: &Answer<u32>, why: Refusal) -> bool {
     matches!(answer, Answer::Refused { reason, .. } if *reason == why)
 }
 
+/// Checks DC-DHT-005 (positive, negative).
 #[test]
 fn a_client_answers_nothing() {
     let mut net = Net::new(2, &still(), 1);
@@ -99,6 +100,7 @@ fn no_more_than_twenty_are_named_whatever_is_wanted() {
     }
 }
 
+/// Checks DC-DHT-021 (negative).
 #[test]
 fn ten_thousand_questions_a_second_of_one_subnet_leave_the_others_alone() {
     let mut net = Net::new(100, &still(), 4);
@@ -120,6 +122,7 @@ fn ten_thousand_questions_a_second_of_one_subnet_leave_the_others_alone() {
     assert_eq!(answered.1, 100);
 }
 
+/// Checks DC-DHT-021 (positive, negative).
 #[test]
 fn one_asker_gets_its_rate_and_no_more() {
     let mut net = Net::new(2, &still(), 5);
@@ -134,6 +137,7 @@ fn one_asker_gets_its_rate_and_no_more() {
     assert!((most - 1..=most).contains(&answered), "{answered}");
 }
 
+/// Checks DC-DHT-031 (negative).
 #[test]
 fn a_put_without_a_token_of_ours_is_refused() {
     use std::sync::Arc;

@@ -115,6 +115,7 @@ mod tests {
         (0..1000).filter(|_| ledger.probe(ip(of), now)).count()
     }
 
+    /// Checks DC-NAT-023 (negative).
     #[test]
     fn an_ip_that_never_answers_is_left_alone_until_the_window_is_over() {
         let now = start();
@@ -127,6 +128,7 @@ mod tests {
         assert_eq!(granted(&mut ledger, 1, later), limit);
     }
 
+    /// Checks DC-NAT-023 (positive, negative).
     #[test]
     fn an_answer_lifts_the_limit_of_its_ip_only() {
         let now = start();
@@ -139,6 +141,7 @@ mod tests {
         assert_eq!(granted(&mut ledger, 2, now), 0);
     }
 
+    /// Checks DC-NAT-023 (negative).
     #[test]
     fn only_so_many_silent_ips_are_probed() {
         let now = start();
@@ -147,6 +150,7 @@ mod tests {
         assert_eq!(probed.count(), bounds::LEDGER_IPS);
     }
 
+    /// Checks DC-NAT-026 (positive, negative).
     #[test]
     fn guesses_are_counted_over_all_ips() {
         let now = start();

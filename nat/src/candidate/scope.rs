@@ -81,6 +81,7 @@ mod tests {
         Permit::default().scope(addr.parse().unwrap())
     }
 
+    /// Checks DC-NAT-013 (positive, negative).
     #[test]
     fn only_addresses_of_one_reachable_host_may_be_probed() {
         for addr in [
@@ -120,6 +121,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-NAT-013 (positive, negative).
     #[test]
     fn loopback_is_probed_only_where_it_is_ours() {
         let permit = Permit {

@@ -236,6 +236,7 @@ mod tests {
     const C: &str = "192.0.2.30:3478";
     const D: &str = "192.0.2.40:3478";
 
+    /// Checks DC-NAT-036 (negative).
     #[test]
     fn nobody_says_nothing() {
         let verdict = judge(&[], INSIDE);
@@ -264,6 +265,7 @@ mod tests {
         assert_eq!(verdict.lacking, Some(Lacking::SecondServer));
     }
 
+    /// Checks DC-NAT-036 (positive).
     #[test]
     fn a_majority_wins_and_names_the_rest() {
         let verdict = judge(&[(0, A, Y), (1, B, X), (2, C, X)], INSIDE);
@@ -306,6 +308,7 @@ mod tests {
         assert_eq!(verdict.public, Some(address(X)));
     }
 
+    /// Checks DC-NAT-035 (positive, negative).
     #[test]
     fn only_what_two_operators_see_is_vouched_for() {
         let of = |operator, mapped| Testimony {

@@ -116,6 +116,7 @@ fn hit(trials: u32, cells: u64) -> u32 {
 mod tests {
     use super::*;
 
+    /// Checks DC-NAT-016 (positive).
     #[test]
     fn a_birthday_stays_within_its_packets() {
         let all = shape(64512, bounds::SOCKETS);

@@ -63,6 +63,7 @@ fn once_direct_nothing_more_is_probed() {
     );
 }
 
+/// Checks DC-NAT-033 (positive).
 #[test]
 fn a_lost_path_is_found_again() {
     let mut world = connected("eim/apdf", "eim/adf");
@@ -78,6 +79,7 @@ fn a_lost_path_is_found_again() {
     assert!(world.hosts[0].direct.is_some());
 }
 
+/// Checks DC-NAT-033 (negative).
 #[test]
 fn losses_in_a_row_are_answered_more_and_more_slowly() {
     let mut world = connected("eim/apdf", "eim/apdf");
@@ -136,6 +138,7 @@ fn narrow_block() -> Profile {
     block
 }
 
+/// Checks DC-NAT-017 (negative).
 #[test]
 fn failure_is_followed_by_ever_rarer_attempts() {
     let mut world = world("eim/apdf", "eim/apdf");
@@ -191,6 +194,7 @@ fn guessing_can_be_switched_off() {
     assert!(world.hosts.iter().all(|host| host.probes < 40));
 }
 
+/// Checks DC-NAT-025 (negative).
 #[test]
 fn relay_only_says_nothing_and_probes_nothing() {
     let config = Config {
@@ -275,6 +279,45 @@ fn outputs(agent: &mut Agent) -> Vec<Output> {
     std::iter::from_fn(|| agent.poll_output()).collect()
 }
 
+/// Checks DC-NAT-024 (positive, negative).
+#[test]
+fn where_the_peers_question_came_from_is_asked_before_all_others() {
+    let others: Vec<SocketAddr> = (1..=9)
+        .map(|host| SocketAddr::from(([20, 0, 0, host], 1)))
+        .collect();
+    let probed = |asked: Option<SocketAddr>| {
+        let now = start();
+        let mut agent = lone(&["8.8.8.8:1"]);
+        agent.handle_input(theirs(1, &others), now);
+        outputs(&mut agent);
+        if let Some(remote) = asked {
+            let from = Socket::Main;
+            agent.handle_input(Input::Asked { from, remote }, now);
+        }
+        let mut probed = Vec::new();
+        while probed.len() < 3 {
+            let due = agent.poll_timeout().expect("it probes");
+            agent.handle_timeout(due);
+            probed.extend(
+                outputs(&mut agent)
+                    .into_iter()
+                    .filter_map(|output| match output {
+                        Output::Probe { remote, .. } => Some(remote),
+                        _ => None,
+                    }),
+            );
+        }
+        probed
+    };
+    let elsewhere = SocketAddr::from(([30, 0, 0, 1], 7));
+    assert_eq!(probed(Some(elsewhere))[0], elsewhere);
+    assert!(!probed(None).contains(&elsewhere));
+    // Not where nobody may be asked.
+    let nowhere = SocketAddr::from(([224, 0, 0, 1], 7));
+    assert!(!probed(Some(nowhere)).contains(&nowhere));
+}
+
+/// Checks DC-NAT-011 (negative).
 #[test]
 fn candidates_of_an_old_generation_are_ignored() {
     let now = start();
@@ -294,6 +337,7 @@ fn candidates_of_an_old_generation_are_ignored() {
     }
 }
 
+/// Checks DC-NAT-015 (negative).
 #[test]
 fn a_punch_nobody_waits_for_is_ignored() {
     let now = start();
@@ -419,6 +463,7 @@ fn no_address_and_no_common_family_are_named() {
     }
 }
 
+/// Checks DC-NAT-011 (positive), DC-NAT-017 (positive).
 #[test]
 fn a_changed_network_is_told_and_tried_at_once() {
     let mut world = connected("eim/apdf", "public");
@@ -508,6 +553,7 @@ fn a_peer_that_moved_is_no_longer_one_whose_paths_do_not_last() {
     assert!(probes(&mut agent, &mut at, Duration::from_millis(500)).contains(&away));
 }
 
+/// Checks DC-NAT-016 (negative), DC-NAT-023 (negative), DC-NAT-026 (negative).
 #[test]
 fn a_peer_that_names_a_victim_gets_little_sent_there() {
     let now = start();

@@ -69,6 +69,7 @@ fn ipv6_behind_a_firewall_is_classified_beside_ipv4() {
     );
 }
 
+/// Checks DC-NAT-036 (negative).
 #[test]
 fn udp_that_is_cut_is_reported_in_time_and_nothing_is_guessed() {
     let mut net = net(

@@ -102,6 +102,7 @@ fn a_lying_server_is_outvoted_and_named_whatever_its_lie() {
     }
 }
 
+/// Checks DC-NAT-037 (negative).
 #[test]
 fn a_server_that_ignores_change_requests_proves_nothing_and_is_named() {
     let servers = vec![
@@ -132,6 +133,7 @@ fn a_server_that_ignores_change_requests_proves_nothing_and_is_named() {
     );
 }
 
+/// Checks DC-NAT-037 (negative).
 #[test]
 fn a_node_that_withholds_reach_datagrams_is_contradicted_by_one_that_sends_them() {
     let servers = vec![
@@ -182,6 +184,7 @@ fn a_server_that_names_a_false_other_address_cannot_make_the_filter_look_strict(
     }));
 }
 
+/// Checks DC-NAT-037 (positive).
 #[test]
 fn one_rfc_5780_server_suffices_for_mapping_and_filtering() {
     for mapping in MAPPINGS {

@@ -7,6 +7,7 @@
 )]
 
 mod citations;
+mod coverage;
 mod examples;
 mod markdown;
 mod parameters;

@@ -9,12 +9,11 @@ use dchat_kademlia::Config;
 use dchat_kademlia::record::{Placement, RULES};
 use dchat_kademlia::store::{Limits, OVERHEAD};
 
-use crate::markdown::document;
+use crate::markdown::{document, table};
 
 /// Names and defaults of the table below a heading of a document.
 fn defaults(name: &str, heading: &str) -> BTreeMap<String, String> {
-    document(name)
-        .table(heading)
+    table(name, heading)
         .into_iter()
         .map(|row| (row[0].clone(), row[1].clone()))
         .collect()
@@ -84,7 +83,7 @@ fn of_lookups_and_answers() {
         ],
     );
     is(
-        "### 5.7 Parameters",
+        "### 5.8 Parameters",
         &[
             ("alpha", config.alpha.to_string()),
             ("paths", config.paths.to_string()),
@@ -126,7 +125,7 @@ fn of_stores() {
 
 #[test]
 fn of_kinds() {
-    let rows = document("70-dht").table("### 6.1 Kinds");
+    let rows = table("70-dht", "### 6.1 Kinds");
     assert_eq!(rows.len(), RULES.len());
     for (row, rule) in rows.iter().zip(RULES) {
         let (kind, _) = row[0].split_once(' ').unwrap();

@@ -19,10 +19,10 @@ use dchat_wire::relay::{Refusal, Voucher};
 use dchat_wire::sign::Purpose;
 use dchat_wire::{FrameType, invite, limits, parcel};
 
-use crate::markdown::document;
+use crate::markdown::{self, document};
 
 fn table(heading: &str) -> Vec<Vec<String>> {
-    document("registry").table(heading)
+    markdown::table("registry", heading)
 }
 
 fn number(text: &str) -> u64 {
@@ -32,6 +32,7 @@ fn number(text: &str) -> u64 {
     }
 }
 
+/// Checks DC-REG-001 (positive), DC-REG-002 (positive).
 #[test]
 fn frame_types() {
     let rows = table("## 1. Frame types");
@@ -229,6 +230,7 @@ fn limits_are_those_of_the_code() {
     }
 }
 
+/// Checks DC-NAT-001 (positive).
 #[test]
 fn codes_of_nat_traversal() {
     let rows = table("## 12. Codes of NAT traversal");
@@ -285,6 +287,7 @@ fn check_refusals(
     }
 }
 
+/// Checks DC-RELAY-002 (positive).
 #[test]
 fn refusals_of_relays() {
     let all = Refusal::ALL.iter();
@@ -292,6 +295,7 @@ fn refusals_of_relays() {
     check_refusals("## 13. Refusals of relays", all);
 }
 
+/// Checks DC-DHT-001 (positive).
 #[test]
 fn refusals_of_the_dht() {
     let all = dht::Refusal::ALL.iter();

@@ -4,18 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use dchat_spec::requirement::statement::{level, numbered};
+
 use crate::markdown::{documents, folder};
 
-const KEYWORDS: [&str; 8] = [
-    "MUST",
-    "REQUIRED",
-    "SHALL",
-    "SHOULD",
-    "RECOMMENDED",
-    "MAY",
-    "OPTIONAL",
-    "NOT",
-];
 /// The one sentence that names the words without using them.
 const DEFINITION: &str = "are to be read as in BCP 14";
 
@@ -34,18 +26,12 @@ const AREAS: [(&str, &str); 11] = [
 ];
 
 fn is_normative(sentence: &str) -> bool {
-    // What stands in backticks is a name, not a word of the sentence.
-    let words: String = sentence.split('`').step_by(2).collect();
-    let mut words = words.split(|c: char| !c.is_alphanumeric() && c != '_');
-    words.any(|word| KEYWORDS.contains(&word)) && !sentence.contains(DEFINITION)
+    level(sentence).is_some() && !sentence.contains(DEFINITION)
 }
 
 /// The identifier that a sentence begins with.
 fn own_id(sentence: &str) -> Option<&str> {
-    sentence
-        .strip_prefix("**[")?
-        .split_once("]**")
-        .map(|(id, _)| id)
+    numbered(sentence).map(|(id, _)| id)
 }
 
 /// Every identifier in a text.

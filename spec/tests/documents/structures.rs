@@ -1,6 +1,6 @@
 //! The tables of fields against the structures that the vectors spell out.
 
-use crate::markdown::{document, folder};
+use crate::markdown::{folder, table};
 
 /// Where a structure is laid out: document, text above its table, and a case that spells it out: file,
 /// id, the name above its fields, and how deep those lie.
@@ -633,8 +633,7 @@ fn spelled_out(file: &str, id: &str, above: &str, depth: usize) -> Vec<String> {
 #[test]
 fn tables_of_fields_are_complete_and_in_order() {
     for (name, heading, file, id, above, depth) in LAYOUTS {
-        let fields: Vec<String> = document(name)
-            .table(heading)
+        let fields: Vec<String> = table(name, heading)
             .into_iter()
             .map(|row| row[0].clone())
             .collect();

@@ -106,6 +106,7 @@ fn the_agent_and_the_exchange_agree_on_who_needs_no_guess() {
     }
 }
 
+/// Checks DC-NAT-034 (positive).
 #[test]
 fn every_profile_is_classified_rightly_in_two_seconds_and_forty_packets() {
     for profile in Profile::all() {

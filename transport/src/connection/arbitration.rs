@@ -14,6 +14,7 @@
 //! lost the earlier connection.
 
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 
 /// What the rule needs to know of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn arbitrate(us: &PeerId, peer: &PeerId, existing: &Claim, new: &Claim) -> K
     } else {
         existing.dialer == *us.min(peer)
     };
-    if existing_stays {
+    if existing_stays != defect::is(Defect::KeepsWrongConnection) {
         Kept::Existing
     } else {
         Kept::New
@@ -78,6 +79,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-040 (positive).
     #[test]
     fn a_new_instance_wins_whoever_dialed() {
         let (small, large) = peers();
@@ -92,6 +94,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-040 (positive).
     #[test]
     fn crossing_dials_keep_the_smaller_peers_in_either_order() {
         let (small, large) = peers();
@@ -225,6 +228,7 @@ mod tests {
     }
 
     proptest! {
+        /// Checks DC-CONN-040 (negative).
         #[test]
         fn however_packets_cross_both_sides_end_with_the_same_connection(
             dialers in proptest::collection::vec(0usize..2, 1..6),

@@ -187,6 +187,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-DHT-045 (positive).
     #[test]
     fn keys_used_longest_ago_make_room() {
         let mut pulses = Pulses::new(3);
@@ -204,6 +205,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-DHT-044 (positive, negative).
     #[test]
     fn an_answer_counts_once_and_only_from_whom_and_where_it_was_asked() {
         let mut pulses = Pulses::new(3);
@@ -218,6 +220,7 @@ mod tests {
         assert!(!pulses.answered([1; 8], peer(1), here()));
     }
 
+    /// Checks DC-DHT-045 (negative).
     #[test]
     fn pulses_under_way_are_bounded_and_forgotten_with_who_waits() {
         let mut pulses = Pulses::new(3);

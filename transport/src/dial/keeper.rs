@@ -290,6 +290,7 @@ mod tests {
         Keeper::new(3, 2, [7; 32])
     }
 
+    /// Checks DC-CONN-060 (positive).
     #[test]
     fn a_kept_peer_is_dialed_at_once_and_again_ever_later() {
         let mut now = Instant::now();
@@ -329,6 +330,7 @@ mod tests {
         assert!(keeper.poll_timeout().unwrap() <= later + REDIAL_MIN);
     }
 
+    /// Checks DC-CONN-060 (negative).
     #[test]
     fn a_hint_ends_the_wait_but_not_more_often_than_allowed() {
         let now = Instant::now();

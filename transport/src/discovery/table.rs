@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(drain(&mut table), [Output::Verify(record(1, 1).name)]);
     }
 
+    /// Checks DC-CONN-066 (positive, negative).
     #[test]
     fn a_full_table_refuses_strangers_and_gives_their_place_to_who_matters() {
         let now = Instant::now();

@@ -185,6 +185,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-CONN-057 (positive, negative).
     #[test]
     fn one_network_gets_its_share_of_handshakes_and_no_more() {
         let admission = Admission::new(limits());
@@ -223,6 +224,7 @@ mod tests {
         assert!(accept(&admission, ip(1)).is_some());
     }
 
+    /// Checks DC-CONN-005 (positive).
     #[test]
     fn under_load_an_unproven_address_has_to_prove_itself() {
         let admission = Admission::new(limits());
@@ -233,6 +235,7 @@ mod tests {
         assert_eq!(permits.len(), 4);
     }
 
+    /// Checks DC-CONN-057 (negative), DC-CONN-058 (negative).
     #[test]
     fn beyond_all_handshakes_nothing_is_answered() {
         let admission = Admission::new(limits());

@@ -253,6 +253,7 @@ mod tests {
         assert!(matches!(beyond, Verdict::Full));
     }
 
+    /// Checks DC-CONN-063 (positive, negative).
     #[test]
     fn a_loser_against_a_young_connection_is_a_duplicate_and_against_an_old_one_doubtful() {
         let now = Instant::now();
@@ -278,6 +279,7 @@ mod tests {
         assert!(registry.remove(&peer(2), 2));
     }
 
+    /// Checks DC-CONN-041 (positive, negative).
     #[test]
     fn one_dial_of_ours_at_a_time_waits_for_hello() {
         let now = Instant::now();

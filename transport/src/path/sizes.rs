@@ -82,6 +82,7 @@ impl Sizes {
 mod tests {
     use super::*;
 
+    /// Checks DC-RELAY-025 (negative).
     #[test]
     fn over_a_relay_every_probe_for_a_larger_size_is_dropped() {
         let mut sizes = Sizes::new();
@@ -92,6 +93,7 @@ mod tests {
         assert!(sizes.passes(1200, 12_000, true));
     }
 
+    /// Checks DC-RELAY-025 (positive).
     #[test]
     fn data_that_grew_on_a_direct_path_passes_over_a_relay() {
         let mut sizes = Sizes::new();

@@ -47,6 +47,7 @@ fn warned(world: &mut World, frame: Frame) -> Vec<Warning> {
         .collect()
 }
 
+/// Checks DC-CHAT-037 (negative), DC-CHAT-045 (negative).
 #[test]
 fn an_entry_whose_hash_is_not_its_contents_is_refused() {
     let mut world = World::connected();
@@ -70,6 +71,7 @@ fn an_entry_of_another_author_is_refused() {
     );
 }
 
+/// Checks DC-CHAT-045 (negative), DC-CHAT-046 (positive).
 #[test]
 fn an_entry_that_does_not_point_to_the_one_before_is_a_fork() {
     let mut world = World::connected();
@@ -82,6 +84,7 @@ fn an_entry_that_does_not_point_to_the_one_before_is_a_fork() {
     assert_eq!(world.shown(A), ["first"]);
 }
 
+/// Checks DC-CHAT-032 (negative), DC-CHAT-045 (negative), DC-CHAT-046 (negative).
 #[test]
 fn another_entry_with_the_same_number_is_a_fork() {
     let mut world = World::connected();
@@ -94,6 +97,7 @@ fn another_entry_with_the_same_number_is_a_fork() {
     assert_eq!(world.shown(A), ["first"]);
 }
 
+/// Checks DC-CHAT-045 (negative).
 #[test]
 fn an_entry_after_a_gap_is_refused_and_answered_with_the_frontier() {
     let mut world = World::connected();
@@ -109,6 +113,7 @@ fn an_entry_after_a_gap_is_refused_and_answered_with_the_frontier() {
     assert_eq!(answered.count(), 1);
 }
 
+/// Checks DC-CHAT-045 (negative).
 #[test]
 fn a_repeated_entry_changes_nothing() {
     let mut world = World::connected();
@@ -120,6 +125,7 @@ fn a_repeated_entry_changes_nothing() {
     assert_eq!(world.shown(A), ["once"]);
 }
 
+/// Checks DC-CHAT-045 (negative), DC-CHAT-063 (negative).
 #[test]
 fn an_entry_with_number_zero_is_refused() {
     let mut world = World::connected();
@@ -128,6 +134,7 @@ fn an_entry_with_number_zero_is_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::NumberZero);
 }
 
+/// Checks DC-CHAT-027 (negative).
 #[test]
 fn a_text_that_is_not_utf8_is_refused() {
     let mut world = World::connected();
@@ -136,6 +143,7 @@ fn a_text_that_is_not_utf8_is_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::BadText { seq: 1 });
 }
 
+/// Checks DC-CHAT-027 (negative).
 #[test]
 fn a_text_over_64_kib_is_refused() {
     let mut world = World::connected();
@@ -144,6 +152,7 @@ fn a_text_over_64_kib_is_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::BadText { seq: 1 });
 }
 
+/// Checks DC-CHAT-047 (negative), DC-CHAT-063 (negative), DC-WIRE-004 (negative).
 #[test]
 fn a_good_entry_beside_a_bad_one_is_not_kept() {
     let mut world = World::connected();
@@ -158,6 +167,7 @@ fn a_good_entry_beside_a_bad_one_is_not_kept() {
     assert!(world.shown(A).is_empty());
 }
 
+/// Checks DC-CHAT-031 (negative).
 #[test]
 fn padding_that_is_not_the_next_step_is_refused() {
     let mut world = World::connected();
@@ -175,6 +185,7 @@ fn a_parcel_over_the_limit_is_refused() {
     assert!(matches!(wrong, Misbehaviour::Parcel(_)), "{wrong}");
 }
 
+/// Checks DC-CHAT-044 (negative).
 #[test]
 fn a_frontier_of_a_third_peer_is_refused() {
     let mut world = World::connected();
@@ -191,6 +202,7 @@ fn a_frontier_of_a_third_peer_is_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::ForeignFrontier);
 }
 
+/// Checks DC-CHAT-050 (negative), DC-CHAT-062 (negative).
 #[test]
 fn a_frontier_that_reads_more_than_it_holds_is_refused() {
     let mut world = World::connected();
@@ -210,6 +222,7 @@ fn a_frontier_that_reads_more_than_it_holds_is_refused() {
     }
 }
 
+/// Checks DC-CHAT-012 (negative), DC-CHAT-023 (positive, negative).
 #[test]
 fn a_message_of_an_unknown_session_is_answered_once() {
     let mut world = World::connected();
@@ -236,6 +249,7 @@ fn a_message_of_an_unknown_session_is_answered_once() {
     assert!(world.sides[A].events.contains(&Output::Send(asked)));
 }
 
+/// Checks DC-CHAT-058 (negative).
 #[test]
 fn too_many_unknown_sessions_end_the_connection() {
     let mut world = World::connected();
@@ -255,6 +269,7 @@ fn too_many_unknown_sessions_end_the_connection() {
     assert_eq!(wrong.code(), Code::Limit);
 }
 
+/// Checks DC-CHAT-019 (negative).
 #[test]
 fn a_replayed_envelope_is_not_decrypted_again() {
     let mut world = World::connected();
@@ -265,6 +280,7 @@ fn a_replayed_envelope_is_not_decrypted_again() {
     assert_eq!(warned(&mut world, frame), [no_key]);
 }
 
+/// Checks DC-CHAT-021 (negative).
 #[test]
 fn a_changed_envelope_does_not_authenticate() {
     let mut world = World::connected();
@@ -311,6 +327,7 @@ fn opening(world: &World, device: &Device, session: Option<[u8; 32]>) -> Frame {
     })
 }
 
+/// Checks DC-CHAT-013 (negative).
 #[test]
 fn an_opening_message_of_a_device_that_is_not_in_the_record_is_refused() {
     let mut world = World::connected();
@@ -320,6 +337,7 @@ fn an_opening_message_of_a_device_that_is_not_in_the_record_is_refused() {
     assert_eq!(wrong, Misbehaviour::Opening(AcceptError::ForeignDevice));
 }
 
+/// Checks DC-CHAT-014 (negative).
 #[test]
 fn an_opening_message_in_an_envelope_of_another_session_is_refused() {
     let mut world = World::connected();
@@ -329,6 +347,7 @@ fn an_opening_message_in_an_envelope_of_another_session_is_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::SessionMismatch);
 }
 
+/// Checks DC-CHAT-058 (negative).
 #[test]
 fn sessions_without_end_end_the_connection() {
     let mut world = World::connected();
@@ -362,6 +381,7 @@ fn half_open() -> World {
     world
 }
 
+/// Checks DC-CHAT-008 (negative).
 #[test]
 fn a_device_record_of_another_signer_is_refused() {
     let mut world = half_open();
@@ -371,6 +391,7 @@ fn a_device_record_of_another_signer_is_refused() {
     assert_eq!(wrong, Misbehaviour::DeviceRecord(RecordError::WrongSigner));
 }
 
+/// Checks DC-CHAT-008 (negative).
 #[test]
 fn an_expired_device_record_is_refused() {
     let mut world = half_open();
@@ -380,6 +401,7 @@ fn an_expired_device_record_is_refused() {
     assert_eq!(wrong, Misbehaviour::DeviceRecord(RecordError::Expired));
 }
 
+/// Checks DC-CHAT-008 (negative), DC-ID-018 (negative).
 #[test]
 fn a_forged_device_record_is_refused() {
     let mut world = half_open();
@@ -393,6 +415,7 @@ fn a_forged_device_record_is_refused() {
     };
 }
 
+/// Checks DC-CHAT-018 (negative).
 #[test]
 fn keys_of_small_order_in_a_device_record_are_refused() {
     let mut world = half_open();
@@ -409,6 +432,7 @@ fn keys_of_small_order_in_a_device_record_are_refused() {
     assert!(matches!(wrong, Misbehaviour::DeviceKey(_)), "{wrong}");
 }
 
+/// Checks DC-CHAT-007 (negative).
 #[test]
 fn chat_open_twice_is_refused() {
     let mut world = World::connected();
@@ -430,6 +454,7 @@ fn chat_frames_before_chat_open_on_a_new_stream_are_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::NotOpen);
 }
 
+/// Checks DC-CHAT-007 (negative), DC-CHAT-009 (negative).
 #[test]
 fn chat_frames_before_chat_open_are_refused() {
     for frame in [
@@ -460,6 +485,7 @@ fn a_frame_of_another_stream_is_refused() {
     assert!(matches!(wrong, Misbehaviour::ForeignFrame(_)), "{wrong}");
 }
 
+/// Checks DC-CHAT-058 (positive, negative).
 #[test]
 fn asking_for_new_sessions_without_end_ends_the_connection() {
     let mut world = World::connected();
@@ -479,6 +505,7 @@ fn asking_for_new_sessions_without_end_ends_the_connection() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::TooManyRenewals);
 }
 
+/// Checks DC-CHAT-056 (negative).
 #[test]
 fn undecryptable_about_a_session_not_in_use_is_ignored() {
     let mut world = World::connected();
@@ -489,6 +516,7 @@ fn undecryptable_about_a_session_not_in_use_is_ignored() {
     assert_eq!(warned(&mut world, frame), []);
 }
 
+/// Checks DC-CHAT-040 (negative).
 #[test]
 fn entries_before_our_frontiers_are_refused() {
     // B waits for A's session; A, who would open it, gets entries in one that B made.
@@ -520,6 +548,7 @@ fn entries_before_our_frontiers_are_refused() {
     ));
 }
 
+/// Checks DC-CHAT-061 (negative).
 #[test]
 fn contradicting_our_log_twice_in_a_connection_is_refused() {
     let mut world = World::connected();

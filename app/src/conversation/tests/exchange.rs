@@ -8,6 +8,10 @@ use super::world::{A, B, Crash, World};
 use crate::conversation::entry::{OVERHEAD, to_wire};
 use crate::conversation::{ComposeError, Draft, LogEntry, Output, State, compose, window};
 
+/// Checks DC-CHAT-007 (positive), DC-CHAT-008 (positive), DC-CHAT-009 (positive).
+/// Checks DC-CHAT-027 (positive), DC-CHAT-044 (positive), DC-CHAT-045 (positive).
+/// Checks DC-CHAT-048 (positive), DC-CHAT-050 (positive), DC-CHAT-062 (positive).
+/// Checks DC-CHAT-063 (positive).
 #[test]
 fn a_message_is_delivered_then_read() {
     let mut world = World::connected();
@@ -28,6 +32,8 @@ fn a_message_is_delivered_then_read() {
     assert_eq!((message.id, message.seq), (id, 1));
 }
 
+/// Checks DC-CHAT-032 (positive), DC-CHAT-039 (positive), DC-CHAT-040 (positive).
+/// Checks DC-CHAT-042 (positive).
 #[test]
 fn what_was_written_apart_arrives_on_meeting() {
     let mut world = World::new();
@@ -41,6 +47,7 @@ fn what_was_written_apart_arrives_on_meeting() {
     assert_eq!(world.shown(B), ["a", "b", "c"]);
 }
 
+/// Checks DC-CHAT-049 (positive).
 #[test]
 fn a_batch_travels_in_full_parcels_and_is_acknowledged_once() {
     let mut world = World::new();
@@ -61,6 +68,7 @@ fn a_batch_travels_in_full_parcels_and_is_acknowledged_once() {
     assert_eq!(world.sides[A].inbox.len(), 1);
 }
 
+/// Checks DC-CHAT-049 (negative).
 #[test]
 fn acknowledgements_are_not_acknowledged() {
     let mut world = World::connected();
@@ -70,6 +78,7 @@ fn acknowledgements_are_not_acknowledged() {
     assert!(world.sides[B].inbox.is_empty());
 }
 
+/// Checks DC-CHAT-043 (positive, negative).
 #[test]
 fn no_more_is_on_the_way_than_the_window_allows() {
     let mut world = World::connected();
@@ -81,6 +90,7 @@ fn no_more_is_on_the_way_than_the_window_allows() {
     assert_eq!(world.shown(B).len(), window::ENTRIES + 100);
 }
 
+/// Checks DC-CHAT-043 (positive, negative).
 #[test]
 fn no_more_bytes_are_on_the_way_than_the_window_allows() {
     let mut world = World::connected();
@@ -114,6 +124,7 @@ fn the_size_an_entry_is_counted_with_is_not_less_than_its_encoding() {
     }
 }
 
+/// Checks DC-CHAT-038 (positive), DC-CHAT-052 (positive).
 #[test]
 fn a_message_that_expired_before_it_was_sent_travels_as_a_stub() {
     let mut world = World::new();
@@ -132,6 +143,7 @@ fn a_message_that_expired_before_it_was_sent_travels_as_a_stub() {
     assert_eq!(world.sides[B].ledger.logs[0].last_seq, 2);
 }
 
+/// Checks DC-CHAT-053 (positive).
 #[test]
 fn a_message_that_expires_on_the_way_is_kept_as_a_stub() {
     let mut world = World::connected();
@@ -142,6 +154,8 @@ fn a_message_that_expires_on_the_way_is_kept_as_a_stub() {
     assert_eq!(world.sides[B].ledger.logs[0].last_seq, 1);
 }
 
+/// Checks DC-CHAT-025 (negative), DC-CHAT-033 (negative), DC-CHAT-047 (negative).
+/// Checks DC-CHAT-048 (negative).
 #[test]
 fn nothing_is_sent_when_the_transaction_is_not_committed() {
     let mut world = World::connected();
@@ -153,6 +167,7 @@ fn nothing_is_sent_when_the_transaction_is_not_committed() {
     assert_eq!(world.shown(B), ["a"]);
 }
 
+/// Checks DC-CHAT-051 (negative), DC-CONN-042 (negative).
 #[test]
 fn frames_lost_after_the_commit_are_sent_again() {
     let mut world = World::connected();
@@ -165,6 +180,7 @@ fn frames_lost_after_the_commit_are_sent_again() {
     assert!(!world.sides[B].inbox.iter().any(envelopes));
 }
 
+/// Checks DC-CHAT-027 (negative).
 #[test]
 fn a_text_over_the_limit_is_not_queued() {
     let mut world = World::new();
@@ -191,6 +207,7 @@ fn a_message_that_is_due_already_is_not_queued() {
     assert!(matches!(refused, Err(ComposeError::Expired)));
 }
 
+/// Checks DC-CHAT-064 (positive, negative).
 #[test]
 fn a_new_chat_stream_of_the_same_connection_begins_the_chat_again() {
     let mut world = World::connected();

@@ -91,6 +91,7 @@ fn debug_does_not_show_a_notice() {
     assert_eq!(format!("{notice:?}"), "Notice(kind 3, 3 bytes)");
 }
 
+/// Checks DC-CHAT-028 (negative).
 #[test]
 fn a_kind_that_is_not_known_is_no_notice() {
     let content = |kind| Content {

@@ -13,6 +13,7 @@ fn session(world: &mut World, number: u8) -> [u8; 32] {
     OutboundSession::from_state(&stored.state).unwrap().id().0
 }
 
+/// Checks DC-GROUP-016 (positive).
 #[test]
 fn a_session_is_told_once_to_everybody_and_before_it_is_used() {
     let mut world = World::joined(4);
@@ -28,6 +29,7 @@ fn a_session_is_told_once_to_everybody_and_before_it_is_used() {
     assert_eq!(world.one(1).letters[&peer(2)].len(), 1);
 }
 
+/// Checks DC-GROUP-018 (positive).
 #[test]
 fn a_session_ends_after_a_hundred_items() {
     let mut world = World::joined(2);
@@ -43,6 +45,7 @@ fn a_session_ends_after_a_hundred_items() {
     assert_eq!(world.one(2).shown().len(), 101);
 }
 
+/// Checks DC-GROUP-018 (positive).
 #[test]
 fn a_session_ends_after_seven_days_and_when_the_clock_went_back() {
     let mut world = World::joined(2);
@@ -62,6 +65,7 @@ fn a_session_ends_after_seven_days_and_when_the_clock_went_back() {
     assert_ne!(session(&mut world, 1), second);
 }
 
+/// Checks DC-GROUP-018 (positive), DC-GROUP-019 (positive).
 #[test]
 fn a_session_ends_when_anybody_goes_even_who_never_was_told_it() {
     let mut world = World::joined(4);
@@ -79,6 +83,7 @@ fn a_session_ends_when_anybody_goes_even_who_never_was_told_it() {
     assert!(!world.one(2).letters.contains_key(&peer(3)));
 }
 
+/// Checks DC-GROUP-016 (negative).
 #[test]
 fn who_goes_and_comes_again_is_not_told_what_was_said_between() {
     let mut world = World::joined(3);
@@ -126,22 +131,26 @@ fn read_by_a_newcomer(policy: &str) -> Vec<String> {
         .collect()
 }
 
+/// Checks DC-GROUP-020 (negative).
 #[test]
 fn a_newcomer_reads_nothing_from_before_by_default() {
     assert_eq!(read_by_a_newcomer("late=none"), ["hello four"]);
 }
 
+/// Checks DC-GROUP-020 (positive).
 #[test]
 fn a_newcomer_reads_the_last_few_where_the_policy_says_so() {
     let read = read_by_a_newcomer("late=4");
     assert_eq!(read, ["6", "7", "8", "9", "hello four"]);
 }
 
+/// Checks DC-GROUP-020 (positive).
 #[test]
 fn a_newcomer_reads_everything_where_the_policy_says_so() {
     assert_eq!(read_by_a_newcomer("late=all").len(), 11);
 }
 
+/// Checks DC-GROUP-014 (positive).
 #[test]
 fn an_item_waits_for_its_key() {
     let mut world = World::joined(2);
@@ -153,6 +162,7 @@ fn an_item_waits_for_its_key() {
     assert_eq!(world.one(2).shown(), ["early"]);
 }
 
+/// Checks DC-GROUP-014 (negative).
 #[test]
 fn nobody_reads_with_a_session_under_the_name_of_another() {
     let mut world = World::joined(3);
@@ -201,6 +211,7 @@ fn a_later_key_does_not_take_the_place_of_an_earlier_one() {
     assert!(world.one(2).ledger.sessions == held);
 }
 
+/// Checks DC-GROUP-017 (positive, negative).
 #[test]
 fn a_stranger_can_leave_only_a_few_keys() {
     let mut world = World::joined(2);

@@ -6,6 +6,7 @@ use dchat_wire::group::{LateJoin, Policy};
 use super::world::{World, peer};
 use crate::group::{ActError, Event};
 
+/// Checks DC-GROUP-022 (positive, negative).
 #[test]
 fn an_invitation_shows_name_and_policy_and_can_be_accepted() {
     let mut world = World::new(3);
@@ -78,6 +79,8 @@ fn what_may_not_be_done_is_refused_with_its_reason() {
     assert!(matches!(again, Err(ActError::NotInvited)));
 }
 
+/// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
+/// Checks DC-GROUP-025 (positive, negative).
 #[test]
 fn a_removed_member_is_told_and_can_do_nothing_more() {
     let mut world = World::joined(4);
@@ -95,6 +98,7 @@ fn a_removed_member_is_told_and_can_do_nothing_more() {
     assert!(!four.leaves());
 }
 
+/// Checks DC-GROUP-024 (positive, negative).
 #[test]
 fn who_asks_to_be_let_in_again_is_told_why_not_by_anybody() {
     let mut world = World::joined(4);
@@ -159,6 +163,7 @@ fn who_leaves_is_gone_for_everybody() {
     }
 }
 
+/// Checks DC-GROUP-019 (negative), DC-GROUP-024 (negative).
 #[test]
 fn two_sides_of_a_partition_end_with_one_history_and_the_removed_reads_nothing_later() {
     let mut world = World::joined(5);
@@ -211,6 +216,7 @@ fn a_restart_changes_nothing() {
     assert_eq!(world.one(3).shown(), ["before", "after"]);
 }
 
+/// Checks DC-GROUP-011 (positive), DC-GROUP-012 (positive).
 #[test]
 fn a_newcomer_of_a_large_group_is_told_everything_it_needs() {
     let mut world = World::new(3);

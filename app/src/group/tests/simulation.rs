@@ -96,6 +96,7 @@ fn whole(world: &World) -> Membership {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
+    /// Checks DC-GROUP-010 (positive), DC-GROUP-011 (positive).
     #[test]
     fn members_that_meet_again_have_one_roster_and_one_history(
         steps in proptest::collection::vec(step(), 0..60),
@@ -147,6 +148,7 @@ proptest! {
         }
     }
 
+    /// Checks DC-GROUP-016 (negative), DC-GROUP-018 (negative), DC-GROUP-019 (negative).
     #[test]
     fn nothing_is_readable_by_one_who_was_no_member_as_the_author_knew(
         steps in proptest::collection::vec(step(), 0..60),

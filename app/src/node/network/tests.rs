@@ -121,6 +121,7 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(patience, work).await.unwrap()
 }
 
+/// Checks DC-GOSSIP-007 (positive).
 #[tokio::test]
 async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
     let bootstrap = Node::start(1, &[]);

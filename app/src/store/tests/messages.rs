@@ -53,6 +53,7 @@ fn an_entry_comes_back_as_it_was_stored() {
     );
 }
 
+/// Checks DC-CHAT-032 (positive), DC-CHAT-033 (positive).
 #[test]
 fn own_entries_are_numbered_and_chained() {
     let profile = Profile::new();
@@ -94,6 +95,7 @@ fn a_text_over_the_limit_is_refused_on_both_sides() {
     hear(&mut store, &theirs, 1, &long[..MAX_TEXT]);
 }
 
+/// Checks DC-CHAT-046 (negative).
 #[test]
 fn what_does_not_continue_a_log_is_told_apart() {
     let profile = Profile::new();
@@ -168,6 +170,7 @@ fn nobody_else_writes_our_log_and_we_write_nobody_elses() {
     assert_eq!(nonsense.unwrap(), Acknowledged::NoSuchLog);
 }
 
+/// Checks .
 #[test]
 fn incarnations_of_one_author_are_bounded() {
     let profile = Profile::new();
@@ -405,6 +408,7 @@ fn a_follower_gets_what_others_said_after_its_cursor() {
     assert_eq!(texts(&after(Some(&CHAT), 0, 10).entries), ["a", "c"]);
 }
 
+/// Checks DC-CHAT-052 (positive, negative), DC-CHAT-053 (positive, negative).
 #[test]
 fn expiry_leaves_a_stub_and_no_hole() {
     let profile = Profile::new();

@@ -136,6 +136,7 @@ fn the_latest_addresses_of_known_peers_are_kept() {
     assert!(!known.contains(&"/a/2".to_owned()));
 }
 
+/// Checks DC-CHAT-003 (positive, negative).
 #[test]
 fn strangers_cannot_push_out_one_who_came_before() {
     let profile = Profile::new();
@@ -173,6 +174,7 @@ fn strangers_cannot_push_out_one_who_came_before() {
     .unwrap();
 }
 
+/// Checks DC-ID-031 (positive, negative).
 #[test]
 fn an_invite_serves_one_person_until_it_expires() {
     let profile = Profile::new();

@@ -6,6 +6,7 @@ use dchat_spec::sim::gossip::{Manner, Setting, World, library};
 
 use super::{ends_equal, gathered, talk, with};
 
+/// Checks DC-GOSSIP-023 (positive), DC-GOSSIP-024 (positive).
 #[test]
 fn an_author_who_contradicts_itself_harms_nobody_else() {
     let mut world = gathered(100, 7, 0.0, Manner::Datagrams);
@@ -26,6 +27,7 @@ fn an_author_who_contradicts_itself_harms_nobody_else() {
     ends_equal(&mut world, 1000);
 }
 
+/// Checks DC-GOSSIP-019 (negative), DC-GOSSIP-038 (negative), DC-GOSSIP-040 (negative).
 #[test]
 fn an_invalid_item_travels_one_hop_and_who_sends_it_is_shunned() {
     let mut world = gathered(50, 8, 0.0, Manner::Datagrams);
@@ -42,6 +44,7 @@ fn an_invalid_item_travels_one_hop_and_who_sends_it_is_shunned() {
     assert_eq!(world.tally().forged, 0);
 }
 
+/// Checks DC-GOSSIP-035 (negative), DC-GOSSIP-049 (negative).
 #[test]
 fn a_third_of_attackers_keeps_nothing_from_the_others() {
     let mut world = with(Setting {
@@ -58,6 +61,7 @@ fn a_third_of_attackers_keeps_nothing_from_the_others() {
 }
 
 /// Frames of every kind with numbers at random, to everybody.
+/// Checks DC-GOSSIP-020 (negative), DC-GOSSIP-047 (negative), DC-GOSSIP-048 (negative).
 #[test]
 fn floods_take_a_bounded_part_of_memory_and_nobody_elses_items() {
     let mut world = World::new(Setting::calm(30, 12));

@@ -26,6 +26,7 @@ fn a_room_of_nine_is_a_full_mesh_with_hardly_a_duplicate() {
     assert!(world.tally().latency.quantile(1.0) <= 50, "one hop");
 }
 
+/// Checks DC-GOSSIP-035 (positive).
 #[test]
 fn neighbours_are_bounded_and_half_of_them_chosen() {
     let world = gathered(200, 2);
@@ -70,6 +71,7 @@ fn a_quiet_room_costs_next_to_nothing() {
     assert!(rate <= 16.0, "{rate}");
 }
 
+/// Checks DC-GOSSIP-012 (negative).
 #[test]
 fn an_overflow_turns_items_into_announcements_and_loses_none() {
     let mut world = gathered(20, 11);

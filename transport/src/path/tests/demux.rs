@@ -97,6 +97,7 @@ fn a_dial_and_an_accept_between_the_same_sockets_are_told_apart() {
     }
 }
 
+/// Checks DC-CONN-050 (negative).
 #[test]
 fn an_id_of_ours_is_not_taken_over_from_outside() {
     let now = Instant::now();

@@ -14,6 +14,7 @@ fn two_paths() -> Net {
     net
 }
 
+/// Checks DC-CONN-052 (negative).
 #[test]
 fn a_quiet_connection_has_no_timeout() {
     let mut net = two_paths();
@@ -24,6 +25,7 @@ fn a_quiet_connection_has_no_timeout() {
     }
 }
 
+/// Checks DC-NAT-031 (negative).
 #[test]
 fn an_acknowledgement_that_nobody_answers_is_no_doubt() {
     let mut net = two_paths();
@@ -33,6 +35,7 @@ fn an_acknowledgement_that_nobody_answers_is_no_doubt() {
     assert_eq!(net.nodes[1].switch.stats().doubts, 0);
 }
 
+/// Checks DC-CONN-052 (positive).
 #[test]
 fn when_the_active_path_dies_the_other_takes_over() {
     let mut net = two_paths();

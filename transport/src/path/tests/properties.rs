@@ -87,6 +87,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     /// Nothing answers a probe here, so no address but the peer's is ever proven.
+    /// Checks DC-CONN-048 (negative), DC-CONN-049 (negative), DC-CONN-051 (negative).
+    /// Checks DC-NAT-028 (negative).
     #[test]
     fn an_unproven_address_gets_no_more_than_its_few_probes_or_what_it_sent(
         ops in prop::collection::vec(op(), 1..200),
@@ -180,6 +182,7 @@ proptest! {
 
     /// Whatever a contact says, and whatever becomes of relays, data goes only over what has carried
     /// the connection, questions are small, and time goes on.
+    /// Checks DC-CONN-048 (positive), DC-CONN-051 (positive), DC-NAT-012 (positive, negative).
     #[test]
     fn with_an_agent_and_relays_data_still_goes_to_proven_paths_only(
         ops in prop::collection::vec((0..9u8, any::<u16>()), 1..120),
@@ -262,6 +265,7 @@ proptest! {
 
     /// Whatever the delays, and wherever a NAT moves either side to, traffic finds its way again,
     /// and the layers above never see another address.
+    /// Checks DC-CONN-051 (positive).
     #[test]
     fn traffic_resumes_after_any_sequence_of_moves(
         delay in 1..150u64,
@@ -288,6 +292,7 @@ proptest! {
     }
 }
 
+/// Checks DC-CONN-049 (positive).
 #[test]
 fn one_offer_means_one_probe_to_an_address_that_never_answers() {
     let mut net = Net::connected(&["192.0.2.1:4001"], &["198.51.100.1:4001"]);
@@ -306,6 +311,7 @@ fn one_offer_means_one_probe_to_an_address_that_never_answers() {
     }
 }
 
+/// Checks DC-CONN-045 (negative).
 #[test]
 fn a_captured_question_is_answered_once() {
     let mut net = Net::connected(&["192.0.2.1:4001"], &["198.51.100.1:4001"]);
@@ -323,6 +329,7 @@ fn a_captured_question_is_answered_once() {
     assert_eq!(net.nodes[1].switch.stats().answers_sent, before + 1);
 }
 
+/// Checks DC-CONN-046 (negative).
 #[test]
 fn an_answer_is_never_longer_than_its_question() {
     let mut net = Net::connected(&["192.0.2.1:4001"], &["198.51.100.1:4001"]);

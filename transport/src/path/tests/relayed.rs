@@ -42,6 +42,7 @@ fn slowest(net: &Net, seqs: std::ops::Range<u64>, began: std::time::Instant) -> 
     late.max().unwrap()
 }
 
+/// Checks DC-CONN-050 (positive).
 #[test]
 fn it_begins_over_the_relay_and_names_it() {
     let mut net = over_relay();
@@ -57,6 +58,7 @@ fn it_begins_over_the_relay_and_names_it() {
     assert!(shown.contains("/p2p-circuit"), "{shown}");
 }
 
+/// Checks DC-NAT-027 (positive), DC-NAT-028 (positive), DC-NAT-029 (positive).
 #[test]
 fn it_moves_to_a_direct_path_after_two_answers() {
     let mut net = over_relay();
@@ -71,6 +73,7 @@ fn it_moves_to_a_direct_path_after_two_answers() {
     assert_eq!(net.nodes[1].delivered.len(), 1, "one virtual address");
 }
 
+/// Checks DC-NAT-029 (negative).
 #[test]
 fn the_relayed_path_is_never_the_better_one_however_short() {
     let mut net = Net::connected_by_relay(&[DIALER], &[LISTENER], ms(1));
@@ -81,6 +84,7 @@ fn the_relayed_path_is_never_the_better_one_however_short() {
     assert_eq!(net.switches(0), 1);
 }
 
+/// Checks DC-NAT-030 (positive).
 #[test]
 fn the_relayed_path_stays_warm_and_is_not_crowded_out() {
     let mut net = upgraded();
@@ -100,6 +104,7 @@ fn the_relayed_path_stays_warm_and_is_not_crowded_out() {
     assert!(moved_at(&net, 0) - died <= ms(400));
 }
 
+/// Checks DC-NAT-031 (positive).
 #[test]
 fn when_the_direct_path_dies_the_relay_carries_copies_and_then_all() {
     let mut net = upgraded();
@@ -120,6 +125,26 @@ fn when_the_direct_path_dies_the_relay_carries_copies_and_then_all() {
     assert_eq!(net.nodes[0].copies, copies);
 }
 
+/// Checks DC-NAT-032 (positive, negative).
+#[test]
+fn no_copies_go_over_a_path_that_was_silent_for_half_a_minute() {
+    for (silent, copied) in [(ms(0), true), (bounds::CONSENT + ms(10_000), false)] {
+        let mut net = upgraded();
+        net.relays[0].dead = !silent.is_zero();
+        let rounds = silent.as_secs();
+        for round in 0..rounds {
+            net.talk(0, round * 100..round * 100 + 2);
+            net.run(ms(1000));
+        }
+        assert_eq!(net.path(0).kind, PathKind::Direct);
+        assert_eq!(net.nodes[0].copies, 0);
+        net.dead.insert(addr(LISTENER));
+        net.talk_reliably(0, 10_000..10_050, ms(20));
+        assert_eq!(net.nodes[0].copies > 0, copied, "silent for {silent:?}");
+    }
+}
+
+/// Checks DC-NAT-031 (positive).
 #[test]
 fn a_path_in_doubt_that_answers_again_keeps_its_place() {
     let mut net = upgraded();
@@ -132,6 +157,7 @@ fn a_path_in_doubt_that_answers_again_keeps_its_place() {
     assert!((200..300).all(|seq| net.nodes[1].got.contains(&seq)));
 }
 
+/// Checks DC-NAT-030 (negative).
 #[test]
 fn when_a_leg_is_removed_the_second_relay_takes_over_in_the_same_call() {
     let mut net = over_relay();
@@ -227,6 +253,7 @@ fn a_dial_over_a_leg_that_ends_is_lost_at_once() {
     assert_eq!(net.nodes[0].switch.current(virt, net.now), None);
 }
 
+/// Checks DC-NAT-027 (negative).
 #[test]
 fn a_path_too_small_for_quic_is_not_taken() {
     let mut net = over_relay();

@@ -5,6 +5,7 @@ use super::net::{Net, addr, ms, short};
 const DIALER: &str = "192.0.2.1:4001";
 const LISTENER: &str = "198.51.100.1:4001";
 
+/// Checks DC-CONN-045 (positive), DC-CONN-050 (positive).
 #[test]
 fn after_the_dialers_address_changed_traffic_resumes_both_ways() {
     let mut net = Net::connected(&[DIALER], &[LISTENER]);
@@ -71,6 +72,7 @@ fn both_sides_may_change_one_after_the_other_many_times() {
     }
 }
 
+/// Checks DC-CONN-048 (negative), DC-CONN-050 (negative), DC-CONN-051 (negative).
 #[test]
 fn a_captured_packet_from_elsewhere_draws_one_probe_and_no_data() {
     let mut net = Net::connected(&[DIALER], &[LISTENER]);

@@ -94,6 +94,7 @@ fn an_agent_that_found_a_path_falls_silent_with_the_connection() {
     }
 }
 
+/// Checks DC-NAT-033 (positive).
 #[test]
 fn after_the_direct_path_was_lost_another_is_found() {
     let mut net = behind_nats();
@@ -212,6 +213,7 @@ fn a_socket_of_a_scatter_that_is_answered_becomes_the_connections_leg() {
     assert!(net.nodes[0].adopted.is_empty());
 }
 
+/// Checks DC-NAT-017 (positive).
 #[test]
 fn without_a_way_the_relay_carries_on_and_says_why() {
     let mut net = behind_nats();

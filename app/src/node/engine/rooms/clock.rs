@@ -37,6 +37,7 @@ impl Clock {
 mod tests {
     use super::*;
 
+    /// Checks DC-GOSSIP-013 (negative).
     #[test]
     fn the_clock_follows_the_system_forward_and_goes_on_when_that_is_set_back() {
         let start = Instant::now();

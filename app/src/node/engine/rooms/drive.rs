@@ -65,6 +65,7 @@ impl Session {
                 }
             }
             Output::Deliver { item, from } => self.delivered(tx, id, &item, from, now, out)?,
+            Output::Early { item, .. } => self.shown_early(tx, id, &item, now, out)?,
             Output::Connect(peer) => return self.connect(tx, id, peer, now, out),
             Output::Release(peer) => {
                 self.rooms.reaching.remove(&peer);
@@ -217,6 +218,16 @@ impl Session {
             } => {
                 let items = self.load_items(tx, id, &log, (after, upto), most_bytes)?;
                 Ok(Input::Loaded { peer, items })
+            }
+            Load::Newest {
+                peer,
+                from,
+                to,
+                most,
+                most_bytes,
+            } => {
+                let items = self.newest_items(tx, id, (from, to), most, most_bytes)?;
+                Ok(Input::LoadedNewest { peer, items })
             }
             Load::Proof { peer, log } => {
                 let proof = tx.proof(id, &log.0)?;

@@ -86,6 +86,7 @@ fn order(stream: StreamId) -> (bool, u64) {
 mod tests {
     use super::*;
 
+    /// Checks DC-GOSSIP-008 (positive).
     #[test]
     fn one_sends_on_the_own_stream_or_else_on_the_newest_of_the_other() {
         let mut line = Line::default();
@@ -97,6 +98,7 @@ mod tests {
         assert_eq!(line.out, Some(1));
     }
 
+    /// Checks DC-GOSSIP-012 (positive).
     #[test]
     fn a_neighbour_is_congested_once_until_it_has_room_again() {
         let mut line = Line::default();
@@ -117,6 +119,7 @@ mod tests {
         assert!(line.may_tell(Time(160_000)));
     }
 
+    /// Checks DC-GOSSIP-008 (negative).
     #[test]
     fn what_comes_on_an_older_stream_counts_no_longer() {
         let mut line = Line::default();

@@ -359,6 +359,7 @@ fn said(events: &[Event]) -> Vec<&str> {
     said.collect()
 }
 
+/// Checks DC-GOSSIP-050 (positive).
 #[test]
 fn a_message_is_delivered_when_another_member_has_stored_it() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -375,6 +376,7 @@ fn a_message_is_delivered_when_another_member_has_stored_it() {
     assert_eq!(said(&world.homes[1].events()), ["alone", "together"]);
 }
 
+/// Checks DC-GOSSIP-014 (negative).
 #[test]
 fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -400,6 +402,7 @@ fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     assert!(delivered(&world.homes[0].events(), &id));
 }
 
+/// Checks DC-GOSSIP-006 (positive), DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
 #[test]
 fn who_restarts_goes_on_where_it_was() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -422,6 +425,7 @@ fn who_restarts_goes_on_where_it_was() {
     assert_eq!(world.homes[0].texts(), ["1", "2", "3", "4"]);
 }
 
+/// Checks DC-GOSSIP-009 (positive, negative).
 #[test]
 fn who_is_not_in_the_room_says_so_and_is_not_asked_again_for_a_while() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -441,6 +445,7 @@ fn who_is_not_in_the_room_says_so_and_is_not_asked_again_for_a_while() {
     assert_eq!(world.homes[1].texts(), ["hello"]);
 }
 
+/// Checks DC-GOSSIP-043 (positive).
 #[test]
 fn much_that_is_asked_for_is_sent_in_parts() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -457,6 +462,7 @@ fn much_that_is_asked_for_is_sent_in_parts() {
     assert!(world.most_bytes < 512 * 1024, "{}", world.most_bytes);
 }
 
+/// Checks DC-GOSSIP-022 (positive).
 #[test]
 fn what_is_beyond_the_window_is_gone_and_the_room_goes_on() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -595,6 +601,7 @@ fn streams_that_are_over_are_forgotten() {
     assert_eq!(room.node.neighbours().count(), 1);
 }
 
+/// Checks DC-GOSSIP-007 (negative), DC-GOSSIP-009 (negative).
 #[test]
 fn nobody_is_let_in_with_a_tag_that_was_made_for_another() {
     let mut alice = Home::new("Alice");
@@ -621,6 +628,7 @@ fn nobody_is_let_in_with_a_tag_that_was_made_for_another() {
     assert!(alice.texts().is_empty());
 }
 
+/// Checks DC-GOSSIP-028 (negative).
 #[test]
 fn an_item_speaks_for_the_person_it_names_alone() {
     let mut alice = Home::new("Alice");
@@ -702,6 +710,7 @@ fn a_log_that_two_identities_share_is_the_first_ones() {
     );
 }
 
+/// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
 #[test]
 fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     let mut alice = Home::new("Alice");
@@ -727,6 +736,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     assert_eq!(closed.count(), 1);
 }
 
+/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);

@@ -23,6 +23,7 @@ fn take(reassembly: &mut Reassembly, datagram: &[u8], now: Instant) -> Option<By
     }
 }
 
+/// Checks DC-RELAY-023 (positive, negative).
 #[test]
 fn numbers_of_the_ends_and_of_the_relay_never_meet() {
     let (mut end, mut relay) = (Numbers::end(), Numbers::relay());
@@ -59,6 +60,7 @@ fn a_duplicate_is_dropped_and_one_with_other_bytes_wins() {
     assert_eq!(reassembly.waiting(), 0);
 }
 
+/// Checks DC-RELAY-015 (positive).
 #[test]
 fn a_part_waits_for_a_second_and_no_longer() {
     let now = Instant::now();
@@ -76,6 +78,7 @@ fn a_part_waits_for_a_second_and_no_longer() {
     assert_eq!(reassembly.stats().expired, 1);
 }
 
+/// Checks DC-RELAY-015 (negative).
 #[test]
 fn a_bomb_of_first_parts_is_bounded_and_the_newest_survive() {
     let now = Instant::now();
@@ -131,6 +134,7 @@ fn a_number_that_comes_again_does_not_meet_a_part_left_from_its_last_use() {
 }
 
 proptest! {
+    /// Checks DC-RELAY-014 (positive).
     #[test]
     fn whatever_the_sizes_both_parts_fit_and_join_to_the_packet(
         packet in prop::collection::vec(any::<u8>(), 1..PACKET_MAX),
@@ -194,6 +198,7 @@ proptest! {
         }
     }
 
+    /// Checks DC-RELAY-015 (negative).
     #[test]
     fn its_memory_is_bounded_whatever_comes(
         parts in prop::collection::vec(

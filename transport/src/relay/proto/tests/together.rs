@@ -287,6 +287,7 @@ fn socket() -> SocketAddr {
     (Ipv4Addr::new(198, 51, 100, 1), 4001).into()
 }
 
+/// Checks DC-RELAY-007 (positive), DC-RELAY-009 (positive), DC-RELAY-013 (positive).
 #[test]
 fn two_peers_reserve_connect_and_exchange_packets() {
     let mut net = Net::new([Consent::default(), Consent::default()]);
@@ -354,6 +355,7 @@ fn a_stranger_is_declined_in_private_mode_and_a_contact_is_not() {
     assert_eq!(net.peers[1].open.len(), 1);
 }
 
+/// Checks DC-RELAY-008 (negative).
 #[test]
 fn the_loss_of_one_end_closes_the_channel_of_the_other() {
     let mut net = Net::new([Consent::default(), Consent::default()]);

@@ -106,6 +106,7 @@ impl World {
     }
 }
 
+/// Checks DC-GROUP-015 (positive, negative).
 #[test]
 fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() {
     let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
@@ -125,6 +126,7 @@ fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() 
     assert!(matches!(contacts, Ok(Reply::Contacts(contacts)) if contacts.len() == 1));
 }
 
+/// Checks DC-GROUP-013 (negative).
 #[test]
 fn what_a_failed_batch_did_in_a_group_never_happened() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
@@ -149,6 +151,7 @@ fn what_a_failed_batch_did_in_a_group_never_happened() {
     }
 }
 
+/// Checks DC-GOSSIP-022 (negative).
 #[test]
 fn messages_are_kept_for_as_long_as_the_policy_says() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
@@ -170,6 +173,7 @@ fn messages_are_kept_for_as_long_as_the_policy_says() {
     }
 }
 
+/// Checks DC-GROUP-009 (positive).
 #[test]
 fn what_counts_after_all_is_shown_again() {
     // Ben and Dia are apart from Ann and Cem. Ben, an administrator, removes Cem; Ann removes Ben.
@@ -208,6 +212,7 @@ fn what_counts_after_all_is_shown_again() {
     }
 }
 
+/// Checks DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
     let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);

@@ -257,6 +257,7 @@ fn a_number_in_use_is_the_relays_nonsense() {
     assert_eq!(world.channels.stats().nonsense, 2);
 }
 
+/// Checks DC-RELAY-027 (positive, negative).
 #[test]
 fn contacts_are_let_in_however_many_strangers_there_are() {
     let config = Config {
@@ -279,6 +280,7 @@ fn contacts_are_let_in_however_many_strangers_there_are() {
     assert!(world.incoming(CONN, peer(12), 13), "a place is free again");
 }
 
+/// Checks DC-RELAY-027 (negative).
 #[test]
 fn strangers_come_no_faster_than_their_rate() {
     let config = Config {

@@ -18,6 +18,7 @@ fn shares(world: &mut World, at: ConnId) -> BTreeMap<u32, usize> {
     shares
 }
 
+/// Checks DC-RELAY-011 (negative).
 #[test]
 fn a_flooding_channel_leaves_the_others_their_share_of_a_connection() {
     let mut world = World::new(|_| {});
@@ -54,6 +55,7 @@ fn a_flooding_channel_leaves_the_others_their_share_of_a_connection() {
     world.end();
 }
 
+/// Checks DC-RELAY-011 (positive).
 #[test]
 fn channels_that_all_want_more_get_the_same() {
     let mut world = World::new(|_| {});
@@ -85,6 +87,7 @@ fn channels_that_all_want_more_get_the_same() {
     world.end();
 }
 
+/// Checks DC-RELAY-010 (negative).
 #[test]
 fn connections_that_stop_reading_leave_room_for_the_next() {
     let mut world = World::new(|config| {

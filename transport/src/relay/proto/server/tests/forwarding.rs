@@ -31,6 +31,7 @@ fn packets(world: &mut World, at: ConnId) -> Vec<Vec<u8>> {
     packets
 }
 
+/// Checks DC-RELAY-012 (positive), DC-RELAY-021 (positive).
 #[test]
 fn packets_pass_both_ways_unchanged() {
     let mut world = World::new(|_| {});
@@ -72,6 +73,7 @@ fn a_buffer_others_hold_is_copied_not_written() {
     world.end();
 }
 
+/// Checks DC-RELAY-014 (negative).
 #[test]
 fn what_does_not_fit_the_way_out_arrives_in_two_parts() {
     let mut world = World::new(|_| {});
@@ -98,6 +100,7 @@ fn what_does_not_fit_the_way_out_arrives_in_two_parts() {
     world.end();
 }
 
+/// Checks DC-RELAY-023 (positive), DC-RELAY-024 (positive).
 #[test]
 fn parts_of_an_end_pass_as_they_are_and_the_relays_have_other_numbers() {
     let mut world = World::new(|_| {});
@@ -133,6 +136,7 @@ fn parts_of_an_end_pass_as_they_are_and_the_relays_have_other_numbers() {
     world.end();
 }
 
+/// Checks DC-RELAY-024 (negative).
 #[test]
 fn a_part_that_does_not_fit_is_dropped() {
     let mut world = World::new(|_| {});
@@ -154,6 +158,7 @@ fn a_part_that_does_not_fit_is_dropped() {
     world.end();
 }
 
+/// Checks DC-RELAY-007 (negative).
 #[test]
 fn nothing_passes_before_the_other_end_has_accepted() {
     let mut world = World::new(|_| {});
@@ -168,6 +173,7 @@ fn nothing_passes_before_the_other_end_has_accepted() {
     world.end();
 }
 
+/// Checks DC-RELAY-012 (negative), DC-RELAY-013 (negative), DC-RELAY-021 (negative).
 #[test]
 fn hostile_datagrams_are_dropped_and_counted() {
     let mut world = World::new(|_| {});

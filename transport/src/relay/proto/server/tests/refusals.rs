@@ -17,6 +17,7 @@ fn refused(reason: Refusal, retry_after_s: u32) -> Frame {
     })
 }
 
+/// Checks DC-RELAY-022 (positive).
 #[test]
 fn a_relay_for_listed_peers_takes_nobody_else() {
     let mut world = World::new(|config| {
@@ -46,6 +47,7 @@ fn listed_askers_only_may_connect_where_the_policy_says_so() {
     world.end();
 }
 
+/// Checks DC-RELAY-020 (positive, negative).
 #[test]
 fn the_denied_get_nothing_even_if_they_are_listed() {
     let mut world = World::new(|config| {
@@ -68,6 +70,7 @@ fn the_denied_get_nothing_even_if_they_are_listed() {
     world.end();
 }
 
+/// Checks DC-RELAY-005 (positive, negative), DC-RELAY-022 (negative).
 #[test]
 fn a_full_relay_says_full_but_renews() {
     let mut world = World::new(|config| config.limits.reservations = 1);
@@ -89,6 +92,7 @@ fn a_connection_over_the_bound_has_no_state_and_is_told_full() {
     world.end();
 }
 
+/// Checks DC-RELAY-005 (positive, negative).
 #[test]
 fn a_subnet_has_its_share_and_private_ones_are_exempt() {
     let mut world = World::new(|config| config.limits.reservations_per_subnet = 2);
@@ -113,6 +117,7 @@ fn a_subnet_has_its_share_and_private_ones_are_exempt() {
     world.end();
 }
 
+/// Checks DC-RELAY-026 (positive, negative).
 #[test]
 fn who_asks_too_often_is_limited_until_the_bucket_fills() {
     let mut world = World::new(|config| {
@@ -138,6 +143,7 @@ fn who_asks_too_often_is_limited_until_the_bucket_fills() {
     world.end();
 }
 
+/// Checks DC-RELAY-026 (negative).
 #[test]
 fn neighbours_share_a_rate_and_one_over_its_own_takes_nothing_of_it() {
     let mut world = World::new(|config| {
@@ -172,6 +178,7 @@ fn nobody_connects_to_oneself() {
     world.end();
 }
 
+/// Checks DC-RELAY-007 (negative).
 #[test]
 fn a_peer_without_reservation_or_connection_cannot_be_asked() {
     let mut world = World::new(|_| {});
@@ -189,6 +196,7 @@ fn a_peer_without_reservation_or_connection_cannot_be_asked() {
     world.end();
 }
 
+/// Checks DC-RELAY-010 (positive, negative).
 #[test]
 fn a_pair_and_a_peer_have_so_many_channels() {
     let mut world = World::new(|config| {
@@ -226,6 +234,7 @@ fn unanswered_questions_do_not_take_all_places_of_a_peer() {
     world.end();
 }
 
+/// Checks DC-RELAY-010 (positive, negative).
 #[test]
 fn the_relay_has_so_many_channels() {
     let mut world = World::new(|config| config.limits.channels = 1);
@@ -256,6 +265,7 @@ fn whatever_a_peer_refuses_with_the_asker_hears_that_it_declined() {
     }
 }
 
+/// Checks DC-RELAY-009 (negative).
 #[test]
 fn a_peer_that_is_silent_ends_its_stream_or_leaves_gives_no_answer() {
     for way in 0..4 {
@@ -289,6 +299,7 @@ fn a_peer_that_is_silent_ends_its_stream_or_leaves_gives_no_answer() {
     }
 }
 
+/// Checks DC-RELAY-009 (negative).
 #[test]
 fn an_answer_after_the_time_is_over_changes_nothing() {
     let mut world = World::new(|_| {});
@@ -305,6 +316,7 @@ fn an_answer_after_the_time_is_over_changes_nothing() {
     world.end();
 }
 
+/// Checks DC-RELAY-008 (positive).
 #[test]
 fn the_end_of_one_side_is_told_to_the_other() {
     for (caller_ends, leaves) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -405,6 +417,7 @@ fn a_new_policy_ends_what_it_excludes_and_nothing_else() {
     world.end();
 }
 
+/// Checks .
 #[test]
 fn refusals_are_counted_by_code() {
     let mut world = World::new(|config| config.limits.reservations = 1);

@@ -8,6 +8,7 @@ use dchat_wire::relay::{Refusal, RelayReserve, Voucher};
 use super::world::{UNIX_MS, World, ip, peer, relay_identity};
 use crate::relay::proto::server::{Event, Release};
 
+/// Checks DC-RELAY-018 (positive, negative).
 #[test]
 fn the_voucher_is_the_relays_word_for_as_long_as_the_reservation() {
     let mut world = World::new(|config| config.limits.lifetime = Duration::from_secs(600));
@@ -25,6 +26,7 @@ fn the_voucher_is_the_relays_word_for_as_long_as_the_reservation() {
     world.end();
 }
 
+/// Checks DC-RELAY-017 (positive, negative).
 #[test]
 fn a_lifetime_is_neither_too_short_nor_too_long() {
     let mut world = World::new(|_| {});
@@ -42,6 +44,7 @@ fn a_lifetime_is_neither_too_short_nor_too_long() {
     world.end();
 }
 
+/// Checks DC-RELAY-003 (negative).
 #[test]
 fn one_that_is_not_renewed_expires() {
     let mut world = World::new(|_| {});
@@ -91,6 +94,7 @@ fn it_moves_with_its_peer_to_a_new_connection() {
     world.end();
 }
 
+/// Checks DC-RELAY-003 (positive, negative).
 #[test]
 fn it_waits_for_a_peer_that_is_away_for_a_moment_only() {
     let mut world = World::new(|_| {});

@@ -52,6 +52,7 @@ fn a_renewal_refused_for_now_keeps_what_is_held_and_one_for_good_does_not() {
     assert!(world.circuits.is_empty());
 }
 
+/// Checks DC-RELAY-004 (negative).
 #[test]
 fn vouchers_that_prove_nothing_are_refused_by_name() {
     type Make = fn(&World) -> SignedRecord;
@@ -81,6 +82,7 @@ fn vouchers_that_prove_nothing_are_refused_by_name() {
     }
 }
 
+/// Checks DC-RELAY-004 (negative).
 #[test]
 fn a_replayed_voucher_is_refused_also_over_a_new_connection() {
     let mut world = World::new(found(1));

@@ -10,6 +10,7 @@ use crate::relay::proto::client::reservations::{
     Candidate, Config, Event, Input, Output, Reservations, SOCKETS,
 };
 
+/// Checks DC-RELAY-004 (positive), DC-RELAY-006 (positive).
 #[test]
 fn two_relays_are_held_and_their_circuits_told() {
     let mut world = World::new(found(4));
@@ -34,6 +35,7 @@ fn those_the_user_named_come_first() {
     assert_eq!(world.dialing(), [1, 4]);
 }
 
+/// Checks DC-RELAY-006 (negative).
 #[test]
 fn one_relay_is_held_where_there_is_only_one() {
     let mut world = World::new(found(1));
@@ -41,6 +43,7 @@ fn one_relay_is_held_where_there_is_only_one() {
     assert_eq!(world.held(), [1]);
 }
 
+/// Checks DC-RELAY-019 (positive).
 #[test]
 fn when_one_dies_the_next_is_asked_at_once_and_its_circuit_withdrawn() {
     let mut world = World::new(found(3));
@@ -53,6 +56,7 @@ fn when_one_dies_the_next_is_asked_at_once_and_its_circuit_withdrawn() {
     assert_eq!(world.held(), [2, 3]);
 }
 
+/// Checks DC-RELAY-019 (negative).
 #[test]
 fn the_only_relay_is_tried_again_and_again_ever_more_slowly() {
     let mut world = World::new(found(1));
@@ -99,6 +103,7 @@ fn a_connection_that_is_there_already_is_used() {
     assert_eq!(world.held(), [1]);
 }
 
+/// Checks DC-RELAY-006 (positive).
 #[test]
 fn it_renews_at_about_half_its_time_and_not_all_at_once() {
     let mut world = World::new(found(2));
