@@ -382,6 +382,7 @@ fn all(from: &Membership) -> Vec<SignedOperation> {
         .collect()
 }
 
+/// Checks DC-GROUP-026 (negative), DC-GROUP-027 (positive).
 #[test]
 fn a_member_that_does_things_without_end_does_not_keep_administrators_from_acting() {
     let mut group = four();
@@ -404,6 +405,7 @@ fn a_member_that_does_things_without_end_does_not_keep_administrators_from_actin
     assert_eq!(group.known.len(), before + 3 * PER_INVITE);
 }
 
+/// Checks DC-GROUP-026 (positive, negative).
 #[test]
 fn many_members_together_leave_room_for_administrators() {
     let mut group = Replica::create();
@@ -427,6 +429,7 @@ fn many_members_together_leave_room_for_administrators() {
     assert_eq!(group.known.len(), MAX_OPERATIONS - RESERVED + 4);
 }
 
+/// Checks DC-GROUP-027 (negative).
 #[test]
 fn who_was_removed_and_has_not_seen_it_fills_nothing() {
     let mut group = four();
@@ -443,6 +446,7 @@ fn who_was_removed_and_has_not_seen_it_fills_nothing() {
     group.does(Deed::Invite, Some(5));
 }
 
+/// Checks DC-GROUP-028 (positive, negative).
 #[test]
 fn members_that_had_room_for_different_parts_of_too_much_come_together_again() {
     let group = four();

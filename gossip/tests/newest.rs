@@ -12,7 +12,7 @@ use dchat_gossip::node::{Input, Load, Output};
 use dchat_gossip::{Message, Time};
 use support::{Pair, START, log_of};
 
-/// Checks DC-GOSSIP-052 (positive), DC-GOSSIP-053 (positive).
+/// Checks DC-GOSSIP-052 (positive), DC-GOSSIP-053 (positive, negative).
 #[test]
 fn a_newcomer_is_shown_the_newest_before_their_turn_and_gets_everything_once() {
     let mut pair = Pair::new();

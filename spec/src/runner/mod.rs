@@ -18,10 +18,10 @@
 //!   right and wrong.
 //! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
 //! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the
-//!   peer did on it. [`udp`]: datagrams beside them.
+//!   peer did on it. [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
-//! * [`cases`]: the cases, a file for each section.
+//! * [`cases`]: the cases, a file for each section. [`scenario`]: those in which several peers act.
 //! * [`vectors`]: driving a program of the encodings, without a network.
 //! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
 //!   connections of a partner from the future.
@@ -64,11 +64,13 @@ pub mod initial;
 pub mod journal;
 pub mod link;
 pub mod listener;
+pub mod member;
 pub mod partner;
 pub mod probe;
 pub mod report;
 pub mod requirement;
 pub mod run;
+pub mod scenario;
 pub mod selection;
 pub mod subject;
 pub mod talk;

@@ -207,6 +207,7 @@ fn a_message_that_is_due_already_is_not_queued() {
     assert!(matches!(refused, Err(ComposeError::Expired)));
 }
 
+/// Checks DC-CHAT-064 (positive, negative).
 #[test]
 fn a_new_chat_stream_of_the_same_connection_begins_the_chat_again() {
     let mut world = World::connected();

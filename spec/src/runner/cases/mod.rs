@@ -7,6 +7,7 @@ mod dht;
 mod dialer;
 mod ending;
 mod frame;
+mod gossip;
 mod hello;
 mod identify;
 mod nat;
@@ -37,6 +38,7 @@ pub fn catalogue() -> Vec<Case> {
         nat::cases(),
         relay::cases(),
         dht::cases(),
+        gossip::cases(),
     ]
     .concat()
 }

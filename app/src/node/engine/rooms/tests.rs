@@ -667,7 +667,6 @@ fn an_item_speaks_for_the_person_it_names_alone() {
     assert_eq!(alice.texts(), ["I am myself"]);
 }
 
-/// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
 #[test]
 fn a_log_that_two_identities_share_is_the_first_ones() {
     let mut alice = Home::new("Alice");
@@ -711,6 +710,7 @@ fn a_log_that_two_identities_share_is_the_first_ones() {
     );
 }
 
+/// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
 #[test]
 fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     let mut alice = Home::new("Alice");
