@@ -1,9 +1,11 @@
 //! A partner that is a member of a room, as the least one may be (`80-gossip` §12), and says nothing by
 //! itself: what goes out is the case's.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use dchat_wire::Frame;
+use tokio::time::{Instant, timeout};
 
 use super::bodies::room::{self, ANNOUNCE, Author, Item, LEAVE, OPEN, PUSH, Room, parting};
 use super::case::{Fault, Outcome};
@@ -75,7 +77,7 @@ impl Member {
     /// # Errors
     /// A fault when the peer does not link; unsupported when it is not in the room.
     pub async fn enter(partner: &Partner) -> Result<Self, Fault> {
-        Self::enter_as(partner, partner.array()).await
+        Self::enter_as(partner, partner.fresh()).await
     }
 
     /// The same with the identity of a seed.
@@ -96,34 +98,70 @@ impl Member {
             Arc::clone(&link),
             frame(OPEN, &room::open(&tag, nonce, true, true).bytes),
         ));
-        let first = talk
-            .until("GOSSIP_OPEN that agrees", |stream| {
-                stream.first_known().cloned()
+        let mut member = Self {
+            link,
+            room,
+            seed,
+            nonce,
+            talk,
+        };
+        // Who opens a stream at the same time agrees by that.
+        let first = member
+            .until("GOSSIP_OPEN of the peer", |frames| {
+                let of = |frame: &&&RawFrame| matches!(frame.code, OPEN | LEAVE);
+                frames.iter().find(of).map(|frame| (*frame).clone())
             })
-            .await?;
+            .await
+            .map_err(|fault| fault.by("DC-GOSSIP-009"))?;
         match first.decoded() {
-            Some(Frame::GossipOpen(open)) if open.answer && open.room == theirs => Ok(Self {
-                link,
-                room,
-                seed,
-                nonce,
-                talk,
-            }),
+            Some(Frame::GossipOpen(open)) if open.room == theirs => {
+                member.settle(partner).await?;
+                Ok(member)
+            }
             Some(Frame::GossipLeave(_)) if first.body.first() == Some(&parting::UNKNOWN_ROOM) => {
                 let why = "it is not in the room that --room names";
                 Err(Fault::unsupported(why))
             }
             _ => {
-                let what = "GOSSIP_OPEN with the tag of the peer, that agrees";
+                member.talk.finish();
+                let what = "GOSSIP_OPEN with the tag of the peer";
                 Err(Fault::new(what, first.to_string()).by("DC-GOSSIP-009"))
             }
         }
     }
 
+    /// Waits until the link is live at the peer, too: when both opened a stream at once, one of them wins
+    /// first. A digest that has more than the peer shows it, by the sketch that answers it.
+    async fn settle(&mut self, partner: &Partner) -> Outcome {
+        let deadline = Instant::now() + self.link.patience();
+        while Instant::now() < deadline {
+            let digest = room::digest(partner.number(), u32::MAX >> 1, room::horizon());
+            self.say(room::DIGEST, &digest).await;
+            let sketch = self.until("GOSSIP_SKETCH", |frames| {
+                let last = frames.iter().rev().find(|frame| frame.code == room::SKETCH);
+                match last?.decoded() {
+                    Some(Frame::GossipSketch(sketch)) => Some(sketch),
+                    _ => None,
+                }
+            });
+            if let Ok(sketch) = timeout(Duration::from_secs(2), sketch).await {
+                let sketch = sketch?;
+                let have = sketch.cells.as_slice().len() / 9;
+                let read = room::more(sketch.salt, have as u32, 0);
+                self.say(room::MORE, &read).await;
+                return Ok(());
+            }
+        }
+        let what = "a sketch in answer to a digest that has more";
+        Err(Fault::new(what, "none").by("DC-GOSSIP-029"))
+    }
+
     /// It as an author, with a new log.
     #[must_use]
     pub fn author(&self, partner: &Partner) -> Author {
-        Author::new(&self.room, &self.seed, partner.array())
+        let mut incarnation = [0; 16];
+        incarnation.copy_from_slice(&partner.fresh()[..16]);
+        Author::new(&self.room, &self.seed, incarnation)
     }
 
     /// Sends a frame of the room.

@@ -295,7 +295,7 @@ async fn told(partner: Partner) -> Outcome {
 }
 
 async fn old(partner: Partner) -> Outcome {
-    let (one, mut other) = two(&partner).await?;
+    let (mut one, other) = two(&partner).await?;
     let mut author = one.author(&partner);
     author.next.sent_at -= 60_000;
     author.next.lamport = author.next.sent_at;
