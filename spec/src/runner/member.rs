@@ -18,6 +18,11 @@ use super::partner::Partner;
 use super::talk::Talk;
 use super::tls::Dialing;
 
+/// After which a question that a peer need not answer at once is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
+/// After which what did not come is looked for as a member does: by comparing.
+const COMPARES: Duration = Duration::from_secs(2);
+
 /// The member.
 pub struct Member {
     /// Its connection.
@@ -80,11 +85,29 @@ impl Member {
         Self::enter_as(partner, partner.fresh()).await
     }
 
+    /// Two of them.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub async fn two(partner: &Partner) -> Result<(Self, Self), Fault> {
+        tokio::try_join!(Self::enter(partner), Self::enter(partner))
+    }
+
     /// The same with the identity of a seed.
     ///
     /// # Errors
     /// As [`enter`](Self::enter).
     pub async fn enter_as(partner: &Partner, seed: [u8; 32]) -> Result<Self, Fault> {
+        let mut member = Self::open(partner, seed).await?;
+        member.settle(partner).await?;
+        Ok(member)
+    }
+
+    /// The same without waiting until the link is live on both sides.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub async fn open(partner: &Partner, seed: [u8; 32]) -> Result<Self, Fault> {
         let room = room_of(partner)?;
         let me = Identity::new(&seed);
         let link = Arc::new(connect(partner, &me).await?);
@@ -114,10 +137,7 @@ impl Member {
             .await
             .map_err(|fault| fault.by("DC-GOSSIP-009"))?;
         match first.decoded() {
-            Some(Frame::GossipOpen(open)) if open.room == theirs => {
-                member.settle(partner).await?;
-                Ok(member)
-            }
+            Some(Frame::GossipOpen(open)) if open.room == theirs => Ok(member),
             Some(Frame::GossipLeave(_)) if first.body.first() == Some(&parting::UNKNOWN_ROOM) => {
                 let why = "it is not in the room that --room names";
                 Err(Fault::unsupported(why))
@@ -131,29 +151,34 @@ impl Member {
     }
 
     /// Waits until the link is live at the peer, too: when both opened a stream at once, one of them wins
-    /// first. A digest that has more than the peer shows it, by the sketch that answers it.
+    /// first. A digest that has less than the peer shows it, by the one that answers it: twice, for the
+    /// first may be the one with which the peer begins.
     async fn settle(&mut self, partner: &Partner) -> Outcome {
         let deadline = Instant::now() + self.link.patience();
-        while Instant::now() < deadline {
-            let digest = room::digest(partner.number(), u32::MAX >> 1, room::horizon());
+        let mut answers = 0;
+        while answers < 2 && Instant::now() < deadline {
+            let before = self.compared(&self.link.journal());
+            let digest = room::digest(partner.number(), 0, room::horizon());
             self.say(room::DIGEST, &digest).await;
-            let sketch = self.until("GOSSIP_SKETCH", |frames| {
-                let last = frames.iter().rev().find(|frame| frame.code == room::SKETCH);
-                match last?.decoded() {
-                    Some(Frame::GossipSketch(sketch)) => Some(sketch),
-                    _ => None,
-                }
+            let answer = self.link.until("GOSSIP_DIGEST", |journal| {
+                (self.compared(journal) > before).then_some(())
             });
-            if let Ok(sketch) = timeout(Duration::from_secs(2), sketch).await {
-                let sketch = sketch?;
-                let have = sketch.cells.as_slice().len() / 9;
-                let read = room::more(sketch.salt, have as u32, 0);
-                self.say(room::MORE, &read).await;
-                return Ok(());
+            if let Ok(answer) = timeout(AGAIN, answer).await {
+                answer?;
+                answers += 1;
             }
         }
-        let what = "a sketch in answer to a digest that has more";
+        if answers == 2 {
+            return Ok(());
+        }
+        let what = "an answer to a digest that differs";
         Err(Fault::new(what, "none").by("DC-GOSSIP-029"))
+    }
+
+    /// Digests and sketches that came.
+    fn compared(&self, journal: &Journal) -> usize {
+        let compares = |frame: &&RawFrame| matches!(frame.code, room::DIGEST | room::SKETCH);
+        self.of(journal).filter(compares).count()
     }
 
     /// It as an author, with a new log.
@@ -240,21 +265,39 @@ impl Member {
             .collect()
     }
 
+    /// Waits until a log is announced up to an item, or the item is pushed: with which `hops`. After a
+    /// while the member compares: it has everything announced.
+    ///
+    /// # Errors
+    /// A fault when neither comes.
+    pub async fn hears(&mut self, item: &Item, mark: u64) -> Result<Option<u8>, Fault> {
+        let seq = item.header.seq;
+        let deadline = Instant::now() + self.link.patience();
+        let what = format!("item {seq} of a log, pushed or announced");
+        while Instant::now() < deadline {
+            let found = self.until(&what, |frames| {
+                let pushed = frames.iter().find_map(|frame| hops_of(frame, item));
+                let is_told = || frames.iter().any(|frame| announced(frame, mark, seq));
+                pushed.map(Some).or_else(|| is_told().then_some(None))
+            });
+            if let Ok(found) = timeout(COMPARES, found).await {
+                return found;
+            }
+            let sketch = room::sketch(seq ^ mark as u32, room::horizon(), 0, &[]);
+            self.say(room::SKETCH, &sketch).await;
+        }
+        Err(Fault::new(what, self.link.journal().summary()))
+    }
+
     /// Waits until an item comes, by itself or asked for after it was announced. `hops` of the push.
     ///
     /// # Errors
     /// A fault when it does not come.
     pub async fn obtains(&mut self, item: &Item, mark: u64) -> Result<u8, Fault> {
-        let seq = item.header.seq;
-        let what = format!("item {seq} of a log, pushed or announced");
-        let found = self.until(&what, |frames| {
-            let pushed = frames.iter().find_map(|frame| hops_of(frame, item));
-            let is_told = || frames.iter().any(|frame| announced(frame, mark, seq));
-            pushed.map(Some).or_else(|| is_told().then_some(None))
-        });
-        if let Some(hops) = found.await? {
+        if let Some(hops) = self.hears(item, mark).await? {
             return Ok(hops);
         }
+        let seq = item.header.seq;
         let pull = room::pull(false, &[(mark, seq - 1, seq)]);
         self.say(room::PULL, &pull).await;
         let what = format!("item {seq} of a log, asked for");

@@ -3,14 +3,14 @@
 mod body;
 mod chat;
 mod control;
-mod dht;
+pub(crate) mod dht;
 mod ending;
 mod frame;
 mod gossip;
 mod hello;
 mod identify;
 mod nat;
-mod relay;
+pub(crate) mod relay;
 mod stream;
 mod tls;
 

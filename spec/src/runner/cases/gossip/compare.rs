@@ -133,8 +133,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// A member, and the log of an item that the peer holds.
 async fn holding(partner: &Partner) -> Result<(Member, u64), Fault> {
-    let mut member = Member::enter(partner).await?;
-    let mut other = Member::enter(partner).await?;
+    let (mut member, mut other) = Member::two(partner).await?;
     let mut author = member.author(partner);
     let item = author.says("something to compare");
     member.push(&item, 5).await;
