@@ -3,7 +3,7 @@
 mod body;
 mod chat;
 mod control;
-mod dht;
+pub(crate) mod dht;
 mod dialer;
 mod ending;
 mod frame;
@@ -13,7 +13,7 @@ mod identify;
 mod nat;
 mod probe;
 mod quic;
-mod relay;
+pub(crate) mod relay;
 mod stream;
 mod tls;
 
