@@ -468,3 +468,92 @@ async fn a_relay_that_shuts_down_waits_until_its_word_is_heard() {
         "{heard:?}"
     );
 }
+
+/// The next stream that the relay opens and the question on it.
+async fn question(
+    connection: &quinn::Connection,
+) -> (quinn::SendStream, quinn::RecvStream, Option<Frame>) {
+    let (send, mut recv) = within(connection.accept_bi()).await.unwrap();
+    let mut reader = FrameReader::new();
+    loop {
+        let Some(chunk) = within(recv.read_chunk(1024, true)).await.unwrap() else {
+            return (send, recv, None);
+        };
+        if let Some(frame) = reader.read(&mut &chunk.bytes[..]).unwrap() {
+            return (send, recv, Some(frame));
+        }
+    }
+}
+
+fn connect_to(peer: PeerId) -> Frame {
+    Frame::RelayConnect(RelayConnect {
+        peer,
+        extensions: Default::default(),
+    })
+}
+
+/// Checks DC-RELAY-002 (negative), DC-WIRE-017 (negative).
+#[tokio::test]
+async fn what_is_no_frame_on_the_stream_of_a_channel_ends_the_connection() {
+    let relay = start(relay_config(1));
+    let me = raw::ed25519();
+    let name = raw::peer_of(&me);
+    let endpoint = raw::client(Some(me), b"dchat/1");
+    let connecting = endpoint.connect(relay.addr, "peer.invalid").unwrap();
+    let connection = within(connecting).await.unwrap();
+    let mut opening = raw::hello().to_bytes();
+    opening.extend(Frame::Identify(raw::identify(1, &[])).to_bytes());
+    let _control = raw::control(&connection, &opening).await;
+    let (_send, _recv, granted) = ask(&connection, &reserve()).await;
+    assert!(matches!(granted, Some(Frame::RelayReserved(_))));
+    let (_asking, asker, _its_control) = client(&relay).await;
+    let (mut to_relay, _from_relay) = asker.open_bi().await.unwrap();
+    to_relay
+        .write_all(&connect_to(name).to_bytes())
+        .await
+        .unwrap();
+    let (mut send, _recv, asked) = question(&connection).await;
+    assert!(matches!(asked, Some(Frame::RelayIncoming(_))));
+    // RELAY_REFUSED with a reason that nobody has assigned.
+    let mut bytes = vec![14, 0, 0, 0, 0x22, 0, 1, 0];
+    bytes.extend([99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    send.write_all(&bytes).await.unwrap();
+    let malformed = dchat_wire::close::Code::Malformed as u64;
+    assert_eq!(raw::close_code(&connection).await, malformed);
+}
+
+/// Checks DC-RELAY-003 (positive).
+#[tokio::test]
+async fn a_reservation_moves_to_a_connection_on_which_nothing_was_asked() {
+    let relay = start(relay_config(1));
+    let me = raw::ed25519();
+    let name = raw::peer_of(&me);
+    let endpoint = raw::client(Some(me), b"dchat/1");
+    let again = async || {
+        let connecting = endpoint.connect(relay.addr, "peer.invalid").unwrap();
+        let connection = within(connecting).await.unwrap();
+        let mut opening = raw::hello().to_bytes();
+        opening.extend(Frame::Identify(raw::identify(1, &[])).to_bytes());
+        let control = raw::control(&connection, &opening).await;
+        (connection, control)
+    };
+    let (first, _control) = again().await;
+    let (_send, _recv, granted) = ask(&first, &reserve()).await;
+    assert!(matches!(granted, Some(Frame::RelayReserved(_))));
+    first.close(0u8.into(), b"");
+    let (second, _second_control) = again().await;
+    // Its answer comes after the relay has taken HELLO in.
+    let ping = dchat_wire::ping::Ping {
+        nonce: 1,
+        extensions: Default::default(),
+    };
+    let (_send, _recv, _pong) = ask(&second, &Frame::Ping(ping)).await;
+    let (_asking, asker, _its_control) = client(&relay).await;
+    let (mut to_relay, _from_relay) = asker.open_bi().await.unwrap();
+    to_relay
+        .write_all(&connect_to(name).to_bytes())
+        .await
+        .unwrap();
+    let (_send, _recv, asked) = question(&second).await;
+    assert!(matches!(asked, Some(Frame::RelayIncoming(_))));
+}

@@ -17,9 +17,10 @@
 //! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
 //!   right and wrong.
 //! * [`tap`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the peer did on it.
+//!   [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
-//! * [`cases`]: the cases, a file for each section.
+//! * [`cases`]: the cases, a file for each section. [`scenario`]: those in which several peers act.
 //! * [`vectors`]: driving a program of the encodings, without a network.
 //! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
 //!   connections of a partner from the future.
@@ -60,15 +61,18 @@ pub mod greeting;
 pub mod identity;
 pub mod journal;
 pub mod link;
+pub mod member;
 pub mod partner;
 pub mod report;
 pub mod requirement;
 pub mod run;
+pub mod scenario;
 pub mod selection;
 pub mod subject;
 pub mod talk;
 pub mod tap;
 pub mod tls;
+pub mod udp;
 pub mod vectors;
 
 pub use case::{Case, Failure, Fault, Kind, Outcome, Profile, Verdict};

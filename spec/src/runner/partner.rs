@@ -164,8 +164,12 @@ impl Partner {
             config.token_store(Arc::new(OneToken(token.clone())));
         }
         let tap = Arc::new(self.socket()?);
+        let mut endpoint_config = EndpointConfig::default();
+        endpoint_config
+            .max_udp_payload_size(dialing.takes_packets)
+            .map_err(|error| own(error.to_string()))?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
+            endpoint_config,
             None,
             Arc::clone(&tap) as Arc<dyn quinn::AsyncUdpSocket>,
             Arc::new(TokioRuntime),
@@ -183,6 +187,15 @@ impl Partner {
     /// # Errors
     /// A fault of the runner's own means.
     pub fn socket(&self) -> Result<Tap, Fault> {
+        let tapped = Tap::new(self.plain_socket()?);
+        tapped.map_err(|error| own(error.to_string()))
+    }
+
+    /// The same without QUIC.
+    ///
+    /// # Errors
+    /// A fault of the runner's own means.
+    pub fn plain_socket(&self) -> Result<UdpSocket, Fault> {
         let ip: IpAddr = match self.subject.address {
             SocketAddr::V4(address) if address.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -190,7 +203,6 @@ impl Partner {
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         UdpSocket::bind((ip, 0))
-            .and_then(Tap::new)
             .map_err(|error| own(error.to_string()))
     }
 }
@@ -209,12 +221,10 @@ fn transport(dialing: &Dialing) -> TransportConfig {
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         .stream_receive_window(VarInt::from_u32(dialing.stream_window))
         // Packets of full size from the start: the paths here are short.
+        .initial_mtu(dialing.first_packets)
         .mtu_discovery_config(None);
     if !dialing.has_datagrams {
         transport.datagram_receive_buffer_size(None);
-    } else if let Some(room) = dialing.datagram_room {
-        // QUIC announces as the longest frame what the buffer holds.
-        transport.datagram_receive_buffer_size(Some(room));
     }
     transport
 }

@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use dchat_wire::Address;
+use dchat_wire::room::RoomName;
 use dchat_wire::invite::Invite;
 
 use super::chat::People;
@@ -24,6 +25,8 @@ pub struct Subject {
     pub patience: Duration,
     /// Those who redeem its invites.
     pub people: People,
+    /// The folded name of a room that it was told to join, without a secret.
+    pub room: Option<String>,
 }
 
 /// Default of [`Subject::patience`]: far above what a loaded machine takes, below QUIC's idle timeout.
@@ -68,6 +71,15 @@ pub fn parse_invites(links: &[String], peer: &[u8; 32]) -> Result<People, String
     };
     let invites: Result<Vec<Invite>, String> = links.iter().map(parse).collect();
     Ok(People::new(invites?))
+}
+
+/// The folded name of a room as a person types it.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn parse_room(text: &str) -> Result<String, String> {
+    let name = RoomName::new(text).map_err(|error| format!("--room: {error}"))?;
+    Ok(name.as_str().to_owned())
 }
 
 /// Learns the key of a peer whose address does not name it.

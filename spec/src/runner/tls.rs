@@ -46,8 +46,10 @@ pub struct Dialing {
     pub version: u32,
     /// Whether QUIC DATAGRAM frames are offered.
     pub has_datagrams: bool,
-    /// The longest of them that is taken, where it is not as long as a packet.
-    pub datagram_room: Option<usize>,
+    /// Bytes of UDP payload of this side's first packets.
+    pub first_packets: u16,
+    /// Most bytes of UDP payload that this side says it takes.
+    pub takes_packets: u16,
     /// Whether questions of the peer are left to the case, not answered by the link.
     pub keeps_questions: bool,
     /// Bytes the peer may send on one stream before it has to wait.
@@ -103,7 +105,8 @@ impl Dialing {
             token: None,
             version: 1,
             has_datagrams: true,
-            datagram_room: None,
+            first_packets: 1200,
+            takes_packets: 1472,
             keeps_questions: false,
             stream_window: 1 << 20,
         }

@@ -338,6 +338,8 @@ async fn serve(shared: &Arc<Shared>, up: Up) -> Result<(), Code> {
     } = up;
     let quinn = connection.inner().quinn.clone();
     let signals = &connection.inner().signals;
+    // Before any answer shows the peer that it is known here.
+    relay::server::returned(shared, &connection);
     for opened in held {
         act(shared, &connection, opened, &mut tasks)?;
     }

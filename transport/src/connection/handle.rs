@@ -243,7 +243,7 @@ impl core::fmt::Debug for Connection {
 }
 
 /// Closes with a code and its text.
-pub(super) fn close(connection: &quinn::Connection, code: Code) {
+pub(crate) fn close(connection: &quinn::Connection, code: Code) {
     let code = match code {
         Code::Duplicate if defect::is(Defect::DuplicateAsDone) => Code::Done,
         code => code,

@@ -26,3 +26,4 @@ pub use handle::{Connection, PathInfo};
 pub(crate) use control::Announcement;
 pub(crate) use driver::{Established, run};
 pub(crate) use frames::first_frame;
+pub(crate) use handle::close;

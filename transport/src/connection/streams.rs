@@ -86,12 +86,14 @@ pub(super) async fn answer(
             answer_with(send, recv, reached).await
         }
         request @ (Frame::RelayReserve(_) | Frame::RelayConnect(_)) => {
-            relay::server::serve(&shared, &connection, request, send, recv, reader).await;
-            Opened::Done
+            let broken =
+                relay::server::serve(&shared, &connection, request, send, recv, reader).await;
+            broken.map_or(Opened::Done, Opened::Violation)
         }
         incoming @ Frame::RelayIncoming(_) => {
-            relay::client::called(&shared, &connection, incoming, send, recv, reader).await;
-            Opened::Done
+            let broken =
+                relay::client::called(&shared, &connection, incoming, send, recv, reader).await;
+            broken.map_or(Opened::Done, Opened::Violation)
         }
         open @ Frame::GossipOpen(_) => {
             Opened::Application(Box::new((Some(send), recv, reader, open)))

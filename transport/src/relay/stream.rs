@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use dchat_wire::relay::{Refusal, RelayRefused};
+use dchat_wire::close::Code;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{SendStream, VarInt};
 use tokio::sync::mpsc;
 
 use super::proto::{ConnId, StreamId};
-use crate::connection::FrameStream;
+use crate::connection::{FrameStream, close};
 
 /// Orders that may wait for one stream: it is answered and closed, each once.
 pub(super) const ORDERS: usize = 4;
@@ -64,11 +65,13 @@ pub(super) async fn call(
         return machine.ended(conn, stream);
     };
     let frames = FrameStream::new(recv, FrameReader::new());
-    follow(&*machine, conn, stream, send, frames, orders).await;
+    if let Some(code) = follow(&*machine, conn, stream, send, frames, orders).await {
+        close(&quinn, code);
+    }
 }
 
 /// Follows a stream to its end: what the peer says goes to the machine, and what that orders is
-/// done.
+/// done. Returns the code to close the connection with when the peer sent what is no frame.
 pub(super) async fn follow(
     machine: &dyn Machine,
     conn: ConnId,
@@ -76,7 +79,7 @@ pub(super) async fn follow(
     mut send: SendStream,
     mut frames: FrameStream,
     mut orders: mpsc::Receiver<Order>,
-) {
+) -> Option<Code> {
     let mut listening = true;
     loop {
         let order = tokio::select! {
@@ -86,9 +89,16 @@ pub(super) async fn follow(
             frame = frames.next(), if listening => {
                 match frame {
                     Ok(Some(frame)) => machine.frame(conn, stream, frame),
-                    Ok(None) | Err(_) => {
+                    Ok(None) => {
                         listening = false;
                         machine.ended(conn, stream);
+                    }
+                    Err(error) => {
+                        listening = false;
+                        machine.ended(conn, stream);
+                        if let Some(code) = error.code() {
+                            return Some(code);
+                        }
                     }
                 }
                 continue;
@@ -109,7 +119,7 @@ pub(super) async fn follow(
             let _ = frames.recv().stop(VarInt::from_u32(0));
             // The last word has arrived, or nobody is there to hear it.
             let _ = send.stopped().await;
-            return;
+            return None;
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Play partner against a running node
     Network(Network),
+    /// Play several peers at once against a running node
+    Scenario(Scenario),
     /// Ask a program every vector, a line of JSON each
     Vectors(Vectors),
 }
@@ -57,14 +59,31 @@ pub(crate) enum Command {
 /// See [`Command::Network`].
 #[derive(Debug, clap::Args)]
 pub(crate) struct Network {
-    /// Where it listens: /ip4/…/udp/…/quic-v1, with /p2p/… or without
-    pub(crate) addr: Option<String>,
+    #[command(flatten)]
+    pub(crate) whom: Whom,
     /// An invite of its, for the cases of chats; may be given several times
     #[arg(long, value_name = "LINK")]
     pub(crate) invite: Vec<String>,
     /// Instead of the cases, so many connections with a partner from the future, none of which may fail
     #[arg(long, value_name = "N")]
     pub(crate) grease: Option<u64>,
+}
+
+/// See [`Command::Scenario`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scenario {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+}
+
+/// The node that is checked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Whom {
+    /// Where it listens: /ip4/…/udp/…/quic-v1, with /p2p/… or without
+    pub(crate) addr: Option<String>,
+    /// The name of a room, without a secret, that it was told to join
+    #[arg(long, value_name = "NAME")]
+    pub(crate) room: Option<String>,
     /// Seconds that anything may take which has to happen at once
     #[arg(long, value_name = "SECONDS", default_value_t = 25)]
     pub(crate) patience: u64,

@@ -5,13 +5,17 @@ use std::process::ExitCode;
 
 use dchat_spec::runner::Case;
 use dchat_spec::runner::cases::catalogue;
-use dchat_spec::runner::report;
+use dchat_spec::runner::{report, scenario};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::output::print;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    let all = catalogue();
+    let all = match args.command {
+        Some(Command::Scenario(_)) => scenario::catalogue(),
+        Some(Command::Network(_)) => catalogue(),
+        _ => [catalogue(), scenario::catalogue()].concat(),
+    };
     let selection = args.selection();
     let chosen: Vec<&Case> = all.iter().filter(|case| selection.takes(case)).collect();
     for case in &chosen {

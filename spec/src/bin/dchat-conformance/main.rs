@@ -1,13 +1,14 @@
 //! Checks whether an implementation does what the documents say.
 //!
 //! ```text
-//! dchat-conformance network ADDR [--invite LINK]… [--grease N] [options]
+//! dchat-conformance network ADDR [--invite LINK]… [--room NAME] [--grease N] [options]
+//! dchat-conformance scenario ADDR [--room NAME] [options]
 //! dchat-conformance vectors [options] [--] COMMAND…
 //! dchat-conformance --list [options]
 //! ```
 //!
-//! `network` plays partner against a running node, `vectors` asks a program every test vector. Options choose cases (`--section`, `--req`,
-//! `--profile`), say how they run (`--seed`, `--jobs`, `--repeat`) and what is written of it
+//! `network` plays partner against a running node, `scenario` several peers at once, `vectors` asks a
+//! program every test vector. Options choose cases (`--section`, `--req`, `--profile`), say how they run (`--seed`, `--jobs`, `--repeat`) and what is written of it
 //! (`--junit`, `--json`, `--html`). A line for each case that did not pass goes to stdout, and the
 //! totals in the end. Exit codes: 0 all passed (what is unsupported has not failed), 1 something
 //! failed, 2 usage.
@@ -28,8 +29,9 @@ fn main() -> ExitCode {
     let ended = match &args.command {
         _ if args.list => list::run(&args),
         Some(Command::Network(wanted)) => network::run(&args, wanted),
+        Some(Command::Scenario(wanted)) => network::scenario(&args, wanted),
         Some(Command::Vectors(wanted)) => vectors::run(&args, wanted),
-        None => Err("name what to check: network ADDR or vectors COMMAND; or give --list".into()),
+        None => Err("name what to check: network ADDR, scenario ADDR or vectors COMMAND; or give --list".into()),
     };
     match ended {
         Ok(code) => code,

@@ -11,14 +11,32 @@ use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::chat::People;
 use dchat_spec::runner::report::{Line, Report};
 use dchat_spec::runner::run::run as run_cases;
-use dchat_spec::runner::subject::{Subject, meet, parse_address, parse_invites};
+use dchat_spec::runner::scenario;
+use dchat_spec::runner::subject::{Subject, meet, parse_address, parse_invites, parse_room};
 
-use crate::args::{Args, Network};
+use crate::args::{Args, Network, Scenario, Whom};
 use crate::output;
 
 pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Error>> {
-    let addr = wanted.addr.as_deref().ok_or("network needs an address")?;
+    let cases = catalogue();
+    against(args, &wanted.whom, &wanted.invite, wanted.grease, &cases)
+}
+
+/// The scenarios against a running node: one at a time, for each needs it whole.
+pub(crate) fn scenario(args: &Args, wanted: &Scenario) -> Result<ExitCode, Box<dyn Error>> {
+    against(args, &wanted.whom, &[], None, &scenario::catalogue())
+}
+
+fn against(
+    args: &Args,
+    whom: &Whom,
+    invites: &[String],
+    grease: Option<u64>,
+    cases: &[Case],
+) -> Result<ExitCode, Box<dyn Error>> {
+    let addr = whom.addr.as_deref().ok_or("an address is needed")?;
     let (address, peer) = parse_address(addr)?;
+    let room = whom.room.as_deref().map(parse_room).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -27,25 +45,26 @@ pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Err
         let subject = Subject {
             address,
             peer: peer.unwrap_or_default(),
-            patience: Duration::from_secs(wanted.patience.max(1)),
+            patience: Duration::from_secs(whom.patience.max(1)),
             people: People::default(),
+            room,
         };
         let mut subject = match peer {
             Some(_) => subject,
             None => meet(subject, args.seed()).await?,
         };
-        subject.people = parse_invites(&wanted.invite, &subject.peer)?;
+        subject.people = parse_invites(invites, &subject.peer)?;
         let subject = Arc::new(subject);
         output::tell(&format!("{} at {address}", peer_text(&subject.peer)));
-        if let Some(count) = wanted.grease {
-            return Ok(grease(args, subject, count).await);
+        if let Some(count) = grease {
+            return Ok(many(args, subject, count).await);
         }
         let started = Instant::now();
         let selection = args.selection();
-        let all = catalogue();
-        let chosen: Vec<Case> = all
-            .into_iter()
+        let chosen: Vec<Case> = cases
+            .iter()
             .filter(|case| selection.takes(case))
+            .cloned()
             .collect();
         if chosen.is_empty() {
             return Err("no case is chosen".into());
@@ -63,7 +82,7 @@ pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Err
 }
 
 /// Connections of a partner from the future, of which none may fail.
-async fn grease(args: &Args, subject: Arc<Subject>, count: u64) -> ExitCode {
+async fn many(args: &Args, subject: Arc<Subject>, count: u64) -> ExitCode {
     let plan = args.plan();
     let tell = |done| output::tell(&format!("{done} connections"));
     let grease = dchat_spec::runner::grease::run(subject, plan.seed, count, plan.jobs, tell).await;

@@ -6,8 +6,10 @@ mod control;
 mod dht;
 mod ending;
 mod frame;
+mod gossip;
 mod hello;
 mod identify;
+mod nat;
 mod relay;
 mod stream;
 mod tls;
@@ -27,6 +29,7 @@ pub fn catalogue() -> Vec<Case> {
         stream::cases(),
         ending::cases(),
         chat::cases(),
+        nat::cases(),
         relay::cases(),
         dht::cases(),
     ]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use dchat_wire::close::Code;
 use dchat_wire::relay::Refusal;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use quinn::{RecvStream, SendStream, VarInt};
@@ -145,7 +146,8 @@ async fn reach(
     link.ok_or(RelayFault::Gone)
 }
 
-/// A relay asks whether we want a channel.
+/// A relay asks whether we want a channel. Returns the code to close the connection with when it broke
+/// the encoding.
 pub(crate) async fn called(
     shared: &Arc<Shared>,
     connection: &Connection,
@@ -153,10 +155,11 @@ pub(crate) async fn called(
     send: SendStream,
     recv: RecvStream,
     reader: FrameReader,
-) {
+) -> Option<Code> {
     let conn = ConnId(connection.number());
     if shared.relays.link(conn).is_none() {
-        return refuse(send, Refusal::Declined).await;
+        refuse(send, Refusal::Declined).await;
+        return None;
     }
     let stream = StreamId::theirs(VarInt::from(send.id()).into_inner());
     let (orders, receiver) = mpsc::channel(ORDERS);
@@ -165,7 +168,7 @@ pub(crate) async fn called(
     let client = Client(Arc::clone(shared));
     client.frame(conn, stream, first);
     let frames = FrameStream::new(recv, reader);
-    follow(&client, conn, stream, send, frames, receiver).await;
+    follow(&client, conn, stream, send, frames, receiver).await
 }
 
 /// Whether the relay that brought a peer named it when it asked for consent. Always so of a peer that

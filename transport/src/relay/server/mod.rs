@@ -1,6 +1,7 @@
 //! The relay's I/O: streams and datagrams of connections, driven through [`proto::server::Relay`].
 //!
-//! * State: the pure relay, and for each connection that ever asked for something its handle and the
+//! * State: the pure relay, and for each connection that ever asked for something, or whose
+//!   peer holds a reservation, its handle and the
 //!   streams that are open on it.
 //! * Inputs: requests on streams, datagrams, the end of connections. Outputs: answers, streams
 //!   opened to those who are called, datagrams.
@@ -19,7 +20,7 @@ mod stream;
 
 pub(crate) use forward::{fill, forward};
 pub(crate) use state::{RelayServer, unix_ms};
-pub(crate) use stream::serve;
+pub(crate) use stream::{returned, serve};
 
 /// Bytes of datagrams that may wait in one connection of a relay: a few batches. More would only
 /// make a queue that the fair ones in front of it cannot reach.

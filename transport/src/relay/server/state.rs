@@ -89,6 +89,11 @@ impl RelayServer {
         Following(Arc::clone(self))
     }
 
+    /// Whether a peer holds a reservation.
+    pub(super) fn holds(&self, peer: &PeerId) -> bool {
+        lock(&self.core).relay.holds(peer)
+    }
+
     /// Makes a connection known, if it is not.
     pub(super) fn up(
         self: &Arc<Self>,

@@ -165,10 +165,11 @@ async fn unanswered(partner: Partner) -> Outcome {
     for _ in 0..5 {
         askers.push(at_relay(&partner, &partner.identity()).await?);
     }
-    let mut asked = Vec::new();
+    // Streams that are dropped end.
+    let mut kept = Vec::new();
     for (number, asker) in (0..16).map(|number| (number, &askers[number / 4])) {
-        asked.push(connect(asker, &silent.me.public()).await?);
-        incoming(&silent, number).await?;
+        let asked = connect(asker, &silent.me.public()).await?;
+        kept.push((asked, incoming(&silent, number).await?));
     }
     let last = connect(&askers[4], &silent.me.public()).await?;
     // FULL or LIMITED: which of them a limit is named by is not said for this one.

@@ -134,6 +134,8 @@ async fn moves(partner: Partner) -> Outcome {
     reserved(&first, 600).await?;
     first.leave();
     let second = at_relay(&partner, &me).await?;
+    // An answer shows that it has taken HELLO in.
+    second.lives().await?;
     let asker = at_relay(&partner, &partner.identity()).await?;
     let _asked = connect(&asker, &me.public()).await?;
     let (who, _, _) = incoming(&second, 0).await?;

@@ -126,6 +126,13 @@ impl Relay {
         self.timers.first().map(|&(due, _)| due)
     }
 
+    /// Whether a peer holds a reservation, here or away.
+    #[must_use]
+    pub fn holds(&self, peer: &PeerId) -> bool {
+        let peer = self.peers.get(peer);
+        peer.is_some_and(|peer| peer.reservation.is_some())
+    }
+
     /// Counters and sizes.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -1,0 +1,190 @@
+//! CANDIDATES and PUNCH of strangers (`50-nat` §3 and §4): read, and not acted upon.
+
+use super::super::super::bodies::multiaddr;
+use super::super::super::bodies::nat::{self, CAN_PUNCH};
+use super::super::super::breaks::{self, Break};
+use super::super::super::case::{Case, Outcome, expect};
+use super::super::super::frames::{self, codes, frame};
+use super::super::super::greeting::Greeting;
+use super::super::super::link::{Link, Marker};
+use super::super::super::partner::Partner;
+use super::super::super::udp::Udp;
+use crate::structure::Structure;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        Case::positive(
+            "nat/candidates",
+            "CANDIDATES of a stranger are read, and the connection goes on",
+            &["DC-NAT-039", "DC-NAT-011"],
+            |partner| async move {
+                let mut link = puncher(&partner).await?;
+                for generation in [1, 2, 2, 1, 7] {
+                    link.control(&candidates(generation, &[])).await;
+                }
+                link.reads_on(Marker::Unsupported).await
+            },
+        ),
+        Case::positive(
+            "nat/candidates-of-every-class",
+            "CANDIDATES with any code that is assigned are read",
+            &["DC-NAT-001"],
+            |partner| async move {
+                let mut link = puncher(&partner).await?;
+                for code in 0..5 {
+                    let at = multiaddr(([192, 0, 2, 7], 4001).into(), None);
+                    let one = nat::candidate(code.min(2), &at);
+                    let body = nat::candidates(1, &nat::class([code; 3]), &[one]);
+                    link.control(&frame(frames::CANDIDATES, &body.bytes)).await;
+                }
+                link.reads_on(Marker::Unsupported).await
+            },
+        ),
+        Case::negative(
+            "nat/candidates-not-to-strangers",
+            "who is no contact is sent no CANDIDATES and no PUNCH, though it can punch and asks",
+            &["DC-NAT-009", "DC-NAT-025"],
+            |partner| async move {
+                let mut link = puncher(&partner).await?;
+                link.control(&candidates(1, &[])).await;
+                link.control(&punch(1, false)).await;
+                link.lives().await?;
+                link.reads_on(Marker::Unsupported).await?;
+                silent(&link)
+            },
+        ),
+        Case::negative(
+            "nat/candidates-not-probed",
+            "the candidates of a stranger are sent nothing",
+            &["DC-NAT-025", "DC-NAT-012"],
+            |partner| async move {
+                let udp = Udp::new(&partner)?;
+                let at = multiaddr(udp.address()?, None);
+                let mut link = puncher(&partner).await?;
+                link.control(&candidates(1, &[nat::candidate(0, &at)])).await;
+                let body = nat::punch(1, false, Some(&at));
+                link.control(&frame(frames::PUNCH, &body.bytes)).await;
+                link.lives().await?;
+                link.reads_on(Marker::Unsupported).await?;
+                let came = udp.came().await?;
+                expect(came.is_none(), "nothing at the candidate", format!("{came:?}"))
+            },
+        ),
+        Case::negative(
+            "nat/punch-again",
+            "a PUNCH whose round was seen, and an answer to none, change nothing",
+            &["DC-NAT-015"],
+            |partner| async move {
+                let mut link = puncher(&partner).await?;
+                for (round, answers) in [(1, false), (1, false), (7, true), (0, false)] {
+                    link.control(&punch(round, answers)).await;
+                }
+                link.reads_on(Marker::Unsupported).await?;
+                silent(&link)
+            },
+        ),
+    ];
+    cases.extend(broken());
+    cases
+}
+
+/// A connection of a stranger who can punch.
+async fn puncher(partner: &Partner) -> Result<Link, super::super::super::case::Fault> {
+    let mut greeting = Greeting::new(partner);
+    greeting.capabilities = vec![1, CAN_PUNCH];
+    partner.link_with(&partner.identity(), &greeting).await
+}
+
+fn candidates(generation: u32, list: &[crate::structure::Part]) -> Vec<u8> {
+    let body = nat::candidates(generation, &nat::class([2, 4, 1]), list);
+    frame(frames::CANDIDATES, &body.bytes)
+}
+
+fn punch(round: u32, answers: bool) -> Vec<u8> {
+    frame(frames::PUNCH, &nat::punch(round, answers, None).bytes)
+}
+
+/// No frame of this document came on the control stream.
+fn silent(link: &Link) -> Outcome {
+    let journal = link.journal();
+    let control = journal.control().map(|stream| stream.frames.as_slice());
+    let of_nat = control
+        .unwrap_or_default()
+        .iter()
+        .find(|frame| matches!(frame.code, frames::CANDIDATES | frames::PUNCH));
+    let seen = of_nat.map(ToString::to_string).unwrap_or_default();
+    expect(of_nat.is_none(), "neither CANDIDATES nor PUNCH", seen)
+}
+
+fn broken() -> Vec<Case> {
+    let at = multiaddr(([192, 0, 2, 7], 4001).into(), None);
+    let one = nat::candidate(0, &at);
+    let of = |code: [u8; 3], list: &[crate::structure::Part]| {
+        nat::candidates(1, &nat::class(code), list)
+    };
+    let whole = of([0; 3], core::slice::from_ref(&one));
+    let mut all: Vec<(u16, &str, Break)> = Vec::new();
+    let mut add = |code, name, list: Vec<Break>| {
+        all.extend(list.into_iter().map(|broken| (code, name, broken)));
+    };
+    let unassigned = |slug: &str, about: &str, body: Structure| {
+        Break::new(slug, about, &["DC-NAT-001", "DC-WIRE-017"], body.bytes)
+    };
+    add(frames::CANDIDATES, "candidates", breaks::cuts(&whole));
+    add(
+        frames::CANDIDATES,
+        "candidates",
+        breaks::counts(&whole, "Candidates.candidates", 24),
+    );
+    add(
+        frames::CANDIDATES,
+        "candidates",
+        breaks::extensions(&whole, "Candidates.extensions"),
+    );
+    add(
+        frames::CANDIDATES,
+        "candidates",
+        vec![
+            unassigned("mapping-5", "has a mapping without a meaning", of([5, 0, 0], &[])),
+            unassigned("filtering-5", "has a filtering without a meaning", of([0, 5, 0], &[])),
+            unassigned("allocation-5", "has an allocation without a meaning", of([0, 0, 5], &[])),
+            unassigned(
+                "kind-4",
+                "has a candidate of a kind without a meaning",
+                of([0; 3], &[nat::candidate(4, &at)]),
+            ),
+        ],
+    );
+    let punch = nat::punch(1, false, Some(&at));
+    add(frames::PUNCH, "punch", breaks::cuts(&punch));
+    add(frames::PUNCH, "punch", breaks::extensions(&punch, "Punch.extensions"));
+    add(
+        frames::PUNCH,
+        "punch",
+        vec![Break::new(
+            "answers-2",
+            "has a bool that is neither true nor false",
+            &["DC-WIRE-017"],
+            punch.replace("Punch.answers", &[2]),
+        )],
+    );
+    all.into_iter()
+        .map(|(code, name, broken)| {
+            let bytes = frame(code, &broken.bytes);
+            let title = name.to_uppercase();
+            Case::negative(
+                format!("nat/{name}-{}", broken.slug),
+                format!("{title} that {} closes with MALFORMED", broken.about),
+                broken.req,
+                move |partner| {
+                    let bytes = bytes.clone();
+                    async move {
+                        let mut link = puncher(&partner).await?;
+                        link.control(&bytes).await;
+                        link.expect_close(codes::MALFORMED).await
+                    }
+                },
+            )
+        })
+        .collect()
+}
