@@ -1,5 +1,6 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
+mod apart;
 mod body;
 mod chat;
 mod control;
@@ -32,6 +33,8 @@ pub fn catalogue() -> Vec<Case> {
         nat::cases(),
         relay::cases(),
         dht::cases(),
+        gossip::cases(),
+        apart::cases(),
     ]
     .concat()
 }
