@@ -107,6 +107,7 @@ fn a_room_that_was_joined_without_a_daemon_is_there_when_one_starts() {
     bob.wait_for_texts("#lobby", &["before"]);
 }
 
+/// Checks DC-GOSSIP-050 (negative).
 #[test]
 fn who_is_alone_is_told_that_the_message_is_queued_and_it_arrives_when_somebody_comes() {
     let [alice, bob, _] = three();

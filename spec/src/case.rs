@@ -106,6 +106,12 @@ impl Case {
         self
     }
 
+    /// Unique: the suite, a slash, and a name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The requirements it checks.
     #[must_use]
     pub fn requirements(&self) -> &[&'static str] {

@@ -216,6 +216,9 @@ pub fn unassigned(
     broken(id, name, &["DC-WIRE-001"], &bytes, "invalid").field(Some(path))
 }
 
+/// An extension block: numbers and values.
+type Block<'a> = &'a [(u16, &'a [u8])];
+
 /// Extensions of `structure`, which it has none of, that are right: unknown ones, a reserved one,
 /// the longest, the most.
 #[must_use]
@@ -227,7 +230,7 @@ pub fn extended(
 ) -> Vec<Case> {
     let longest = [0x5a; 1024];
     let most: Vec<(u16, &[u8])> = (0..16).map(|kind| (kind, &[][..])).collect();
-    let all: [(&str, &[(u16, &[u8])]); 4] = [
+    let all: [(&str, Block<'_>); 4] = [
         ("extension-unknown", &[(7, &[1, 2, 3])]),
         ("extension-reserved", &[(0x1a2a, &[0xee; 32])]),
         ("extension-longest", &[(0x7fff, &longest)]),
@@ -263,7 +266,7 @@ pub fn overextended(
 ) -> Vec<Case> {
     let many: Vec<(u16, &[u8])> = (0..17).map(|kind| (kind, &[][..])).collect();
     let long = [0x5a; 1025];
-    let all: [(&str, &[(u16, &[u8])], &str); 2] = [
+    let all: [(&str, Block<'_>, &str); 2] = [
         ("extensions-too-many", &many, path),
         ("extension-too-long", &[(7, &long)], "Extension.value"),
     ];

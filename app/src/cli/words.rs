@@ -204,7 +204,8 @@ pub(crate) fn group(group: &GroupInfo) -> String {
     )
 }
 
-/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`.
+/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`; of one who is elsewhere `…, had 12 of
+/// yours when last heard of`.
 #[must_use]
 pub(crate) fn group_member(member: &GroupMember) -> String {
     let connected = if member.connected {
@@ -213,7 +214,13 @@ pub(crate) fn group_member(member: &GroupMember) -> String {
         "not connected"
     };
     let has = match (member.delivered, member.lag) {
-        (Some(delivered), Some(lag)) => format!(", has {delivered} of yours and lacks {lag}"),
+        (Some(delivered), Some(0)) => format!(", has all {delivered} of yours"),
+        (Some(delivered), Some(lag)) if member.connected => {
+            format!(", has {delivered} of yours and lacks {lag}")
+        }
+        (Some(delivered), Some(lag)) => {
+            format!(", had {delivered} of yours when last heard of, {lag} less than there are")
+        }
         _ => String::new(),
     };
     format!(
@@ -406,6 +413,8 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
     use super::*;
 
     const BOB: &str = "12D3KooWQHwmbBhVDVE4FMNF7CQrWSGSBXsZHLgnC2jpbB8MQqgD";
@@ -443,7 +452,6 @@ mod tests {
         );
     }
 
-    /// Checks DC-CHAT-004 (negative).
     #[test]
     fn a_message_that_names_us_says_so() {
         let named = Message {
@@ -470,6 +478,7 @@ mod tests {
         );
     }
 
+    /// Checks DC-CHAT-004 (negative).
     #[test]
     fn a_stranger_is_called_by_its_peer_id() {
         assert_eq!(Names::default().full(BOB), "12D3Ko…QqgD");

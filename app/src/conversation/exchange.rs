@@ -66,6 +66,8 @@ pub struct Conversation {
     /// Only a session that is newer than all we have will do.
     renew: bool,
     renewals: u32,
+    /// The peer has replaced its chat stream: what it has us make then counts as a renewal.
+    replaced: bool,
     /// Sessions we sent with in this connection and the peer did not complain of.
     pub(super) used: BTreeSet<SessionId>,
     refused: BTreeSet<SessionId>,
@@ -108,6 +110,7 @@ impl Conversation {
             sending: None,
             renew: false,
             renewals: 0,
+            replaced: false,
             used: BTreeSet::new(),
             refused: BTreeSet::new(),
             synced: false,
@@ -158,6 +161,23 @@ impl Conversation {
                 Ok(())
             }
         })
+    }
+
+    /// Says that what follows comes on a new chat stream of the peer's, which replaces its earlier one
+    /// (spec `30-transport` §4): all begins again as after a new connection, but for our own CHAT_OPEN
+    /// and for what is bounded by connection. Nothing happens before the peer's first.
+    pub fn peer_replaced_stream(&mut self) {
+        if self.peer.take().is_none() {
+            return;
+        }
+        self.replaced = true;
+        self.sending = None;
+        self.renew = false;
+        self.synced = false;
+        self.sync_sent = false;
+        self.peer_synced = false;
+        self.outgoing = None;
+        self.asked = None;
     }
 
     /// Encrypts what is due and saves the sessions used: once, last in the transaction.
@@ -294,6 +314,10 @@ impl Conversation {
                 let session = device(ledger)?
                     .open_session(&peer.device)
                     .map_err(Misbehaviour::DeviceKey)?;
+                // One that was asked for is counted when it is.
+                if self.replaced && !self.renew {
+                    self.count_renewal()?;
+                }
                 self.adopt(ledger, session, now)?;
             }
             None => {}

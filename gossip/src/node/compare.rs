@@ -124,10 +124,14 @@ impl<H: Copy + Eq> Node<H> {
         let now = self.now;
         if ours == theirs {
             self.rounds.consistent();
+            self.missed_nothing();
             if let Some(link) = self.link_mut(slot) {
                 link.compared = now;
             }
             return;
+        }
+        if is_less(ours.total, theirs.total) {
+            self.may_ask_newest(slot, theirs.total.wrapping_sub(ours.total));
         }
         if is_less(ours.total, theirs.total) && self.sessions.behind.is_none() {
             self.sessions.behind = Some(Behind {

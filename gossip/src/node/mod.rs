@@ -15,6 +15,7 @@ mod announce;
 mod compare;
 mod io;
 mod members;
+mod newest;
 mod pull;
 mod receive;
 mod serve;
@@ -59,6 +60,7 @@ pub struct Node<H> {
     wants: Wants,
     rounds: Rounds,
     sessions: Sessions,
+    newest: newest::Newest,
     announce_at: Option<Time>,
     /// The part of items that trees lost lately, in 65,536ths.
     lossy: u16,
@@ -108,6 +110,7 @@ impl<H: Copy + Eq> Node<H> {
             passive: Passive::new(),
             wants: Wants::default(),
             sessions: Sessions::default(),
+            newest: newest::Newest::default(),
             announce_at: None,
             lossy: 0,
             dial_at: now,
@@ -137,6 +140,7 @@ impl<H: Copy + Eq> Node<H> {
             self.lamport = self.lamport.max(tip.lamport);
             self.frontier.update(log, |held| *held = tip);
         }
+        self.is_alone();
         Ok(())
     }
 
@@ -147,6 +151,7 @@ impl<H: Copy + Eq> Node<H> {
             Input::Received { from, message } => self.receive(from, message, judge),
             Input::Publish(item) => self.publish(item, judge),
             Input::Loaded { peer, items } => self.loaded(peer, items),
+            Input::LoadedNewest { peer, items } => self.loaded_newest(peer, items),
             Input::Congested { peer, congested } => self.congested(peer, congested),
             Input::Contradiction { one, other } => self.contradiction(one, other, judge),
             Input::LoadedProof { peer, one, other } => {
@@ -321,6 +326,7 @@ impl<H: Copy + Eq> Node<H> {
                 unknown,
             } => self.asked_for_more(slot, salt, (have, want), &unknown),
             Message::Proof(one, other) => self.proven(slot, one, other, judge),
+            Message::Fetch { from, to, most } => self.fetched(slot, (from, to), most),
             Message::Join { peer, hops } => self.joined(slot, peer, hops),
             Message::Shuffle { answer, peers } => self.shuffled(slot, answer, peers),
             Message::Open { .. } | Message::Leave { .. } => {}

@@ -66,14 +66,32 @@ impl<H: Copy + Eq> Node<H> {
         let Ok(log) = self.enter(item.log()) else {
             return;
         };
+        let newest = self.is_newest(slot, hops);
         match place {
             Place::Next => self.keep(slot, hops, log, item),
             Place::Clash(seq) => {
                 let log = item.log();
                 self.outputs.push_back(Output::Clash { log, seq, item });
             }
-            Place::Ahead => self.park(slot, log, item),
+            Place::Ahead => {
+                if newest {
+                    self.show_early(slot, &item);
+                }
+                self.park(slot, log, item);
+            }
             Place::Held | Place::Closed | Place::Early => {}
+        }
+    }
+
+    /// Has one of the newest items shown before its turn.
+    fn show_early(&mut self, slot: usize, item: &Arc<Item>) {
+        if let Some(from) = self.link(slot).map(|link| link.peer) {
+            // It will have been seen when the next of ours is written.
+            self.lamport = self.lamport.max(item.signed().header.lamport);
+            self.outputs.push_back(Output::Early {
+                item: Arc::clone(item),
+                from,
+            });
         }
     }
 

@@ -229,7 +229,9 @@ pub(super) fn membership(vector: &Vector) -> Answer {
             Refused::Shape => refused("bad-shape"),
             Refused::OldKey => refused("old-key"),
             Refused::Stranger => refused("stranger"),
-            Refused::Full => Unanswered::Failed("more operations than fit".to_owned()),
+            Refused::TooMany | Refused::Full => {
+                Unanswered::Failed("more operations than fit".to_owned())
+            }
         })?;
         agrees(inserted != Inserted::Known, "the same operation twice")?;
     }

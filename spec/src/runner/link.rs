@@ -20,6 +20,8 @@ use super::case::{Fault, Outcome};
 use super::frames::{self, codes, frame, ping};
 use super::identity::Identity;
 use super::journal::{End, Journal, RawFrame};
+use super::partner::own;
+use super::probe::{self, Keys, Probe};
 use super::talk::Talk;
 use super::tap::Tap;
 use super::tls::Shown;
@@ -42,7 +44,7 @@ pub struct Link {
     heard: Arc<Heard>,
     control: Option<SendStream>,
     // The connection ends with its endpoint.
-    _endpoint: quinn::Endpoint,
+    endpoint: quinn::Endpoint,
 }
 
 /// What the reading tasks share.
@@ -230,7 +232,7 @@ impl Link {
             patience,
             heard,
             control: None,
-            _endpoint: endpoint,
+            endpoint,
         }
     }
 
@@ -259,6 +261,44 @@ impl Link {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.heard.journal().clone()
+    }
+
+    // --- moving --------------------------------------------------------------------------------
+
+    /// Goes on from another socket.
+    ///
+    /// # Errors
+    /// The runner's own.
+    pub fn move_to(&mut self, tap: &Arc<Tap>) -> Outcome {
+        let socket = Arc::clone(tap) as Arc<dyn quinn::AsyncUdpSocket>;
+        let moved = self.endpoint.rebind_abstract(socket);
+        moved.map_err(|error| own(error.to_string()))?;
+        self.tap = Arc::clone(tap);
+        Ok(())
+    }
+
+    /// Answers every question about a path that comes to the present socket from now on, as a correct
+    /// peer does.
+    pub fn answer_probes(&self, ours: Keys, theirs: Keys) {
+        let (tap, to) = (Arc::clone(&self.tap), self.to);
+        let connection = self.connection.clone();
+        tokio::spawn(async move {
+            let mut read = 0;
+            loop {
+                let next = tap.until(|came| came.others.get(read).cloned());
+                let datagram = tokio::select! {
+                    datagram = next => datagram,
+                    _ = connection.closed() => return,
+                };
+                read += 1;
+                if let Some(said) = probe::read(&theirs, &datagram.bytes)
+                    && said.kind == probe::ASK
+                {
+                    let answer = Probe::answer(&ours, said.transaction, datagram.from);
+                    let _lost = tap.send(&answer.sealed(&ours), to);
+                }
+            }
+        });
     }
 
     // --- saying --------------------------------------------------------------------------------

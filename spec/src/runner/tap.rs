@@ -32,6 +32,10 @@ pub struct Came {
     pub bytes: u64,
     /// Datagrams of QUIC.
     pub quic: u64,
+    /// Those of them whose fixed bit is not set.
+    pub without_fixed_bit: u64,
+    /// Datagrams that had come before the first of QUIC, if one came.
+    pub first_of_quic: Option<u64>,
     /// Those that were not QUIC (`30-transport` §1).
     pub others: Vec<Datagram>,
 }
@@ -93,8 +97,12 @@ impl Tap {
     fn note(&self, from: SocketAddr, datagram: &[u8]) {
         let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
         came.bytes += datagram.len() as u64;
-        if datagram.first().is_some_and(|first| *first >= 0x40) {
+        let first = datagram.first().copied().unwrap_or_default();
+        if first >= 0x40 {
+            let before = came.others.len() as u64;
+            came.first_of_quic.get_or_insert(before);
             came.quic += 1;
+            came.without_fixed_bit += u64::from(first & 0x40 == 0);
         } else if came.others.len() < KEPT {
             let bytes = datagram.to_vec();
             came.others.push(Datagram { from, bytes });

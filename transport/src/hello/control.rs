@@ -327,7 +327,7 @@ mod tests {
         })
     }
 
-    /// Checks DC-CONN-030 (positive, negative).
+    /// Checks DC-CONN-030 (positive, negative), DC-NAT-040 (positive).
     #[test]
     fn candidates_and_punches_come_after_identify_only() {
         let now = Instant::now();
@@ -341,6 +341,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-NAT-040 (negative).
     #[test]
     fn floods_of_candidates_and_punches_are_violations_by_their_own_names() {
         let now = Instant::now();

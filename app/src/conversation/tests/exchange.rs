@@ -8,8 +8,10 @@ use super::world::{A, B, Crash, World};
 use crate::conversation::entry::{OVERHEAD, to_wire};
 use crate::conversation::{ComposeError, Draft, LogEntry, Output, State, compose, window};
 
-/// Checks DC-CHAT-008 (positive), DC-CHAT-009 (positive), DC-CHAT-045 (positive).
-/// Checks DC-CHAT-048 (positive), DC-CHAT-063 (positive).
+/// Checks DC-CHAT-007 (positive), DC-CHAT-008 (positive), DC-CHAT-009 (positive).
+/// Checks DC-CHAT-027 (positive), DC-CHAT-044 (positive), DC-CHAT-045 (positive).
+/// Checks DC-CHAT-048 (positive), DC-CHAT-050 (positive), DC-CHAT-062 (positive).
+/// Checks DC-CHAT-063 (positive).
 #[test]
 fn a_message_is_delivered_then_read() {
     let mut world = World::connected();
@@ -153,6 +155,7 @@ fn a_message_that_expires_on_the_way_is_kept_as_a_stub() {
 }
 
 /// Checks DC-CHAT-025 (negative), DC-CHAT-033 (negative), DC-CHAT-047 (negative).
+/// Checks DC-CHAT-048 (negative).
 #[test]
 fn nothing_is_sent_when_the_transaction_is_not_committed() {
     let mut world = World::connected();

@@ -25,10 +25,11 @@ pub(in crate::node) enum Command {
     /// Something waits for this contact: look for it, if it is not connected.
     Hurry { peer: PeerId },
     /// Connect to this peer, for rooms: once. A connection comes up, or the engine is told that it
-    /// cannot be had.
+    /// cannot be had. One that is a member of a group is looked for elsewhere too.
     Reach {
         peer: PeerId,
         addresses: Vec<dchat_wire::Address>,
+        member: bool,
     },
     /// End a room's stream after what was sent on it.
     EndStream { link: LinkId, stream: StreamId },

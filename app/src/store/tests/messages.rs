@@ -408,7 +408,7 @@ fn a_follower_gets_what_others_said_after_its_cursor() {
     assert_eq!(texts(&after(Some(&CHAT), 0, 10).entries), ["a", "c"]);
 }
 
-/// Checks DC-CHAT-052 (positive), DC-CHAT-053 (positive).
+/// Checks DC-CHAT-052 (positive, negative), DC-CHAT-053 (positive, negative).
 #[test]
 fn expiry_leaves_a_stub_and_no_hole() {
     let profile = Profile::new();

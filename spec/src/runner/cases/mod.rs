@@ -5,12 +5,15 @@ mod body;
 mod chat;
 mod control;
 mod dht;
+mod dialer;
 mod ending;
 mod frame;
 mod gossip;
 mod hello;
 mod identify;
 mod nat;
+mod probe;
+mod quic;
 mod relay;
 mod stream;
 mod tls;
@@ -21,6 +24,7 @@ use super::case::Case;
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
     [
+        quic::cases(),
         tls::cases(),
         frame::cases(),
         body::cases(),
@@ -28,7 +32,9 @@ pub fn catalogue() -> Vec<Case> {
         control::cases(),
         identify::cases(),
         stream::cases(),
+        probe::cases(),
         ending::cases(),
+        dialer::cases(),
         chat::cases(),
         nat::cases(),
         relay::cases(),

@@ -18,6 +18,7 @@ fn a_fifth_of_all_frames_lost_or_late_loses_no_item() {
     }
 }
 
+/// Checks DC-GOSSIP-049 (positive).
 #[test]
 fn loss_and_churn_and_a_split_end_in_one_history() {
     let mut world = gathered(150, 5, 0.2, Manner::Datagrams);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dchat_gossip::LogId;
 use dchat_gossip::log::Item;
 use dchat_wire::hash::entry_id;
 use dchat_wire::{PeerId, codec};
@@ -163,6 +164,14 @@ impl Session {
         {
             room.held.insert((author, log));
         }
+        if let (Some(speaker), Some(_)) = (speaker.filter(|peer| *peer != me), room.kind.group()) {
+            // Whoever says that it had seen something of ours has it.
+            let heads = item.signed().header.heads.iter();
+            let heads = heads.filter(|head| LogId(head.log) == room.log);
+            let held: Vec<(u64, u32)> = heads.map(|head| (room.log.prefix(), head.seq)).collect();
+            room.note_held(speaker, &held);
+        }
+        let told = room.early.remove(item.hash());
         let title = room.title();
         let in_group = room.kind.group().map(|group| called(group, &me));
         let astray = own && from != me && log == room.log;
@@ -181,7 +190,7 @@ impl Session {
             }
             _ => false,
         };
-        if let (Some(text), Some(speaker), false) = (row.text, speaker, from == me) {
+        if let (Some(text), Some(speaker), false) = (row.text, speaker, from == me || told) {
             out.event(Event::Message(api::Message {
                 conversation: title,
                 from: speaker.to_string(),
@@ -257,7 +266,7 @@ impl Session {
 }
 
 /// When the body of `item` is to go.
-fn expiry(item: &Item, window: Option<core::time::Duration>) -> Option<UnixMillis> {
+pub(super) fn expiry(item: &Item, window: Option<core::time::Duration>) -> Option<UnixMillis> {
     let header = &item.signed().header;
     let asked = (header.keep_s > 0).then(|| u64::from(header.keep_s) * 1000);
     let window = window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX));

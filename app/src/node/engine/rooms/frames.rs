@@ -306,10 +306,7 @@ impl Session {
 fn is_of_rooms(frame: &Frame) -> bool {
     let more = matches!(
         frame,
-        Frame::GossipRange(_)
-            | Frame::GossipSpans(_)
-            | Frame::GossipFetch(_)
-            | Frame::GroupOperations(_)
+        Frame::GossipRange(_) | Frame::GossipSpans(_) | Frame::GroupOperations(_)
     );
     more || is_gossip(frame)
 }
@@ -330,6 +327,7 @@ fn is_gossip(frame: &Frame) -> bool {
             | Frame::GossipSketch(_)
             | Frame::GossipMore(_)
             | Frame::GossipProof(_)
+            | Frame::GossipFetch(_)
     )
 }
 

@@ -20,6 +20,7 @@ mod book;
 mod clock;
 mod deliver;
 mod drive;
+mod early;
 mod frames;
 mod groups;
 mod held;

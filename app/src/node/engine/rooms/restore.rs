@@ -106,6 +106,7 @@ fn room(tx: &Tx<'_>, row: store::Room, kind: Kind, me: PeerId, now: Time) -> Res
         forgotten: 0,
         neighbours: Vec::new(),
         strangers: BTreeMap::new(),
+        early: BTreeSet::new(),
         lines: BTreeMap::new(),
         held: BTreeSet::new(),
         held_by: BTreeMap::new(),

@@ -40,7 +40,10 @@ pub(in crate::node::engine) struct Room {
     pub(super) lines: BTreeMap<PeerId, Line>,
     /// What to tell authors of their own logs at the end of the batch.
     pub(super) held: BTreeSet<(PeerId, LogId)>,
-    /// Of a group, how far members hold the log we write now, by what they last said.
+    /// Hashes of items that were shown before their turn.
+    pub(super) early: BTreeSet<[u8; 32]>,
+    /// Of a group, how far members hold the log we write now, by what they last said: as neighbours, or by
+    /// what the items they wrote name.
     pub(super) held_by: BTreeMap<PeerId, u32>,
 }
 

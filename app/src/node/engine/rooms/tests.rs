@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dchat_wire::close::Code;
 use dchat_wire::gossip::{GossipOpen, GossipPush, ItemHeader, Parting, SignedItem};
 use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
-use dchat_wire::sign::Identity;
+use dchat_wire::sign::{Identity, Purpose};
 use dchat_wire::{Bytes, Frame, List, PeerId, Text};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -359,6 +359,7 @@ fn said(events: &[Event]) -> Vec<&str> {
     said.collect()
 }
 
+/// Checks DC-GOSSIP-050 (positive).
 #[test]
 fn a_message_is_delivered_when_another_member_has_stored_it() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -666,6 +667,49 @@ fn an_item_speaks_for_the_person_it_names_alone() {
     assert_eq!(alice.texts(), ["I am myself"]);
 }
 
+#[test]
+fn a_log_that_two_identities_share_is_the_first_ones() {
+    let mut alice = Home::new("Alice");
+    alice.join("lobby");
+    let stranger = Stranger::new();
+    let room = stranger.key.room();
+    let tag = stranger
+        .key
+        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    stranger.arrive(&mut alice, tag);
+    let first = stranger.seal(stranger.header(1, [0; 32]), &stranger.body("mine"));
+    let prev = dchat_wire::gossip::item_hash(&room, &first.header);
+    stranger.push(&mut alice, first);
+    // Another identity vouches for the same key.
+    let other = Identity::from_seed(&[7; 32]);
+    let key = author(&stranger.person, &room).peer_id();
+    let mut body = stranger.body("mine too");
+    body.author = other.peer_id();
+    body.statement = other.sign(Purpose::RoomAuthor, &[room, *key.public_key()].concat());
+    assert!(body.verify(&room, key.public_key()).is_ok());
+    let second = stranger.seal(stranger.header(2, prev), &body);
+    let prev = dchat_wire::gossip::item_hash(&room, &second.header);
+    stranger.push(&mut alice, second);
+    let third = stranger.seal(stranger.header(3, prev), &stranger.body("still mine"));
+    stranger.push(&mut alice, third);
+    assert_eq!(alice.texts(), ["mine", "still mine"]);
+    let mut alice = alice.restart("Alice");
+    assert_eq!(alice.texts(), ["mine", "still mine"]);
+    assert_eq!(
+        alice
+            .engine
+            .session
+            .rooms
+            .rooms
+            .values()
+            .next()
+            .unwrap()
+            .authors
+            .len(),
+        1
+    );
+}
+
 /// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
 #[test]
 fn who_contradicts_itself_is_heard_no_more_and_others_are() {
@@ -692,7 +736,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     assert_eq!(closed.count(), 1);
 }
 
-/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (negative).
+/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);

@@ -9,6 +9,9 @@ use super::{at_server, find};
 /// Length of a datagram.
 const LEN: usize = 33;
 
+/// What is done to a pulse that was right.
+type Spoil = fn(Vec<u8>) -> Vec<u8>;
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![Case::positive(
         "dht/pulse",
@@ -22,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
             Ok(())
         },
     )];
-    let wrong: [(&str, &str, fn(Vec<u8>) -> Vec<u8>); 7] = [
+    let wrong: [(&str, &str, Spoil); 7] = [
         ("short", "a byte too few", |mut bytes| {
             bytes.pop();
             bytes
@@ -40,10 +43,14 @@ pub(super) fn cases() -> Vec<Case> {
             bytes[LEN - 1] ^= 1;
             bytes
         }),
-        ("other-nonce", "a nonce that the MAC is not of", |mut bytes| {
-            bytes[9] ^= 1;
-            bytes
-        }),
+        (
+            "other-nonce",
+            "a nonce that the MAC is not of",
+            |mut bytes| {
+                bytes[9] ^= 1;
+                bytes
+            },
+        ),
         ("kind-changed", "the kind of an answer", |mut bytes| {
             bytes[0] = 0x25;
             bytes
@@ -102,7 +109,10 @@ async fn answered(link: &Link, exported: &[u8; 40], nonce: [u8; 8]) -> Outcome {
     while tokio::time::Instant::now() < deadline {
         send(link, &question)?;
         let next = link.tap.until(|came| {
-            let pulses = came.others.iter().filter(|one| one.bytes.first() == Some(&0x25));
+            let pulses = came
+                .others
+                .iter()
+                .filter(|one| one.bytes.first() == Some(&0x25));
             pulses.clone().nth(before).map(|one| one.bytes.clone())
         });
         let again = core::time::Duration::from_secs(1);
@@ -116,6 +126,8 @@ async fn answered(link: &Link, exported: &[u8; 40], nonce: [u8; 8]) -> Outcome {
 
 fn pulses(link: &Link) -> Vec<Vec<u8>> {
     let came = link.tap.came().others;
-    let pulses = came.into_iter().filter(|one| one.bytes.first() == Some(&0x25));
+    let pulses = came
+        .into_iter()
+        .filter(|one| one.bytes.first() == Some(&0x25));
     pulses.map(|one| one.bytes).collect()
 }

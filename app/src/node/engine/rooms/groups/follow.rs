@@ -308,11 +308,18 @@ impl Session {
         for peer in self.rooms.links.keys().copied().collect::<Vec<PeerId>>() {
             self.release(id, &peer, out);
         }
-        self.rooms.rooms.remove(id);
-        match tx.room(id)?.filter(|row| row.left_at.is_none()) {
-            Some(row) => self.enter_room(tx, row, now, out),
-            None => Ok(()),
+        let old = self.rooms.rooms.remove(id);
+        let Some(row) = tx.room(id)?.filter(|row| row.left_at.is_none()) else {
+            return Ok(());
+        };
+        self.enter_room(tx, row, now, out)?;
+        // What members have said they hold they hold still.
+        if let (Some(old), Some(room)) = (old, self.rooms.rooms.get_mut(id))
+            && old.log == room.log
+        {
+            room.held_by = old.held_by;
         }
+        Ok(())
     }
 
     /// Ends the links with those who may not be neighbours any more.

@@ -151,6 +151,7 @@ fn what_a_failed_batch_did_in_a_group_never_happened() {
     }
 }
 
+/// Checks DC-GOSSIP-022 (negative).
 #[test]
 fn messages_are_kept_for_as_long_as_the_policy_says() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
@@ -328,4 +329,39 @@ fn who_was_away_is_told_of_being_named_when_the_keys_come() {
         naming(&mut world.homes[1], "@team"),
         ["@ben where are you?"]
     );
+}
+
+#[test]
+fn what_a_member_that_is_no_neighbour_has_is_known_by_what_it_says() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    world.gather();
+    // With the key, which goes from one to the other alone.
+    world.says(0, "one");
+    world.disconnect(0, 2);
+    world.run(100);
+    let cem = world.homes[2].peer.to_string();
+    let of_cem = |world: &mut World| {
+        let group = "team".to_owned();
+        match world.homes[0].call(Request::GroupMembers { group }) {
+            Ok(Reply::GroupMembers(members)) => {
+                let cem = members.into_iter().find(|one| one.peer_id == cem).unwrap();
+                (cem.connected, cem.delivered, cem.lag)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    world.says(0, "two");
+    world.run(2_000);
+    assert_eq!(world.shown(2), ["one", "two"]);
+    let before = of_cem(&mut world);
+    assert_ne!(before, (false, Some(2), Some(0)), "nobody has said so");
+    world.says(2, "three");
+    world.run(2_000);
+    assert_eq!(of_cem(&mut world), (false, Some(2), Some(0)));
+    world.says(0, "four");
+    assert_eq!(of_cem(&mut world), (false, Some(2), Some(1)));
+    // What is known outlives a change that has the node begin anew.
+    let (group, setting) = ("team".to_owned(), "keep=1d".to_owned());
+    world.done(0, Request::SetGroupPolicy { group, setting });
+    assert_eq!(of_cem(&mut world), (false, Some(2), Some(1)));
 }
