@@ -89,7 +89,7 @@ impl Default for Config {
             open_timeout: s(5),
             shuffle_every: s(60),
             mix_every: s(600),
-            heal_every: s(8),
+            heal_every: s(5),
             pacing: Pacing::default(),
             sketch_gap: ms(500),
             session_timeout: s(3),
@@ -104,7 +104,7 @@ impl Default for Config {
             pull_margin: ms(10),
             first_rtt: ms(100),
             better_by: ms(2),
-            better_one_in: 32,
+            better_one_in: 16,
             window: Window::default(),
         }
     }

@@ -6,7 +6,8 @@
 //! for it. Inputs: [`Node::handle_input`] and [`Node::handle_timeout`], each with the time; after
 //! either the driver drains [`Node::poll_output`] and asks [`Node::poll_timeout`] when to come back.
 //!
-//! Invariants: a log's items are delivered in order, each once; nothing is passed on before its
+//! Invariants: a log's items are delivered in order, each once, though the room's newest may be
+//! [shown](Output::Early) before; nothing is passed on before its
 //! [`Verdict`](crate::log::Verdict); at most one request for an item is under way; whatever is dropped
 //! for want of room is found again by comparing digests. Bounds: 120 bytes a log, of at most
 //! [`MAX_LOGS`](crate::frontier::MAX_LOGS), and less than a mebibyte beside, whatever peers send.
@@ -408,9 +409,9 @@ impl<H: Copy + Eq> Node<H> {
         self.lossy > u16::MAX / 20
     }
 
-    /// Whether a fortieth comes late, but comes.
+    /// Whether a twentieth comes late, but comes.
     fn is_late(&self) -> bool {
-        self.astray > u16::MAX / 40 && !self.is_hasty()
+        self.astray > u16::MAX / 20 && !self.is_hasty()
     }
 
     fn enter(&mut self, id: LogId) -> Result<Log, Full> {
