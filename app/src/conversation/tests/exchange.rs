@@ -68,7 +68,7 @@ fn a_batch_travels_in_full_parcels_and_is_acknowledged_once() {
     assert_eq!(world.sides[A].inbox.len(), 1);
 }
 
-/// Checks DC-CHAT-049 (negative).
+/// Checks DC-CHAT-049 (negative), DC-CHAT-059 (negative).
 #[test]
 fn acknowledgements_are_not_acknowledged() {
     let mut world = World::connected();
