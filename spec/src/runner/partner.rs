@@ -68,6 +68,15 @@ impl Partner {
         Identity::new(&self.array())
     }
 
+    /// A seed that no run before had, whatever its seed was: of identities and names that a peer
+    /// remembers for longer than between two runs.
+    #[must_use]
+    pub fn fresh(&self) -> [u8; 32] {
+        let drawn: [u8; 32] = self.array();
+        let now = super::clock::now_ms().to_le_bytes();
+        super::bodies::derive("dchat/1 2026-11 conformance fresh", &[&drawn, &now])
+    }
+
     /// A new identity whose PeerId is smaller than the peer's, or larger.
     #[must_use]
     pub fn identity_of_order(&self, is_smaller: bool) -> Identity {

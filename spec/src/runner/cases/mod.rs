@@ -1,9 +1,10 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
+mod apart;
 mod body;
 mod chat;
 mod control;
-mod dht;
+pub(crate) mod dht;
 mod dialer;
 mod ending;
 mod frame;
@@ -13,7 +14,7 @@ mod identify;
 mod nat;
 mod probe;
 mod quic;
-mod relay;
+pub(crate) mod relay;
 mod stream;
 mod tls;
 
@@ -39,6 +40,7 @@ pub fn catalogue() -> Vec<Case> {
         relay::cases(),
         dht::cases(),
         gossip::cases(),
+        apart::cases(),
     ]
     .concat()
 }

@@ -73,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
                 move |partner| {
                     let bytes = bytes.clone();
                     async move {
-                        let mut member = Member::enter(&partner).await?;
+                        let mut member = Member::open(&partner, partner.fresh()).await?;
                         member.raw(&bytes).await;
                         member.link.expect_close(codes::MALFORMED).await
                     }

@@ -156,8 +156,7 @@ async fn expect_proof(member: &Member, author: &Author) -> Outcome {
 }
 
 async fn contradiction(partner: Partner, pair: Pair) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let other = Member::enter(&partner).await?;
+    let (mut one, other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     for item in pair(&mut author) {
         one.push(&item, 5).await;
@@ -166,8 +165,7 @@ async fn contradiction(partner: Partner, pair: Pair) -> Outcome {
 }
 
 async fn proof(partner: Partner) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let other = Member::enter(&partner).await?;
+    let (mut one, other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let pair = fork(&mut author);
     one.push(&pair[0], 5).await;
@@ -176,8 +174,7 @@ async fn proof(partner: Partner) -> Outcome {
 }
 
 async fn closed(partner: Partner) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let pair = fork(&mut author);
     for item in &pair {
@@ -231,8 +228,7 @@ fn two_logs(author: &mut Author, partner: &Partner) -> Vec<Item> {
 }
 
 async fn proves_nothing(partner: Partner, pair: fn(&mut Author, &Partner) -> Vec<Item>) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     // Somebody else's log: the one who says so is judged for itself.
     let mut author = other.author(&partner);
     let items = pair(&mut author, &partner);

@@ -229,8 +229,7 @@ fn with(author: &Author, change: impl FnOnce(&mut Header)) -> Item {
 }
 
 async fn dropped(partner: Partner, make: Make) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let author = one.author(&partner);
     let bad = make(&author, &partner);
     one.push(&bad, 5).await;
@@ -248,8 +247,7 @@ async fn dropped(partner: Partner, make: Make) -> Outcome {
 }
 
 async fn passed(partner: Partner, make: Make) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let author = one.author(&partner);
     let item = make(&author, &partner);
     one.push(&item, 5).await;

@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
             "an item of one member reaches another, unchanged",
             &["DC-GOSSIP-040", "DC-GOSSIP-018"],
             |partner| async move {
-                let (mut one, mut other) = two(&partner).await?;
+                let (mut one, mut other) = Member::two(&partner).await?;
                 let mut author = one.author(&partner);
                 let item = author.says("hello");
                 one.push(&item, 5).await;
@@ -94,12 +94,6 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-async fn two(partner: &Partner) -> Result<(Member, Member), Fault> {
-    let one = Member::enter(partner).await?;
-    let other = Member::enter(partner).await?;
-    Ok((one, other))
-}
-
 /// The sequences of a log in the order in which its items were pushed to a member.
 fn order(member: &Member, items: &[Item]) -> Vec<u32> {
     let pushes = member
@@ -116,7 +110,7 @@ fn order(member: &Member, items: &[Item]) -> Vec<u32> {
 }
 
 async fn in_order(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..12)
         .map(|n| author.says(&format!("number {n}")))
@@ -137,7 +131,7 @@ async fn in_order(partner: Partner) -> Outcome {
 }
 
 async fn twice(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let item = author.says("once");
     for _ in 0..3 {
@@ -174,7 +168,7 @@ async fn asks(member: &Member, mark: u64) -> Result<(u32, u32), Fault> {
 }
 
 async fn gap(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..3).map(|n| author.says(&format!("{n}"))).collect();
     one.push(&items[0], 5).await;
@@ -194,7 +188,7 @@ async fn gap(partner: Partner) -> Outcome {
 }
 
 async fn announcement(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..3).map(|n| author.says(&format!("{n}"))).collect();
     let marks = room::announce(&[(author.mark(), 3, 0)]);
@@ -215,7 +209,7 @@ async fn announcement(partner: Partner) -> Outcome {
 }
 
 async fn announced_twice(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = other.author(&partner);
     let item = author.says("asked for once");
     let marks = room::announce(&[(author.mark(), 1, 0)]);
@@ -248,7 +242,7 @@ async fn announced_twice(partner: Partner) -> Outcome {
 }
 
 async fn pulls(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..5).map(|n| author.says(&format!("{n}"))).collect();
     for item in &items {
@@ -285,7 +279,7 @@ async fn pulls(partner: Partner) -> Outcome {
 }
 
 async fn pull_of_nothing(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let unknown = partner.number();
     one.say(
@@ -326,23 +320,13 @@ async fn told(partner: Partner) -> Outcome {
 }
 
 async fn old(partner: Partner) -> Outcome {
-    let (one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     author.next.sent_at -= 60_000;
     author.next.lamport = author.next.sent_at;
     let item = author.says("a minute ago");
     one.push(&item, ASKED).await;
-    let mark = author.mark();
-    other
-        .until("an announcement", |frames| {
-            let is_told = |frame: &&&RawFrame| announced(frame, mark, 1);
-            let is_pushed = |frame: &&&RawFrame| {
-                frame.code == PUSH && frame.body.get(1..) == Some(&item.structure().bytes)
-            };
-            let told = frames.iter().find(is_told).map(|_| ());
-            told.or_else(|| frames.iter().find(is_pushed).map(|_| ()))
-        })
-        .await?;
+    other.hears(&item, author.mark()).await?;
     let hops = other.pushed(&item);
     expect(
         hops.is_empty(),
@@ -352,7 +336,7 @@ async fn old(partner: Partner) -> Outcome {
 }
 
 async fn counts_down(partner: Partner, hops: u8) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let item = author.says("hop");
     one.push(&item, hops).await;
