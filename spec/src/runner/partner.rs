@@ -211,8 +211,7 @@ impl Partner {
             SocketAddr::V6(address) if address.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        UdpSocket::bind((ip, 0))
-            .map_err(|error| own(error.to_string()))
+        UdpSocket::bind((ip, 0)).map_err(|error| own(error.to_string()))
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use dchat_wire::relay::{Refusal, RelayRefused};
 use dchat_wire::close::Code;
+use dchat_wire::relay::{Refusal, RelayRefused};
 use dchat_wire::{Frame, FrameReader};
 use quinn::{SendStream, VarInt};
 use tokio::sync::mpsc;

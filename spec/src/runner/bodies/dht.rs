@@ -85,7 +85,9 @@ pub mod refusal {
             "TOO_FAR",
             "BAD_PUZZLE",
         ];
-        let name = usize::from(reason).checked_sub(1).and_then(|at| NAMES.get(at));
+        let name = usize::from(reason)
+            .checked_sub(1)
+            .and_then(|at| NAMES.get(at));
         name.copied().unwrap_or("a reason without a name")
     }
 }

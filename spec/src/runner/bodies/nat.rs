@@ -178,7 +178,11 @@ impl Read {
         mask.extend_from_slice(&self.transaction);
         let (&[_, family, high, low], ip) = value.split_first_chunk()?;
         let port = u16::from_be_bytes([high, low]) ^ (stun::COOKIE >> 16) as u16;
-        let ip: Vec<u8> = ip.iter().zip(&mask).map(|(byte, mask)| byte ^ mask).collect();
+        let ip: Vec<u8> = ip
+            .iter()
+            .zip(&mask)
+            .map(|(byte, mask)| byte ^ mask)
+            .collect();
         let ip: IpAddr = match family {
             1 => Ipv4Addr::from(<[u8; 4]>::try_from(ip).ok()?).into(),
             2 => Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?).into(),
@@ -263,7 +267,9 @@ mod tests {
     #[test]
     fn a_message_is_read_as_it_is_written() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        let transaction = [0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae];
+        let transaction = [
+            0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae,
+        ];
         let message = Stun::new(stun::SUCCESS, &transaction)
             .with(
                 stun::XOR_MAPPED_ADDRESS,

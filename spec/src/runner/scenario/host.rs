@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quinn::{AsyncUdpSocket, EndpointConfig, ServerConfig, TokioRuntime};
 use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{AsyncUdpSocket, EndpointConfig, ServerConfig, TokioRuntime};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -268,7 +268,8 @@ async fn answer(link: Arc<Link>, me: Identity, shared: Arc<Shared>) {
     while link.quic().close_reason().is_none() {
         let next = link.until("another question", |journal| {
             let questions = journal.streams.iter();
-            let mut questions = questions.filter(|stream| stream.is_bidirectional && !stream.is_ours);
+            let mut questions =
+                questions.filter(|stream| stream.is_bidirectional && !stream.is_ours);
             let stream = questions.nth(done)?;
             Some((stream.number, stream.first_known()?.clone()))
         });
@@ -294,9 +295,7 @@ async fn answer(link: Arc<Link>, me: Identity, shared: Arc<Shared>) {
             .iter()
             .map(|(key, at, _)| dht::node(key, 0, *at))
             .collect();
-        let claim = link
-            .tap_address()
-            .ok().map(|at| dht::server(0, at));
+        let claim = link.tap_address().ok().map(|at| dht::server(0, at));
         let answer = match question.code {
             dht::FIND => dht::nodes(&nodes, claim.as_ref()),
             dht::GET => dht::values(&[], 0, &[7; 16], &nodes),

@@ -60,11 +60,16 @@ impl Half {
                 .iter()
                 .map(|(author, items)| (author.mark(), items.len() as u32, u16::MAX))
                 .collect();
-            self.member.say(room::ANNOUNCE, &room::announce(&marks)).await;
+            self.member
+                .say(room::ANNOUNCE, &room::announce(&marks))
+                .await;
         }
         let mut given = 0;
-        let mut left: std::collections::BTreeMap<u64, u32> =
-            self.logs.iter().map(|(author, _)| (author.mark(), 0)).collect();
+        let mut left: std::collections::BTreeMap<u64, u32> = self
+            .logs
+            .iter()
+            .map(|(author, _)| (author.mark(), 0))
+            .collect();
         let want = |left: &std::collections::BTreeMap<u64, u32>, logs: &[(Author, Vec<Item>)]| {
             logs.iter()
                 .any(|(author, items)| left.get(&author.mark()) != Some(&(items.len() as u32)))
@@ -84,7 +89,10 @@ impl Half {
                 .map_err(|fault| fault.by("DC-GOSSIP-042"))?;
             for pull in &wants[given..] {
                 for want in pull.wants.as_slice() {
-                    let found = self.logs.iter().find(|(author, _)| author.mark() == want.log);
+                    let found = self
+                        .logs
+                        .iter()
+                        .find(|(author, _)| author.mark() == want.log);
                     let Some((author, items)) = found else {
                         continue;
                     };

@@ -65,7 +65,10 @@ impl Channel {
             let mut halves: Vec<(bool, u16, Vec<u8>)> = Vec::new();
             while let Ok(datagram) = link.quic().read_datagram().await {
                 let packet = match Carried::read(&datagram) {
-                    Some(Carried::Whole { channel: at, packet }) if at == channel => packet,
+                    Some(Carried::Whole {
+                        channel: at,
+                        packet,
+                    }) if at == channel => packet,
                     Some(Carried::Part {
                         is_second,
                         channel: at,
@@ -109,7 +112,10 @@ impl AsyncUdpSocket for Channel {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let size = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        let size = transmit
+            .segment_size
+            .unwrap_or(transmit.contents.len())
+            .max(1);
         for packet in transmit.contents.chunks(size) {
             let whole = relay::whole(self.sends, packet);
             // What does not fit is split; here packets of 1200 bytes never do.
@@ -241,7 +247,11 @@ async fn says(
     let seen = came.as_ref().map_or("nothing".to_owned(), |came| {
         format!("{} of {} bytes, or others", came.len(), bytes.len())
     });
-    expect(came.as_deref() == Some(bytes), "what the other end said", seen)
+    expect(
+        came.as_deref() == Some(bytes),
+        "what the other end said",
+        seen,
+    )
 }
 
 async fn end_to_end(partner: Partner) -> Outcome {
@@ -266,7 +276,10 @@ async fn one_dies(partner: Partner) -> Outcome {
     // Packets of the connection that died may be on their way under the channel of before.
     loop {
         match there.next().await? {
-            Carried::Whole { channel, packet: came } if channel == there.channel => {
+            Carried::Whole {
+                channel,
+                packet: came,
+            } if channel == there.channel => {
                 return expect(came == packet, "the packet of the new channel", "another");
             }
             _ => {}

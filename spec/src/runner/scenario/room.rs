@@ -62,7 +62,8 @@ async fn all_hear_all(partner: Partner) -> Outcome {
                 let times = member.pushed(item).len();
                 let seq = item.header.seq;
                 let seen = format!("item {seq} of {who} {times} times at {other}");
-                expect(times == 1, "each item once", seen).map_err(|fault| fault.by("DC-GOSSIP-021"))?;
+                expect(times == 1, "each item once", seen)
+                    .map_err(|fault| fault.by("DC-GOSSIP-021"))?;
             }
         }
     }
@@ -80,7 +81,11 @@ async fn one_hop(partner: Partner) -> Outcome {
     for member in [&mut one, &mut other] {
         member.obtains(&item, author.mark()).await?;
         let times = member.pushed(&forged).len();
-        expect(times == 0, "nothing of the forged item", format!("{times} of it"))?;
+        expect(
+            times == 0,
+            "nothing of the forged item",
+            format!("{times} of it"),
+        )?;
     }
     Ok(())
 }

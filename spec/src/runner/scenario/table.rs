@@ -90,7 +90,10 @@ async fn all_named(partner: &Partner, link: &Link, hosts: &[Host]) -> Outcome {
     for host in hosts {
         let me = host.me.public();
         let what = "a node that serves and answers to be named";
-        let names = until(partner, link, &host.position, what, |names| names.contains(&me)).await?;
+        let names = until(partner, link, &host.position, what, |names| {
+            names.contains(&me)
+        })
+        .await?;
         let seen = "another node";
         expect(names.first() == Some(&me), "the nearest node first", seen)?;
     }
@@ -118,9 +121,17 @@ async fn left_out(partner: Partner) -> Outcome {
         nodes.nodes.as_slice().iter().any(|node| node.key == *key)
     };
     let seen = "it is named";
-    expect(!named(&other.me.public(), &found), "whom the asker knows to be left out", seen)?;
+    expect(
+        !named(&other.me.public(), &found),
+        "whom the asker knows to be left out",
+        seen,
+    )?;
     let found = find(&links[0], &one.position, 20, &[]).await?;
-    expect(!named(&one.me.public(), &found), "the asker to be left out", seen)
+    expect(
+        !named(&one.me.public(), &found),
+        "the asker to be left out",
+        seen,
+    )
 }
 
 async fn silent(partner: Partner) -> Outcome {
@@ -150,6 +161,9 @@ async fn gone(partner: Partner) -> Outcome {
     link.leave();
     drop(left);
     let what = "a node that has left with DONE to be named no more";
-    let names = until(&partner, &asker, &position, what, |names| !names.contains(&me)).await;
+    let names = until(&partner, &asker, &position, what, |names| {
+        !names.contains(&me)
+    })
+    .await;
     names.map(|_| ()).map_err(|fault| fault.by("DC-DHT-011"))
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::RelayServer;
 use crate::connection::{Connection, FrameStream};
 use crate::endpoint::Shared;
 use crate::path::PathKind;
-use super::RelayServer;
 use crate::relay::proto::{ConnId, StreamId};
 use crate::relay::stream::{Machine, follow, refuse};
 use dchat_wire::close::Code;

@@ -19,8 +19,16 @@ pub(super) fn cases() -> Vec<Case> {
         all.extend(breaks.into_iter().map(|broken| (code, name, broken)));
     };
     add(dht::FIND, "find", breaks::cuts(&find));
-    add(dht::FIND, "find", breaks::counts(&find, "DhtFind.known", 32));
-    add(dht::FIND, "find", breaks::extensions(&find, "DhtFind.extensions"));
+    add(
+        dht::FIND,
+        "find",
+        breaks::counts(&find, "DhtFind.known", 32),
+    );
+    add(
+        dht::FIND,
+        "find",
+        breaks::extensions(&find, "DhtFind.extensions"),
+    );
     add(
         dht::FIND,
         "find",
@@ -33,9 +41,17 @@ pub(super) fn cases() -> Vec<Case> {
     );
     add(dht::GET, "get", breaks::cuts(&get));
     add(dht::GET, "get", breaks::counts(&get, "DhtGet.have", 32));
-    add(dht::GET, "get", breaks::extensions(&get, "DhtGet.extensions"));
+    add(
+        dht::GET,
+        "get",
+        breaks::extensions(&get, "DhtGet.extensions"),
+    );
     add(dht::PUT, "put", breaks::cuts(&put));
-    add(dht::PUT, "put", breaks::extensions(&put, "DhtPut.extensions"));
+    add(
+        dht::PUT,
+        "put",
+        breaks::extensions(&put, "DhtPut.extensions"),
+    );
     all.into_iter()
         .map(|(code, name, broken)| {
             let bytes = frame(code, &broken.bytes);

@@ -22,7 +22,11 @@ pub(super) fn cases() -> Vec<Case> {
             |partner| async move {
                 let link = at_server(&partner, &partner.identity()).await?;
                 let found = find(&link, &partner.array(), 0, &[]).await?;
-                expect(found.nodes.is_empty(), "no node", found.nodes.len().to_string())
+                expect(
+                    found.nodes.is_empty(),
+                    "no node",
+                    found.nodes.len().to_string(),
+                )
             },
         ),
         Case::negative(
@@ -36,7 +40,11 @@ pub(super) fn cases() -> Vec<Case> {
                 keys.sort_unstable();
                 keys.dedup();
                 let right = keys.len() == found.nodes.len() && keys.len() <= K;
-                expect(right, "at most 20 nodes, each once", found.nodes.len().to_string())
+                expect(
+                    right,
+                    "at most 20 nodes, each once",
+                    found.nodes.len().to_string(),
+                )
             },
         ),
         Case::positive(
@@ -54,7 +62,11 @@ pub(super) fn cases() -> Vec<Case> {
                 // The first answer that has a place for it came above.
                 let before = find(&link, &[1; 32], 0, &[]).await?.server;
                 let again = find(&link, &[2; 32], 0, &[]).await?.server;
-                expect(again.is_none(), "no word of it", format!("{before:?}, {again:?}"))
+                expect(
+                    again.is_none(),
+                    "no word of it",
+                    format!("{before:?}, {again:?}"),
+                )
             },
         ),
         Case::negative(
@@ -124,7 +136,9 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn at([a, b, c, d]: [u8; 4], port: u16) -> [u8; 18] {
     let [high, low] = port.to_be_bytes();
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d, high, low]
+    [
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d, high, low,
+    ]
 }
 
 fn v6(ip: [u8; 16]) -> [u8; 18] {
@@ -140,14 +154,22 @@ async fn finds(partner: Partner) -> Outcome {
         let target = partner.array();
         let found = find(&link, &target, want, &[]).await?;
         let seen = format!("{} nodes", found.nodes.len());
-        expect(found.nodes.len() <= usize::from(want), format!("at most {want}"), seen)?;
+        expect(
+            found.nodes.len() <= usize::from(want),
+            format!("at most {want}"),
+            seen,
+        )?;
         let mut last = [0; 32];
         for node in found.nodes.as_slice() {
             let mine = node.key == link.me.public() || node.key == partner.subject.peer;
             expect(!mine, "neither the asker nor the answerer", "one of them")?;
             let (_, position) = dht::pass(&node.key, node.nonce);
             let distance = dht::distance(&position, &target);
-            expect(distance >= last, "nodes that lie nearest first", "another order")?;
+            expect(
+                distance >= last,
+                "nodes that lie nearest first",
+                "another order",
+            )?;
             last = distance;
         }
     }
@@ -165,8 +187,12 @@ async fn says_so(partner: Partner) -> Outcome {
     let is_public = !is_local(partner.subject.address.ip());
     let (zeros, _) = dht::pass(&partner.subject.peer, server.nonce);
     let seen = format!("a nonce with {zeros} zero bits");
-    expect(!is_public || zeros >= DIFFICULTY, "a nonce that is accepted", seen)
-        .map_err(|fault| fault.by("DC-DHT-007"))?;
+    expect(
+        !is_public || zeros >= DIFFICULTY,
+        "a nonce that is accepted",
+        seen,
+    )
+    .map_err(|fault| fault.by("DC-DHT-007"))?;
     let named = [Some(server.socket), server.other];
     let has = named
         .into_iter()
@@ -223,7 +249,9 @@ async fn any_nonce(partner: Partner) -> Outcome {
 
 async fn bad_puzzle(partner: Partner) -> Outcome {
     if is_local(partner.subject.address.ip()) {
-        return Err(Fault::unsupported("it is asked at an address that needs no puzzle"));
+        return Err(Fault::unsupported(
+            "it is asked at an address that needs no puzzle",
+        ));
     }
     let link = at_server(&partner, &partner.identity()).await?;
     let here = link.tap_address()?;
@@ -244,7 +272,16 @@ async fn flood(partner: Partner) -> Outcome {
     for _ in 0..200 {
         let ask = || link.ask(&bytes);
         let answers = tokio::join!(
-            ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask()
+            ask(),
+            ask(),
+            ask(),
+            ask(),
+            ask(),
+            ask(),
+            ask(),
+            ask(),
+            ask(),
+            ask()
         );
         let (a, b, c, d, e, f, g, h, i, j) = answers;
         for answer in [a, b, c, d, e, f, g, h, i, j] {
@@ -257,4 +294,3 @@ async fn flood(partner: Partner) -> Outcome {
     }
     Err(Fault::new("TOO_MANY", "2000 answers"))
 }
-

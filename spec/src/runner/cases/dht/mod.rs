@@ -13,9 +13,7 @@ use dchat_wire::Frame;
 use dchat_wire::dht::{DhtNodes, DhtValues};
 use tokio::time::Instant;
 
-use super::super::bodies::dht::{
-    self, CAPABILITY, REFUSED, Statement, refusal,
-};
+use super::super::bodies::dht::{self, CAPABILITY, REFUSED, Statement, refusal};
 use super::super::bodies::multiaddr;
 use super::super::bodies::relay::refusal_of;
 use super::super::case::{Case, Fault, Outcome, Profile, expect};
@@ -79,7 +77,9 @@ async fn at_any(partner: &Partner, me: &Identity) -> Result<Link, Fault> {
     if has {
         Ok(link)
     } else {
-        Err(Fault::unsupported("its HELLO does not have the capability DHT"))
+        Err(Fault::unsupported(
+            "its HELLO does not have the capability DHT",
+        ))
     }
 }
 
@@ -113,11 +113,7 @@ fn nodes(answer: Answer) -> Result<DhtNodes, Fault> {
     }
 }
 
-pub(crate) async fn get(
-    link: &Link,
-    key: &[u8; 32],
-    have: &[[u8; 8]],
-) -> Result<DhtValues, Fault> {
+pub(crate) async fn get(link: &Link, key: &[u8; 32], have: &[[u8; 8]]) -> Result<DhtValues, Fault> {
     let question = dht::get(key, 0, have);
     let answer = link.ask(&frame(dht::GET, &question.bytes)).await?;
     match answer.single() {
@@ -277,7 +273,13 @@ pub(crate) fn sample(partner: &Partner, slug: &'static str) -> Sample {
             1,
             1152,
         ),
-        _ => (8, rendezvous(&partner.array(), &sealed), public.to_vec(), 2, 1152),
+        _ => (
+            8,
+            rendezvous(&partner.array(), &sealed),
+            public.to_vec(),
+            2,
+            1152,
+        ),
     };
     let now = clock::now_ms();
     Sample {

@@ -40,10 +40,14 @@ pub(super) fn cases() -> Vec<Case> {
             bytes[LEN - 1] ^= 1;
             bytes
         }),
-        ("other-nonce", "a nonce that the MAC is not of", |mut bytes| {
-            bytes[9] ^= 1;
-            bytes
-        }),
+        (
+            "other-nonce",
+            "a nonce that the MAC is not of",
+            |mut bytes| {
+                bytes[9] ^= 1;
+                bytes
+            },
+        ),
         ("kind-changed", "the kind of an answer", |mut bytes| {
             bytes[0] = 0x25;
             bytes
@@ -102,7 +106,10 @@ async fn answered(link: &Link, exported: &[u8; 40], nonce: [u8; 8]) -> Outcome {
     while tokio::time::Instant::now() < deadline {
         send(link, &question)?;
         let next = link.tap.until(|came| {
-            let pulses = came.others.iter().filter(|one| one.bytes.first() == Some(&0x25));
+            let pulses = came
+                .others
+                .iter()
+                .filter(|one| one.bytes.first() == Some(&0x25));
             pulses.clone().nth(before).map(|one| one.bytes.clone())
         });
         let again = core::time::Duration::from_secs(1);
@@ -116,6 +123,8 @@ async fn answered(link: &Link, exported: &[u8; 40], nonce: [u8; 8]) -> Outcome {
 
 fn pulses(link: &Link) -> Vec<Vec<u8>> {
     let came = link.tap.came().others;
-    let pulses = came.into_iter().filter(|one| one.bytes.first() == Some(&0x25));
+    let pulses = came
+        .into_iter()
+        .filter(|one| one.bytes.first() == Some(&0x25));
     pulses.map(|one| one.bytes).collect()
 }

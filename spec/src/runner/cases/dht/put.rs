@@ -3,9 +3,7 @@
 use super::super::super::bodies::dht::{self, refusal};
 use super::super::super::case::{Case, Outcome, expect};
 use super::super::super::partner::Partner;
-use super::{
-    KINDS, at_server, bytes_of, expect_reason, get, plain, put, sample, store, stored,
-};
+use super::{KINDS, at_server, bytes_of, expect_reason, get, plain, put, sample, store, stored};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -65,7 +63,11 @@ pub(super) fn cases() -> Vec<Case> {
                 let link = at_server(&partner, &partner.identity()).await?;
                 let values = get(&link, &partner.array(), &[]).await?;
                 let seen = format!("{} records, {} held", values.records.len(), values.held);
-                expect(values.records.is_empty() && values.held == 0, "nothing", seen)
+                expect(
+                    values.records.is_empty() && values.held == 0,
+                    "nothing",
+                    seen,
+                )
             },
         ),
         Case::positive(
@@ -173,7 +175,10 @@ async fn found(partner: Partner, slug: &'static str) -> Outcome {
         have.extend(digests);
         have.truncate(32);
     }
-    Err(super::Fault::new("the record that was stored", "others or none"))
+    Err(super::Fault::new(
+        "the record that was stored",
+        "others or none",
+    ))
 }
 
 async fn same_again(partner: Partner) -> Outcome {
@@ -195,7 +200,11 @@ async fn newer(partner: Partner) -> Outcome {
     stored(store(&link, &sample.key, &sample.record()).await?)?;
     let values = get(&link, &sample.key, &[]).await?;
     let right = bytes_of(&values) == [plain(&sample.record())] && values.held == 1;
-    expect(right, "the newer record alone", format!("{} records", values.held))
+    expect(
+        right,
+        "the newer record alone",
+        format!("{} records", values.held),
+    )
 }
 
 async fn older(partner: Partner) -> Outcome {
@@ -204,10 +213,17 @@ async fn older(partner: Partner) -> Outcome {
     stored(store(&link, &newer.key, &newer.record()).await?)?;
     let mut older = newer.clone();
     older.statement.sequence -= 1;
-    expect_reason(store(&link, &older.key, &older.record()).await?, refusal::OUTDATED)?;
+    expect_reason(
+        store(&link, &older.key, &older.record()).await?,
+        refusal::OUTDATED,
+    )?;
     let values = get(&link, &newer.key, &[]).await?;
     let right = bytes_of(&values) == [plain(&newer.record())];
-    expect(right, "the newer record alone", format!("{} records", values.held))
+    expect(
+        right,
+        "the newer record alone",
+        format!("{} records", values.held),
+    )
 }
 
 /// One record and others of the same name and sequence.
@@ -227,14 +243,21 @@ async fn contradiction(partner: Partner) -> Outcome {
     let rivals = rivals(&partner, 2);
     let key = rivals[0].key;
     stored(store(&link, &key, &rivals[0].record()).await?)?;
-    expect_reason(store(&link, &key, &rivals[1].record()).await?, refusal::CONFLICT)?;
+    expect_reason(
+        store(&link, &key, &rivals[1].record()).await?,
+        refusal::CONFLICT,
+    )?;
     let values = get(&link, &key, &[]).await?;
     let mut seen = bytes_of(&values);
     let mut wanted = vec![plain(&rivals[0].record()), plain(&rivals[1].record())];
     seen.sort_unstable();
     wanted.sort_unstable();
-    expect(seen == wanted, "both records", format!("{} of them", seen.len()))
-        .map_err(|fault| fault.by("DC-DHT-033"))
+    expect(
+        seen == wanted,
+        "both records",
+        format!("{} of them", seen.len()),
+    )
+    .map_err(|fault| fault.by("DC-DHT-033"))
 }
 
 async fn third(partner: Partner) -> Outcome {
@@ -243,12 +266,19 @@ async fn third(partner: Partner) -> Outcome {
     let key = rivals[0].key;
     stored(store(&link, &key, &rivals[0].record()).await?)?;
     for rival in &rivals[1..] {
-        expect_reason(store(&link, &key, &rival.record()).await?, refusal::CONFLICT)?;
+        expect_reason(
+            store(&link, &key, &rival.record()).await?,
+            refusal::CONFLICT,
+        )?;
     }
     let values = get(&link, &key, &[]).await?;
     let has_third = bytes_of(&values).contains(&plain(&rivals[2].record()));
     let right = values.held == 2 && !has_third;
-    expect(right, "the first two records", format!("{} records", values.held))
+    expect(
+        right,
+        "the first two records",
+        format!("{} records", values.held),
+    )
 }
 
 async fn settled(partner: Partner) -> Outcome {
@@ -256,13 +286,20 @@ async fn settled(partner: Partner) -> Outcome {
     let rivals = rivals(&partner, 2);
     let key = rivals[0].key;
     stored(store(&link, &key, &rivals[0].record()).await?)?;
-    expect_reason(store(&link, &key, &rivals[1].record()).await?, refusal::CONFLICT)?;
+    expect_reason(
+        store(&link, &key, &rivals[1].record()).await?,
+        refusal::CONFLICT,
+    )?;
     let mut newer = rivals[1].clone();
     newer.statement.sequence += 1;
     stored(store(&link, &key, &newer.record()).await?)?;
     let values = get(&link, &key, &[]).await?;
     let right = bytes_of(&values) == [plain(&newer.record())];
-    expect(right, "the newer record alone", format!("{} records", values.held))
+    expect(
+        right,
+        "the newer record alone",
+        format!("{} records", values.held),
+    )
 }
 
 async fn slots(partner: Partner) -> Outcome {
@@ -282,11 +319,18 @@ async fn had(partner: Partner) -> Outcome {
     stored(store(&link, &sample.key, &sample.record()).await?)?;
     let values = get(&link, &sample.key, &[]).await?;
     let [record] = values.records.as_slice() else {
-        return Err(super::Fault::new("one record", values.records.len().to_string()));
+        return Err(super::Fault::new(
+            "one record",
+            values.records.len().to_string(),
+        ));
     };
     let mut short = [0; 8];
     short.copy_from_slice(&dht::digest(record)[..8]);
     let values = get(&link, &sample.key, &[short]).await?;
     let seen = format!("{} given, {} held", values.records.len(), values.held);
-    expect(values.records.is_empty() && values.held == 1, "none given, one held", seen)
+    expect(
+        values.records.is_empty() && values.held == 1,
+        "none given, one held",
+        seen,
+    )
 }

@@ -3,9 +3,7 @@
 use super::super::super::bodies::dht::{Statement, refusal};
 use super::super::super::case::{Case, Outcome, expect};
 use super::super::super::partner::Partner;
-use super::{
-    KINDS, Sample, at_server, bytes_of, expect_reason, get, plain, sample, store, stored,
-};
+use super::{KINDS, Sample, at_server, bytes_of, expect_reason, get, plain, sample, store, stored};
 use crate::structure::Structure;
 
 const REQ: &[&str] = &["DC-DHT-027", "DC-DHT-028"];
@@ -16,9 +14,24 @@ type Spoil = fn(&mut Sample);
 
 /// Name, what is wrong, how it becomes so, and the reason of the refusal.
 const WRONG: [(&str, &str, Spoil, u16); 17] = [
-    ("kind-0", "kind 0", |it| it.statement.kind = 0, refusal::BAD_RECORD),
-    ("kind-voucher", "the kind of vouchers", |it| it.statement.kind = 3, refusal::BAD_RECORD),
-    ("kind-9", "a kind nobody knows", |it| it.statement.kind = 9, refusal::BAD_RECORD),
+    (
+        "kind-0",
+        "kind 0",
+        |it| it.statement.kind = 0,
+        refusal::BAD_RECORD,
+    ),
+    (
+        "kind-voucher",
+        "the kind of vouchers",
+        |it| it.statement.kind = 3,
+        refusal::BAD_RECORD,
+    ),
+    (
+        "kind-9",
+        "a kind nobody knows",
+        |it| it.statement.kind = 9,
+        refusal::BAD_RECORD,
+    ),
     (
         "expired-at-issue",
         "an expiry that is not after its issue",
@@ -111,7 +124,12 @@ const WRONG: [(&str, &str, Spoil, u16); 17] = [
         },
         refusal::BAD_RECORD,
     ),
-    ("wrong-key", "the key of another", |it| it.key[31] ^= 1, refusal::WRONG_KEY),
+    (
+        "wrong-key",
+        "the key of another",
+        |it| it.key[31] ^= 1,
+        refusal::WRONG_KEY,
+    ),
 ];
 
 pub(super) fn cases() -> Vec<Case> {
@@ -299,7 +317,10 @@ pub(super) fn cases() -> Vec<Case> {
     for (slug, about, spoil, reason) in WRONG {
         cases.push(Case::negative(
             format!("dht/record-{slug}"),
-            format!("a record with {about} is refused with {}", refusal::name(reason)),
+            format!(
+                "a record with {about} is refused with {}",
+                refusal::name(reason)
+            ),
             REQ,
             move |partner| refused(partner, "address", spoil, reason),
         ));
@@ -359,11 +380,7 @@ async fn forged(partner: &Partner, mut sample: Sample, reason: u16) -> Outcome {
     not_held(&link, &sample.key, &record).await
 }
 
-async fn not_held(
-    link: &super::Link,
-    key: &[u8; 32],
-    record: &Structure,
-) -> Outcome {
+async fn not_held(link: &super::Link, key: &[u8; 32], record: &Structure) -> Outcome {
     let values = get(link, key, &[]).await?;
     let is_held = bytes_of(&values).contains(&plain(record));
     expect(!is_held, "nothing stored of what was refused", "the record")

@@ -44,7 +44,9 @@ pub(super) fn cases() -> Vec<Case> {
 fn large(partner: &Partner) -> super::Sample {
     let mut sample = sample(partner, "device");
     let value = vec![0x5a; 1024];
-    let extensions: Vec<(u16, &[u8])> = (0x101..0x104).map(|kind| (kind, value.as_slice())).collect();
+    let extensions: Vec<(u16, &[u8])> = (0x101..0x104)
+        .map(|kind| (kind, value.as_slice()))
+        .collect();
     let payload = Structure::new()
         .fixed("DeviceRecord.identity_key", &partner.bytes(32))
         .fixed("DeviceRecord.signing_key", &partner.identity().public())
@@ -70,7 +72,10 @@ async fn quota(partner: Partner) -> Outcome {
             }
         }
     }
-    Err(Fault::new("WRITER_QUOTA", "60 records of 3.5 KB stored for one writer"))
+    Err(Fault::new(
+        "WRITER_QUOTA",
+        "60 records of 3.5 KB stored for one writer",
+    ))
 }
 
 /// So many records of one signer under one key, with different slots.
@@ -117,7 +122,10 @@ async fn in_parts(partner: Partner) -> Outcome {
             return Ok(());
         }
     }
-    Err(Fault::new(format!("{count} records"), seen.len().to_string()))
+    Err(Fault::new(
+        format!("{count} records"),
+        seen.len().to_string(),
+    ))
 }
 
 async fn full(partner: Partner) -> Outcome {

@@ -108,11 +108,19 @@ pub(super) fn cases() -> Vec<Case> {
         ),
     ];
     let wrong: [(&str, &str, [u8; CELL]); 3] = [
-        ("amount", "an amount that is not below its prime", [0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0]),
+        (
+            "amount",
+            "an amount that is not below its prime",
+            [0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0],
+        ),
         ("hashed", "a second sum that is not below its prime", {
             [1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0]
         }),
-        ("check", "a third sum that is not below its prime", [1, 0, 0, 1, 0, 0, 0, 0xff, 0xff]),
+        (
+            "check",
+            "a third sum that is not below its prime",
+            [1, 0, 0, 1, 0, 0, 0, 0xff, 0xff],
+        ),
     ];
     for (slug, about, cell) in wrong {
         cases.push(Case::negative(
@@ -188,7 +196,11 @@ async fn sketched(member: &mut Member, partner: &Partner) -> Result<GossipSketch
 fn right(sketch: &GossipSketch) -> Outcome {
     let cells = sketch.cells.as_slice();
     let seen = format!("{} bytes from cell {}", cells.len(), sketch.first);
-    expect(cells.len() % CELL == 0 && sketch.first == 0, "whole cells from 0", seen)?;
+    expect(
+        cells.len() % CELL == 0 && sketch.first == 0,
+        "whole cells from 0",
+        seen,
+    )?;
     for cell in cells.chunks(CELL) {
         let sum = |range: core::ops::Range<usize>| {
             let bytes = cell[range].iter().rev();
@@ -207,7 +219,9 @@ async fn more_cells(partner: Partner) -> Outcome {
     let sketch = sketched(&mut member, &partner).await?;
     let have = (sketch.cells.as_slice().len() / CELL) as u32;
     if have == 0 {
-        return Err(Fault::unsupported("it holds less than a sketch would be long"));
+        return Err(Fault::unsupported(
+            "it holds less than a sketch would be long",
+        ));
     }
     member.say(MORE, &room::more(sketch.salt, have, 32)).await;
     let next = member
@@ -220,7 +234,11 @@ async fn more_cells(partner: Partner) -> Outcome {
         .await?;
     let came = next.cells.as_slice().len() / CELL;
     let seen = format!("{came} cells from {}", next.first);
-    expect(next.first == have && came == 32, format!("32 cells from {have}"), seen)
+    expect(
+        next.first == have && came == 32,
+        format!("32 cells from {have}"),
+        seen,
+    )
 }
 
 async fn everything(partner: Partner) -> Outcome {
@@ -254,7 +272,9 @@ async fn without_cells(partner: Partner) -> Outcome {
 async fn late_comer(partner: Partner) -> Outcome {
     let mut one = Member::enter(&partner).await?;
     let mut author = one.author(&partner);
-    let items: Vec<_> = (0..4).map(|n| author.says(&format!("before {n}"))).collect();
+    let items: Vec<_> = (0..4)
+        .map(|n| author.says(&format!("before {n}")))
+        .collect();
     for item in &items {
         one.push(item, 5).await;
     }
@@ -306,7 +326,9 @@ async fn other_clock(partner: Partner) -> Outcome {
     member.say(DIGEST, &digest).await;
     // What is asked after it is answered, and no sketch came.
     let known = member.frames().len();
-    member.say(room::PULL, &room::pull(false, &[(mark, 0, 1)])).await;
+    member
+        .say(room::PULL, &room::pull(false, &[(mark, 0, 1)]))
+        .await;
     member
         .until("the answer to GOSSIP_PULL", |frames| {
             let new = frames.get(known..).unwrap_or_default();
@@ -314,7 +336,11 @@ async fn other_clock(partner: Partner) -> Outcome {
         })
         .await?;
     let sketches = count(&member, SKETCH);
-    expect(sketches == before, "no sketch", format!("{sketches} sketches"))
+    expect(
+        sketches == before,
+        "no sketch",
+        format!("{sketches} sketches"),
+    )
 }
 
 async fn fetch(partner: Partner) -> Outcome {
@@ -322,11 +348,15 @@ async fn fetch(partner: Partner) -> Outcome {
     let mut member = Member::enter(&partner).await?;
     let pushes = |frames: &[&RawFrame]| {
         let pushes = frames.iter().filter(|frame| frame.code == PUSH);
-        pushes.map(|frame| frame.body.first().copied()).collect::<Vec<_>>()
+        pushes
+            .map(|frame| frame.body.first().copied())
+            .collect::<Vec<_>>()
     };
     member.say(FETCH, &room::fetch(1)).await;
     // A question after it on the same stream.
-    member.say(room::PULL, &room::pull(false, &[(mark, 0, 1)])).await;
+    member
+        .say(room::PULL, &room::pull(false, &[(mark, 0, 1)]))
+        .await;
     let came = member
         .until("the answer to GOSSIP_PULL", |frames| {
             let came = pushes(frames);
@@ -334,7 +364,11 @@ async fn fetch(partner: Partner) -> Outcome {
         })
         .await?;
     let right = came.len() <= 2 && came.iter().all(|hops| *hops == Some(ASKED));
-    expect(right, "at most one item more, with hops 255", format!("{came:?}"))
+    expect(
+        right,
+        "at most one item more, with hops 255",
+        format!("{came:?}"),
+    )
 }
 
 async fn range(partner: Partner) -> Outcome {
@@ -343,14 +377,22 @@ async fn range(partner: Partner) -> Outcome {
     let salt = partner.number();
     let nothing = room::whole_span(0, 0);
     member.say(RANGE, &room::range(salt, &[nothing], 0)).await;
-    member.say(room::PULL, &room::pull(false, &[(mark, 0, 1)])).await;
+    member
+        .say(room::PULL, &room::pull(false, &[(mark, 0, 1)]))
+        .await;
     member.frame(PUSH).await?;
-    let spans = member.frames().into_iter().find(|frame| frame.code == SPANS);
+    let spans = member
+        .frames()
+        .into_iter()
+        .find(|frame| frame.code == SPANS);
     let Some(spans) = spans else {
         return Err(Fault::unsupported("it leaves ranges unanswered"));
     };
     let Some(Frame::GossipSpans(spans)) = spans.decoded() else {
-        return Err(Fault::new("GOSSIP_SPANS that can be read", spans.to_string()));
+        return Err(Fault::new(
+            "GOSSIP_SPANS that can be read",
+            spans.to_string(),
+        ));
     };
     let list = spans.spans.as_slice();
     let place = |place: &dchat_wire::gossip::Place| (place.lamport, place.hash);
@@ -359,6 +401,9 @@ async fn range(partner: Partner) -> Outcome {
             .windows(2)
             .all(|pair| place(&pair[0].to) <= place(&pair[1].from));
     let is_ours = spans.salt == salt && !list.is_empty() && list.len() <= 16;
-    expect(ascending && is_ours, "parts that differ, ascending", format!("{list:?}"))
+    expect(
+        ascending && is_ours,
+        "parts that differ, ascending",
+        format!("{list:?}"),
+    )
 }
-

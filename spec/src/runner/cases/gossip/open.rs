@@ -96,9 +96,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["DC-GOSSIP-010"],
             |partner| async move {
                 let mut member = Member::enter(&partner).await?;
-                member
-                    .raw(&frame(frames::PING, &ping(1, &[]).bytes))
-                    .await;
+                member.raw(&frame(frames::PING, &ping(1, &[]).bytes)).await;
                 member.link.expect_close(codes::UNEXPECTED).await
             },
         )

@@ -96,7 +96,10 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The sequences of a log in the order in which its items were pushed to a member.
 fn order(member: &Member, items: &[Item]) -> Vec<u32> {
-    let pushes = member.frames().into_iter().filter(|frame| frame.code == PUSH);
+    let pushes = member
+        .frames()
+        .into_iter()
+        .filter(|frame| frame.code == PUSH);
     pushes
         .filter_map(|frame| {
             let bytes = frame.body.get(1..)?;
@@ -109,7 +112,9 @@ fn order(member: &Member, items: &[Item]) -> Vec<u32> {
 async fn in_order(partner: Partner) -> Outcome {
     let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
-    let items: Vec<Item> = (0..12).map(|n| author.says(&format!("number {n}"))).collect();
+    let items: Vec<Item> = (0..12)
+        .map(|n| author.says(&format!("number {n}")))
+        .collect();
     for item in &items {
         one.push(item, 5).await;
     }
@@ -118,7 +123,11 @@ async fn in_order(partner: Partner) -> Outcome {
     }
     let came = order(&other, &items);
     let sorted = came.windows(2).all(|pair| pair[0] < pair[1]);
-    expect(sorted && came.len() == items.len(), "1 to 12 in order", format!("{came:?}"))
+    expect(
+        sorted && came.len() == items.len(),
+        "1 to 12 in order",
+        format!("{came:?}"),
+    )
 }
 
 async fn twice(partner: Partner) -> Outcome {
@@ -166,7 +175,11 @@ async fn gap(partner: Partner) -> Outcome {
     one.push(&items[2], 5).await;
     let (after, upto) = asks(&one, author.mark()).await?;
     let right = after == 1 && (2..=3).contains(&upto);
-    expect(right, "a request for what is after item 1", format!("after {after}, up to {upto}"))?;
+    expect(
+        right,
+        "a request for what is after item 1",
+        format!("after {after}, up to {upto}"),
+    )?;
     one.push(&items[1], ASKED).await;
     for item in &items {
         other.obtains(item, author.mark()).await?;
@@ -221,7 +234,11 @@ async fn announced_twice(partner: Partner) -> Outcome {
             wants.filter(|want| want.log == author.mark()).count()
         })
         .max();
-    expect(most == Some(1), "the log once in a request", format!("{most:?}"))
+    expect(
+        most == Some(1),
+        "the log once in a request",
+        format!("{most:?}"),
+    )
 }
 
 async fn pulls(partner: Partner) -> Outcome {
@@ -249,7 +266,11 @@ async fn pulls(partner: Partner) -> Outcome {
         })
         .await?;
     let came = order(&third, &items);
-    expect(came == [2, 3, 4], "items 2, 3 and 4 in order", format!("{came:?}"))?;
+    expect(
+        came == [2, 3, 4],
+        "items 2, 3 and 4 in order",
+        format!("{came:?}"),
+    )?;
     for item in &items[1..4] {
         let hops = third.pushed(item);
         expect(hops == [ASKED], "hops 255", format!("{hops:?}"))?;
@@ -263,14 +284,24 @@ async fn pull_of_nothing(partner: Partner) -> Outcome {
     let unknown = partner.number();
     one.say(
         PULL,
-        &room::pull(true, &[(unknown, 0, 9), (author.mark(), 3, 1), (author.mark(), 0, u32::MAX)]),
+        &room::pull(
+            true,
+            &[
+                (unknown, 0, 9),
+                (author.mark(), 3, 1),
+                (author.mark(), 0, u32::MAX),
+            ],
+        ),
     )
     .await;
     let item = author.says("hello");
     one.push(&item, 5).await;
     other.obtains(&item, author.mark()).await?;
     other
-        .say(PULL, &room::pull(false, &[(author.mark(), 5, 9), (author.mark(), 0, 1)]))
+        .say(
+            PULL,
+            &room::pull(false, &[(author.mark(), 5, 9), (author.mark(), 0, 1)]),
+        )
         .await;
     other.link.lives().await?;
     one.link.lives().await
@@ -297,7 +328,11 @@ async fn old(partner: Partner) -> Outcome {
     one.push(&item, ASKED).await;
     other.hears(&item, author.mark()).await?;
     let hops = other.pushed(&item);
-    expect(hops.is_empty(), "an announcement", format!("a push with hops {hops:?}"))
+    expect(
+        hops.is_empty(),
+        "an announcement",
+        format!("a push with hops {hops:?}"),
+    )
 }
 
 async fn counts_down(partner: Partner, hops: u8) -> Outcome {

@@ -61,13 +61,18 @@ pub(super) fn cases() -> Vec<Case> {
                 let udp = Udp::new(&partner)?;
                 let at = multiaddr(udp.address()?, None);
                 let mut link = puncher(&partner).await?;
-                link.control(&candidates(1, &[nat::candidate(0, &at)])).await;
+                link.control(&candidates(1, &[nat::candidate(0, &at)]))
+                    .await;
                 let body = nat::punch(1, false, Some(&at));
                 link.control(&frame(frames::PUNCH, &body.bytes)).await;
                 link.lives().await?;
                 link.reads_on(Marker::Unsupported).await?;
                 let came = udp.came().await?;
-                expect(came.is_none(), "nothing at the candidate", format!("{came:?}"))
+                expect(
+                    came.is_none(),
+                    "nothing at the candidate",
+                    format!("{came:?}"),
+                )
             },
         ),
         Case::negative(
@@ -145,9 +150,21 @@ fn broken() -> Vec<Case> {
         frames::CANDIDATES,
         "candidates",
         vec![
-            unassigned("mapping-5", "has a mapping without a meaning", of([5, 0, 0], &[])),
-            unassigned("filtering-5", "has a filtering without a meaning", of([0, 5, 0], &[])),
-            unassigned("allocation-5", "has an allocation without a meaning", of([0, 0, 5], &[])),
+            unassigned(
+                "mapping-5",
+                "has a mapping without a meaning",
+                of([5, 0, 0], &[]),
+            ),
+            unassigned(
+                "filtering-5",
+                "has a filtering without a meaning",
+                of([0, 5, 0], &[]),
+            ),
+            unassigned(
+                "allocation-5",
+                "has an allocation without a meaning",
+                of([0, 0, 5], &[]),
+            ),
             unassigned(
                 "kind-4",
                 "has a candidate of a kind without a meaning",
@@ -157,7 +174,11 @@ fn broken() -> Vec<Case> {
     );
     let punch = nat::punch(1, false, Some(&at));
     add(frames::PUNCH, "punch", breaks::cuts(&punch));
-    add(frames::PUNCH, "punch", breaks::extensions(&punch, "Punch.extensions"));
+    add(
+        frames::PUNCH,
+        "punch",
+        breaks::extensions(&punch, "Punch.extensions"),
+    );
     add(
         frames::PUNCH,
         "punch",

@@ -69,7 +69,9 @@ pub(super) fn cases() -> Vec<Case> {
         for (name, code) in [("port", from::PORT), ("node", from::NODE)] {
             cases.push(Case::negative(
                 format!("nat/reach-{name}-to-{slug}"),
-                format!("REACH from another {name} to an address that is not the asker's: forbidden"),
+                format!(
+                    "REACH from another {name} to an address that is not the asker's: forbidden"
+                ),
                 &["DC-NAT-005"],
                 move |partner| async move {
                     let link = at_node(&partner).await?;
@@ -106,21 +108,24 @@ async fn at_node(partner: &Partner) -> Result<Link, Fault> {
     if can {
         Ok(link)
     } else {
-        Err(Fault::unsupported("its HELLO does not have the capability REACH"))
+        Err(Fault::unsupported(
+            "its HELLO does not have the capability REACH",
+        ))
     }
 }
 
 /// Asks, and gets the result.
-async fn ask(
-    link: &Link,
-    token: &[u8; 16],
-    code: u8,
-    target: SocketAddr,
-) -> Result<u8, Fault> {
+async fn ask(link: &Link, token: &[u8; 16], code: u8, target: SocketAddr) -> Result<u8, Fault> {
     let body = nat::reach(token, code, &multiaddr(target, None));
     let answer = link.ask(&frame(REACH, &body.bytes)).await?;
-    let reached = answer.frames.iter().find(|frame| frame.code == nat::REACHED);
-    match (answer.single(), reached.and_then(|frame| frame.body.first())) {
+    let reached = answer
+        .frames
+        .iter()
+        .find(|frame| frame.code == nat::REACHED);
+    match (
+        answer.single(),
+        reached.and_then(|frame| frame.body.first()),
+    ) {
         (Some(Frame::Reached(_)), Some(result)) => Ok(*result),
         _ => Err(Fault::new("REACHED", answer.to_string())),
     }
@@ -140,7 +145,11 @@ async fn arrived(
 ) -> Result<SocketAddr, Fault> {
     let (bytes, sender) = udp.next("a REACH datagram").await?;
     let seen = format!("{} bytes: {bytes:02x?}", bytes.len());
-    expect(is_reach(&bytes, token), "64 bytes: 0x23, the token, zeros", seen)?;
+    expect(
+        is_reach(&bytes, token),
+        "64 bytes: 0x23, the token, zeros",
+        seen,
+    )?;
     // A second datagram of the same question would come before that of a second question.
     let second = partner.array();
     if ask(link, &second, from::HERE, udp.address()?).await? == result::SENT {
@@ -161,7 +170,11 @@ async fn here(partner: Partner) -> Outcome {
     expect(said == result::SENT, "sent", format!("result {said}"))?;
     let sender = arrived(&partner, &link, &udp, &token).await?;
     let usual = partner.subject.address;
-    expect(sender == usual, format!("from {usual}"), format!("from {sender}"))
+    expect(
+        sender == usual,
+        format!("from {usual}"),
+        format!("from {sender}"),
+    )
 }
 
 /// A socket whose address is that of the connection; only where nothing translates between.
@@ -201,7 +214,11 @@ async fn other_node(partner: Partner) -> Outcome {
 
 async fn forbidden(partner: &Partner, link: &Link, code: u8, to: SocketAddr) -> Outcome {
     let said = ask(link, &partner.array(), code, to).await?;
-    expect(said == result::FORBIDDEN, "forbidden", format!("result {said}"))?;
+    expect(
+        said == result::FORBIDDEN,
+        "forbidden",
+        format!("result {said}"),
+    )?;
     link.lives().await
 }
 
@@ -212,7 +229,10 @@ async fn nobody(partner: &Partner, link: &Link, to: SocketAddr) -> Outcome {
     let _closed = send.finish();
     match link.answer(send, recv).await {
         Ok(answer) => {
-            let reached = answer.frames.iter().find(|frame| frame.code == nat::REACHED);
+            let reached = answer
+                .frames
+                .iter()
+                .find(|frame| frame.code == nat::REACHED);
             let said = reached.and_then(|frame| frame.body.first().copied());
             let right = matches!(said, Some(result::FORBIDDEN | result::UNABLE));
             expect(right, "forbidden or unable", format!("result {said:?}"))

@@ -16,25 +16,41 @@ pub(super) fn cases() -> Vec<Case> {
         ("padded", "64 bytes with a FINGERPRINT", |id| {
             request(id).padded(PADDED).fingerprint(0).bytes()
         }),
-        ("without-fingerprint", "64 bytes without a FINGERPRINT", |id| {
-            request(id).padded(PADDED + 8).bytes()
-        }),
-        ("of-32-bytes", "32 bytes, as long as an answer over IPv4", |id| {
-            request(id).padded(44).bytes()
-        }),
+        (
+            "without-fingerprint",
+            "64 bytes without a FINGERPRINT",
+            |id| request(id).padded(PADDED + 8).bytes(),
+        ),
+        (
+            "of-32-bytes",
+            "32 bytes, as long as an answer over IPv4",
+            |id| request(id).padded(44).bytes(),
+        ),
         ("long", "1500 bytes", |id| request(id).padded(1500).bytes()),
-        ("of-32-attributes", "32 attributes", |id| attributes(id, 32).bytes()),
-        ("unknown-optional", "an attribute that need not be understood", |id| {
-            request(id).with(0xc123, &[7; 40]).bytes()
+        ("of-32-attributes", "32 attributes", |id| {
+            attributes(id, 32).bytes()
         }),
-        ("no-change", "a CHANGE-REQUEST that asks for no change", |id| {
-            let changes = request(id).with(stun::CHANGE_REQUEST, &[0; 4]);
-            changes.padded(PADDED + 8).fingerprint(0).bytes()
-        }),
-        ("after-integrity", "something behind MESSAGE-INTEGRITY", |id| {
-            let sealed = request(id).padded(60).with(0x0008, &[9; 20]);
-            sealed.with(0x7f00, b"").fingerprint(0).bytes()
-        }),
+        (
+            "unknown-optional",
+            "an attribute that need not be understood",
+            |id| request(id).with(0xc123, &[7; 40]).bytes(),
+        ),
+        (
+            "no-change",
+            "a CHANGE-REQUEST that asks for no change",
+            |id| {
+                let changes = request(id).with(stun::CHANGE_REQUEST, &[0; 4]);
+                changes.padded(PADDED + 8).fingerprint(0).bytes()
+            },
+        ),
+        (
+            "after-integrity",
+            "something behind MESSAGE-INTEGRITY",
+            |id| {
+                let sealed = request(id).padded(60).with(0x0008, &[9; 20]);
+                sealed.with(0x7f00, b"").fingerprint(0).bytes()
+            },
+        ),
     ];
     for (slug, about, make) in answered {
         cases.push(Case::positive(
@@ -57,14 +73,24 @@ pub(super) fn cases() -> Vec<Case> {
         |partner| silent(partner, |id| request(id).with(0xc123, &[0; 4]).bytes()),
     ));
     let refused: [(&str, &str, Make); 4] = [
-        ("change-both", "CHANGE-REQUEST for another address and port", |id| {
-            changing(id, 6)
+        (
+            "change-both",
+            "CHANGE-REQUEST for another address and port",
+            |id| changing(id, 6),
+        ),
+        ("change-port", "CHANGE-REQUEST for another port", |id| {
+            changing(id, 2)
         }),
-        ("change-port", "CHANGE-REQUEST for another port", |id| changing(id, 2)),
-        ("change-address", "CHANGE-REQUEST for another address", |id| changing(id, 4)),
-        ("unknown-required", "an attribute that has to be understood and is not", |id| {
-            request(id).with(0x7f00, &[1; 8]).padded(PADDED + 8).bytes()
-        }),
+        (
+            "change-address",
+            "CHANGE-REQUEST for another address",
+            |id| changing(id, 4),
+        ),
+        (
+            "unknown-required",
+            "an attribute that has to be understood and is not",
+            |id| request(id).with(0x7f00, &[1; 8]).padded(PADDED + 8).bytes(),
+        ),
     ];
     for (slug, about, make) in refused {
         cases.push(Case::negative(
@@ -82,11 +108,19 @@ pub(super) fn cases() -> Vec<Case> {
     ));
     let other: [(&str, &str, Make); 6] = [
         ("indication", "a Binding indication", |id| whole(0x0011, id)),
-        ("success", "a success response", |id| whole(stun::SUCCESS, id)),
+        ("success", "a success response", |id| {
+            whole(stun::SUCCESS, id)
+        }),
         ("error", "an error response", |id| whole(stun::ERROR, id)),
         ("allocate", "a request of TURN's", |id| whole(0x0003, id)),
-        ("shared-secret", "a request of RFC 3489's", |id| whole(0x0002, id)),
-        ("last-method", "a request of the last method there is", |id| whole(0x3eef, id)),
+        ("shared-secret", "a request of RFC 3489's", |id| {
+            whole(0x0002, id)
+        }),
+        (
+            "last-method",
+            "a request of the last method there is",
+            |id| whole(0x3eef, id),
+        ),
     ];
     for (slug, about, make) in other {
         cases.push(Case::negative(
@@ -97,28 +131,42 @@ pub(super) fn cases() -> Vec<Case> {
         ));
     }
     let broken: [(&str, &str, Make); 11] = [
-        ("too-long-by-length", "a length 4 above the datagram's", |id| {
-            relength(request(id).padded(64).bytes(), 4)
-        }),
-        ("too-short-by-length", "a length 4 below the datagram's", |id| {
-            relength(request(id).padded(64).bytes(), -4)
-        }),
+        (
+            "too-long-by-length",
+            "a length 4 above the datagram's",
+            |id| relength(request(id).padded(64).bytes(), 4),
+        ),
+        (
+            "too-short-by-length",
+            "a length 4 below the datagram's",
+            |id| relength(request(id).padded(64).bytes(), -4),
+        ),
         ("odd-length", "a length that is no multiple of 4", |id| {
             let mut bytes = relength(request(id).padded(64).bytes(), 1);
             bytes.push(0);
             bytes
         }),
         ("cut", "19 bytes", |id| request(id).bytes()[..19].to_vec()),
-        ("false-fingerprint", "a FINGERPRINT with one bit wrong", |id| {
-            request(id).padded(PADDED).fingerprint(1).bytes()
+        (
+            "false-fingerprint",
+            "a FINGERPRINT with one bit wrong",
+            |id| request(id).padded(PADDED).fingerprint(1).bytes(),
+        ),
+        ("of-33-attributes", "33 attributes", |id| {
+            attributes(id, 33).bytes()
         }),
-        ("of-33-attributes", "33 attributes", |id| attributes(id, 33).bytes()),
-        ("over-1500", "1504 bytes", |id| request(id).padded(1504).bytes()),
-        ("attribute-over-the-end", "an attribute that goes on after its end", |id| {
-            let mut bytes = request(id).padded(64).bytes();
-            bytes[22..24].copy_from_slice(&200_u16.to_be_bytes());
-            bytes
+        ("over-1500", "1504 bytes", |id| {
+            request(id).padded(1504).bytes()
         }),
+        (
+            "attribute-over-the-end",
+            "an attribute that goes on after its end",
+            |id| {
+                let mut bytes = request(id).padded(64).bytes();
+                bytes[22..24].copy_from_slice(&200_u16.to_be_bytes());
+                bytes
+            },
+        ),
         ("other-cookie", "another cookie", |id| {
             let mut bytes = request(id).padded(64).bytes();
             bytes[4] ^= 1;
@@ -129,11 +177,15 @@ pub(super) fn cases() -> Vec<Case> {
             bytes[4..8].copy_from_slice(&[0; 4]);
             bytes
         }),
-        ("cut-in-attribute", "the header of an attribute cut in two", |id| {
-            let mut bytes = request(id).padded(64).bytes();
-            bytes.extend_from_slice(&[0x80, 0x22]);
-            relength(bytes, 2)
-        }),
+        (
+            "cut-in-attribute",
+            "the header of an attribute cut in two",
+            |id| {
+                let mut bytes = request(id).padded(64).bytes();
+                bytes.extend_from_slice(&[0x80, 0x22]);
+                relength(bytes, 2)
+            },
+        ),
     ];
     for (slug, about, make) in broken {
         cases.push(Case::negative(
@@ -181,22 +233,24 @@ async fn socket(partner: &Partner) -> Result<Udp, Fault> {
     if reaches {
         Udp::new(partner)
     } else {
-        Err(Fault::unsupported("its HELLO does not have the capability REACH"))
+        Err(Fault::unsupported(
+            "its HELLO does not have the capability REACH",
+        ))
     }
 }
 
-async fn asked(
-    udp: &Udp,
-    question: &[u8],
-    transaction: &[u8; 12],
-) -> Result<Read, Fault> {
+async fn asked(udp: &Udp, question: &[u8], transaction: &[u8; 12]) -> Result<Read, Fault> {
     let (bytes, _) = udp.ask("an answer to a STUN message", question).await?;
     let Some(answer) = read(&bytes) else {
         return Err(Fault::new("a STUN message", format!("{bytes:02x?}")));
     };
     let seen = format!("{} bytes for {}", bytes.len(), question.len());
-    expect(bytes.len() <= question.len(), "no more bytes than were asked with", seen)
-        .map_err(|fault| fault.by("DC-NAT-003"))?;
+    expect(
+        bytes.len() <= question.len(),
+        "no more bytes than were asked with",
+        seen,
+    )
+    .map_err(|fault| fault.by("DC-NAT-003"))?;
     let expected = "the transaction of the question";
     let seen = format!("an answer of type {:#06x} to another", answer.kind);
     expect(answer.transaction == *transaction, expected, seen)?;
@@ -212,16 +266,24 @@ async fn success(partner: Partner, make: Make) -> Outcome {
 async fn mapped(udp: &Udp, question: &[u8], by: Option<&'static str>) -> Outcome {
     let mut transaction = [0; 12];
     transaction.copy_from_slice(&question[8..20]);
-    let answer = asked(udp, question, &transaction).await.map_err(|fault| match by {
-        Some(id) => fault.by(id),
-        None => fault,
-    })?;
+    let answer = asked(udp, question, &transaction)
+        .await
+        .map_err(|fault| match by {
+            Some(id) => fault.by(id),
+            None => fault,
+        })?;
     let here = udp.address()?;
     let seen = format!("type {:#06x}, {:?}", answer.kind, answer.mapped());
     let right = answer.kind == stun::SUCCESS
-        && answer.mapped().is_some_and(|at| here.ip().is_unspecified() || at == here);
-    expect(right, format!("success with XOR-MAPPED-ADDRESS {here}"), seen)
-        .map_err(|fault| fault.by("DC-NAT-002"))
+        && answer
+            .mapped()
+            .is_some_and(|at| here.ip().is_unspecified() || at == here);
+    expect(
+        right,
+        format!("success with XOR-MAPPED-ADDRESS {here}"),
+        seen,
+    )
+    .map_err(|fault| fault.by("DC-NAT-002"))
 }
 
 async fn silent(partner: Partner, make: Make) -> Outcome {

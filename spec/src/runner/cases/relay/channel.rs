@@ -103,7 +103,11 @@ async fn opens(partner: Partner) -> Outcome {
     let asked = connect(&one, &other.me.public()).await?;
     let (who, _, mut answers) = incoming(&other, 0).await?;
     let seen = "another name";
-    expect(who == one.me.public(), "RELAY_INCOMING with the asker's name", seen)?;
+    expect(
+        who == one.me.public(),
+        "RELAY_INCOMING with the asker's name",
+        seen,
+    )?;
     // Before the answer nothing is open: the first word on the asker's stream is RELAY_OPENED.
     answers.say(&relay::accept()).await;
     asked.first(OPENED).await?;

@@ -70,12 +70,16 @@ pub(super) fn cases() -> Vec<Case> {
         ("part-without-bytes", "a part of no bytes", |channel| {
             relay::part(false, channel, 1, b"")
         }),
-        ("cut-in-channel", "a datagram that ends in the channel", |channel| {
-            relay::whole(channel, b"")[..4].to_vec()
-        }),
-        ("cut-in-number", "a part that ends in the number", |channel| {
-            relay::part(true, channel, 1, b"")[..6].to_vec()
-        }),
+        (
+            "cut-in-channel",
+            "a datagram that ends in the channel",
+            |channel| relay::whole(channel, b"")[..4].to_vec(),
+        ),
+        (
+            "cut-in-number",
+            "a part that ends in the number",
+            |channel| relay::part(true, channel, 1, b"")[..6].to_vec(),
+        ),
         ("of-kind-4", "a datagram of an unknown kind", |channel| {
             let mut bytes = relay::whole(channel, b"no");
             bytes[0] = 4;
@@ -196,10 +200,18 @@ async fn split(partner: Partner) -> Outcome {
         let [Some((number, first)), Some((again, second))] = halves else {
             return Err(Fault::new("a first and a second part", "one of them twice"));
         };
-        expect(number == again, "both parts with one number", format!("{number} and {again}"))
-            .map_err(|fault| fault.by("DC-RELAY-023"))?;
+        expect(
+            number == again,
+            "both parts with one number",
+            format!("{number} and {again}"),
+        )
+        .map_err(|fault| fault.by("DC-RELAY-023"))?;
         let joined = [first.as_slice(), &second].concat();
-        expect(joined == packet, "parts that make the packet", "other bytes")?;
+        expect(
+            joined == packet,
+            "parts that make the packet",
+            "other bytes",
+        )?;
         let apart = first.len().abs_diff(second.len());
         let seen = format!("{} and {} bytes", first.len(), second.len());
         expect(apart <= 1, "parts alike in size", seen)?;
@@ -242,10 +254,15 @@ async fn of_another(partner: Partner) -> Outcome {
     fourth.expect(&packet).await?;
     let packet = partner.bytes(61);
     one.send(&relay::whole(one.channel, &packet))?;
-    other.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-021"))?;
+    other
+        .expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-021"))?;
     let packet = partner.bytes(62);
     other.send(&relay::whole(other.channel, &packet))?;
-    one.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-021"))
+    one.expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-021"))
 }
 
 async fn after_the_end(partner: Partner) -> Outcome {
@@ -257,9 +274,14 @@ async fn after_the_end(partner: Partner) -> Outcome {
     ended.send(&relay::whole(ended.channel, b"no"))?;
     let packet = partner.bytes(70);
     one.send(&relay::whole(one.channel, &packet))?;
-    other.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-013"))?;
+    other
+        .expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-013"))?;
     other.send(&relay::whole(other.channel, &packet))?;
-    one.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-013"))
+    one.expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-013"))
 }
 
 async fn before_the_answer(partner: Partner) -> Outcome {
@@ -269,7 +291,9 @@ async fn before_the_answer(partner: Partner) -> Outcome {
     other.send(&relay::whole(name, b"no"))?;
     let packet = partner.bytes(80);
     other.send(&relay::whole(other.channel, &packet))?;
-    one.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-007"))?;
+    one.expect(&packet)
+        .await
+        .map_err(|fault| fault.by("DC-RELAY-007"))?;
     answers.say(&relay::accept()).await;
     asked.first(relay::OPENED).await.map(|_| ())
 }
@@ -285,7 +309,10 @@ async fn flood(partner: Partner) -> Outcome {
     for _ in 0..8 {
         let packet = partner.bytes(40);
         one.send(&relay::whole(one.channel, &packet))?;
-        other.expect(&packet).await.map_err(|fault| fault.by("DC-RELAY-010"))?;
+        other
+            .expect(&packet)
+            .await
+            .map_err(|fault| fault.by("DC-RELAY-010"))?;
     }
     flooded.link.lives().await?;
     loud.link.lives().await

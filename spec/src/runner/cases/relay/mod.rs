@@ -8,9 +8,7 @@ mod reserve;
 
 use std::sync::Arc;
 
-use super::super::bodies::relay::{
-    self, Carried, INCOMING, OPENED, REFUSED, ROLE, refusal_of,
-};
+use super::super::bodies::relay::{self, Carried, INCOMING, OPENED, REFUSED, ROLE, refusal_of};
 use super::super::case::{Case, Fault, Outcome, Profile, expect};
 use super::super::frames::frame;
 use super::super::greeting::Greeting;
@@ -37,11 +35,7 @@ pub(crate) async fn at_relay(partner: &Partner, me: &Identity) -> Result<Link, F
     at_relay_as(partner, Dialing::of(me), me).await
 }
 
-async fn at_relay_as(
-    partner: &Partner,
-    dialing: Dialing,
-    me: &Identity,
-) -> Result<Link, Fault> {
+async fn at_relay_as(partner: &Partner, dialing: Dialing, me: &Identity) -> Result<Link, Fault> {
     let link = at_any(partner, dialing, me).await?;
     if is_relay(&link) {
         Ok(link)
@@ -78,7 +72,10 @@ pub(crate) async fn reserved(
     let answer = link.ask(&question).await?;
     match answer.single() {
         Some(dchat_wire::Frame::RelayReserved(reserved)) => Ok(reserved),
-        _ => Err(Fault::new("RELAY_RESERVED", seen(&answer.frames, &answer.to_string()))),
+        _ => Err(Fault::new(
+            "RELAY_RESERVED",
+            seen(&answer.frames, &answer.to_string()),
+        )),
     }
 }
 
@@ -114,21 +111,21 @@ pub(crate) async fn connect(link: &Link, peer: &[u8; 32]) -> Result<Talk, Fault>
 }
 
 /// The `number`-th RELAY_INCOMING that comes on a link: who asks, the channel, and its stream.
-pub(crate) async fn incoming(
-    link: &Link,
-    number: usize,
-) -> Result<([u8; 32], u32, Talk), Fault> {
+pub(crate) async fn incoming(link: &Link, number: usize) -> Result<([u8; 32], u32, Talk), Fault> {
     let found = link.until("RELAY_INCOMING", |journal| {
         let stream = journal.questions(INCOMING).nth(number)?;
         Some((stream.number, stream.first_known()?.clone()))
     });
     let (stream, raw) = found.await?;
     let Some(dchat_wire::Frame::RelayIncoming(incoming)) = raw.decoded() else {
-        return Err(Fault::new("a RELAY_INCOMING that can be read", raw.to_string()));
+        return Err(Fault::new(
+            "a RELAY_INCOMING that can be read",
+            raw.to_string(),
+        ));
     };
-    let talk = link.join(stream).ok_or_else(|| {
-        Fault::unsupported("the runner itself failed: a stream was joined twice")
-    })?;
+    let talk = link
+        .join(stream)
+        .ok_or_else(|| Fault::unsupported("the runner itself failed: a stream was joined twice"))?;
     Ok((*incoming.peer.public_key(), incoming.channel, talk))
 }
 
@@ -159,7 +156,11 @@ impl Side {
             packet: packet.to_vec(),
         };
         let came = self.next().await?;
-        let expected = format!("a packet of {} bytes on channel {}", packet.len(), self.channel);
+        let expected = format!(
+            "a packet of {} bytes on channel {}",
+            packet.len(),
+            self.channel
+        );
         expect(came == wanted, expected, short(&came)).map_err(|fault| fault.by("DC-RELAY-012"))
     }
 }
@@ -219,7 +220,10 @@ pub(crate) async fn between(
     answers.say(&relay::accept()).await;
     let opened = asked.first(OPENED).await?;
     let Some(dchat_wire::Frame::RelayOpened(opened)) = opened.decoded() else {
-        return Err(Fault::new("a RELAY_OPENED that can be read", opened.to_string()));
+        return Err(Fault::new(
+            "a RELAY_OPENED that can be read",
+            opened.to_string(),
+        ));
     };
     let asker = Side {
         link: Arc::clone(one),
@@ -233,4 +237,3 @@ pub(crate) async fn between(
     };
     Ok((asker, asked))
 }
-

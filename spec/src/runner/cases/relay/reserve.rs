@@ -57,7 +57,11 @@ pub(super) fn cases() -> Vec<Case> {
     let tempting = [
         ("of-0", 0, "no time"),
         ("of-1-s", 1, "a second"),
-        ("over-2-h", LONGEST + 1, "a second more than a voucher lives"),
+        (
+            "over-2-h",
+            LONGEST + 1,
+            "a second more than a voucher lives",
+        ),
         ("forever", u32::MAX, "136 years"),
     ];
     for (slug, seconds, about) in tempting {
@@ -140,7 +144,11 @@ async fn moves(partner: Partner) -> Outcome {
     let _asked = connect(&asker, &me.public()).await?;
     let (who, _, _) = incoming(&second, 0).await?;
     let seen = "RELAY_INCOMING from somebody else";
-    expect(who == asker.me.public(), "RELAY_INCOMING from the asker", seen)
+    expect(
+        who == asker.me.public(),
+        "RELAY_INCOMING from the asker",
+        seen,
+    )
 }
 
 async fn with_extension(partner: Partner) -> Outcome {
