@@ -18,6 +18,7 @@ import math
 import re
 import sys
 import unicodedata
+import zlib
 from pathlib import Path
 
 
@@ -175,17 +176,21 @@ def signed_bytes(context: str, message: bytes) -> bytes:
     return bytes([len(head)]) + head + len(message).to_bytes(8, "little") + message
 
 
-def verify(signer: bytes, context: str, message: bytes, signature: bytes) -> None:
+def ed25519_holds(signer: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether the strict rules of 20-identity §3 take `signature` for one of a usable key."""
     key = usable_key(signer)
     r_bytes, s = signature[:32], int.from_bytes(signature[32:], "little")
     r = point_decode(r_bytes)
     if s >= ORDER or r is None or is_small(r):
-        raise Refused("bad-signature")
-    digest = hashlib.sha512(r_bytes + signer + signed_bytes(context, message)).digest()
+        return False
+    digest = hashlib.sha512(r_bytes + signer + message).digest()
     k = int.from_bytes(digest, "little") % ORDER
     minus_key = (-key[0] % P, key[1], key[2], -key[3] % P)
-    computed = point_add(point_mul(s, BASE), point_mul(k, minus_key))
-    if point_encode(computed) != r_bytes:
+    return point_encode(point_add(point_mul(s, BASE), point_mul(k, minus_key))) == r_bytes
+
+
+def verify(signer: bytes, context: str, message: bytes, signature: bytes) -> None:
+    if not ed25519_holds(signer, signed_bytes(context, message), signature):
         raise Refused("bad-signature")
 
 
@@ -740,6 +745,100 @@ def op_stream(case):
 def op_frame(case):
     (name, _, value), = read_stream(octets_of(case["bytes"]), 1 << 20)
     return {"frame": name, "body": value}
+
+
+# --- STUN (50-nat §2; RFC 8489) ----------------------------------------------------------------
+
+STUN_COOKIE = bytes.fromhex("2112a442")
+STUN_REQUEST, STUN_SUCCESS, STUN_ERROR = 0x0001, 0x0101, 0x0111
+# What a node has to understand in a request, and in an answer: it may pass over what it has no use for.
+STUN_IN_REQUESTS = {0x0001, 0x0003, 0x0006, 0x0008, 0x0009, 0x000A, 0x0014, 0x0015, 0x001C, 0x001D,
+                    0x001E, 0x0026}
+STUN_IN_ANSWERS = {0x0001, 0x0004, 0x0005, 0x0006, 0x0008, 0x0009, 0x000A, 0x000B, 0x0014, 0x0015,
+                   0x001C, 0x0020, 0x0026}
+
+
+def stun_attributes(data: bytes) -> list[tuple[int, bytes]]:
+    """The attributes that count; refuses what a node drops."""
+    if len(data) < 20 or data[0] & 0xC0 or data[4:8] != STUN_COOKIE:
+        raise Refused("no-meaning")
+    if len(data) > 1500 or int.from_bytes(data[2:4], "big") + 20 != len(data) or len(data) % 4:
+        raise Refused("no-meaning")
+    found, at, rank = [], 20, 0
+    number = 0
+    while at < len(data):
+        kind, length = (int.from_bytes(data[at + i:at + i + 2], "big") for i in (0, 2))
+        end = at + 4 + length
+        number += 1
+        if number > 32 or end + -end % 4 > len(data):
+            raise Refused("no-meaning")
+        value = data[at + 4:end]
+        own = {0x0008: 1, 0x001C: 2, 0x8028: 3}.get(kind, 0)
+        if not rank or own > rank:
+            found.append((kind, value))
+            rank = own or rank
+            if kind == 0x8028:
+                covered = data[:2] + (end - 20).to_bytes(2, "big") + data[4:at]
+                if value != (zlib.crc32(covered) ^ 0x5354554E).to_bytes(4, "big"):
+                    raise Refused("no-meaning")
+        at = end + -end % 4
+    return found
+
+
+def stun_unknown(attributes, known) -> set[int]:
+    return {kind for kind, _ in attributes if kind < 0x8000 and kind not in known}
+
+
+def op_stun_answer(case):
+    data = octets_of(case["datagram"])
+    attributes = stun_attributes(data)
+    if int.from_bytes(data[:2], "big") != STUN_REQUEST:
+        raise Refused("no-meaning")
+    unknown = stun_unknown(attributes, STUN_IN_REQUESTS)
+    change = dict(reversed(attributes)).get(0x0003)
+    if change is not None and change[-1] & 6:
+        unknown.add(0x0003)
+    host, _, port = case["from"].rpartition(":")
+    ip = ipaddress.ip_address(host.strip("[]"))
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if unknown:
+        listed = 2 * len(unknown)
+        length = 20 + 8 + 4 + listed + -listed % 4
+    else:
+        length = 32 if ip.version == 4 else 44
+    if length > len(data):
+        raise Refused("no-meaning")
+    mapped = f"{ip}:{port}" if ip.version == 4 else f"[{ip}]:{port}"
+    return {"transaction": data[8:20], "mapped": None if unknown else mapped,
+            "code": 420 if unknown else None}
+
+
+def stun_address(value: bytes, mask: bytes) -> str:
+    if (len(value), value[1] if len(value) > 1 else 0) not in ((8, 1), (20, 2)):
+        raise Refused("no-meaning")
+    port = int.from_bytes(value[2:4], "big") ^ int.from_bytes(mask[:2], "big")
+    ip = ipaddress.ip_address(bytes(a ^ b for a, b in zip(value[4:], mask)))
+    return f"{ip}:{port}" if ip.version == 4 else f"[{ip}]:{port}"
+
+
+def op_stun_read(case):
+    data = octets_of(case["datagram"])
+    attributes = stun_attributes(data)
+    kind = int.from_bytes(data[:2], "big")
+    if kind not in (STUN_SUCCESS, STUN_ERROR) or stun_unknown(attributes, STUN_IN_ANSWERS):
+        raise Refused("no-meaning")
+    first = dict(reversed(attributes))
+    said = {"transaction": data[8:20], "mapped": None, "code": None}
+    if kind == STUN_ERROR:
+        value = first.get(0x0009, b"")
+        if len(value) < 4 or not 3 <= value[2] & 7 <= 6 or value[3] > 99:
+            raise Refused("no-meaning")
+        return said | {"code": (value[2] & 7) * 100 + value[3]}
+    if 0x0020 in first:
+        return said | {"mapped": stun_address(first[0x0020], data[4:20])}
+    if 0x0001 in first:
+        return said | {"mapped": stun_address(first[0x0001], bytes(16))}
+    raise Refused("no-meaning")
 
 
 # --- Relayed packets (60-relay §5) ------------------------------------------------------------
@@ -1372,6 +1471,17 @@ def aes256_decrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
     return output
 
 
+def cbc_opened(keys: bytes, ciphertext: bytes) -> bytes:
+    """The text under the 80 bytes of a message's keys, without its padding (PKCS #7)."""
+    if not ciphertext or len(ciphertext) % 16:
+        raise Refused("undecryptable")
+    padded_text = aes256_decrypt_cbc(keys[:32], keys[64:], ciphertext)
+    fill = padded_text[-1]
+    if not 1 <= fill <= 16 or padded_text[-fill:] != bytes([fill]) * fill:
+        raise Refused("undecryptable")
+    return padded_text[:-fill]
+
+
 def root_and_chain(data: bytes) -> tuple[bytes, bytes]:
     return data[:32], data[32:]
 
@@ -1471,13 +1581,66 @@ def op_olm_decrypt(case):
         keys = hkdf(b"\0", hmac256(chain, b"\1"), b"OLM_KEYS", 80)
         if hmac256(keys[32:64], opening["message"][:-8])[:8] != message["mac"]:
             raise Refused("undecryptable")
-        padded_text = aes256_decrypt_cbc(keys[:32], keys[64:], message["ciphertext"])
-        fill = padded_text[-1]
-        if not 1 <= fill <= 16 or padded_text[-fill:] != bytes([fill]) * fill:
-            raise Refused("undecryptable")
+        plaintexts.append(cbc_opened(keys, message["ciphertext"]))
         used.add(index)
-        plaintexts.append(padded_text[:-fill])
     return {"plaintexts": plaintexts}
+
+
+# --- Megolm (81-groups §5.1) -------------------------------------------------------------------
+
+def megolm_next(index: int, parts: list[bytes]) -> tuple[int, list[bytes]]:
+    index += 1
+    turn = next(part for part in range(4) if index % 256 ** (3 - part) == 0)
+    return index, parts[:turn] + [hmac256(parts[turn], bytes([part])) for part in range(turn, 4)]
+
+
+def megolm_fields(data: bytes) -> tuple[int, bytes]:
+    """Index and ciphertext of a message without its MAC and signature."""
+    if len(data) < 2 or data[0] != 3 or data[1] != 0x08:
+        raise Refused("bad-megolm-message")
+    at, numbers = 2, []
+    while len(numbers) < 2:
+        value = shift = 0
+        while True:
+            if at >= len(data) or shift > 63:
+                raise Refused("bad-megolm-message")
+            byte, at = data[at], at + 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        numbers.append(value)
+        if len(numbers) == 1:
+            if data[at:at + 1] != b"\x12":
+                raise Refused("bad-megolm-message")
+            at += 1
+    if at + numbers[1] != len(data):
+        raise Refused("bad-megolm-message")
+    return numbers[0], data[at:]
+
+
+def op_megolm_decrypt(case):
+    export = octets_of(case["session"])
+    if len(export) != 165 or export[0] != 1:
+        raise Refused("bad-megolm-session")
+    first = int.from_bytes(export[1:5], "big")
+    ratchet = [export[at:at + 32] for at in range(5, 133, 32)]
+    plaintexts, indices = [], []
+    for data in map(octets_of, case["messages"]):
+        if len(data) < 72:
+            raise Refused("bad-megolm-message")
+        index, ciphertext = megolm_fields(data[:-72])
+        if not ed25519_holds(export[133:], data[:-64], data[-64:]) or index < first:
+            raise Refused("undecryptable")
+        at, parts = first, ratchet
+        while at < index:
+            at, parts = megolm_next(at, parts)
+        keys = hkdf(b"\0", b"".join(parts), b"MEGOLM_KEYS", 80)
+        if hmac256(keys[32:64], data[:-72])[:8] != data[-72:-64]:
+            raise Refused("undecryptable")
+        plaintexts.append(cbc_opened(keys, ciphertext))
+        indices.append(index)
+    return {"plaintexts": plaintexts, "indices": indices}
 
 
 # --- Rooms (80-gossip §2, §4) -----------------------------------------------------------------

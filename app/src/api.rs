@@ -432,6 +432,9 @@ pub struct RoomInfo {
     pub connected: u64,
     /// Received messages not yet read.
     pub unread: u64,
+    /// How many of these name this profile.
+    #[serde(default)]
+    pub mentions: u64,
     /// Whether it is closed to those without its secret.
     pub closed: bool,
     /// When this profile joined it, RFC 3339.
@@ -447,6 +450,9 @@ pub struct Member {
     pub name: String,
     /// Whether it is connected with this node for the room; this profile is.
     pub connected: bool,
+    /// Whether it is this profile. Said only when it is.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub own: bool,
 }
 
 /// A message of a conversation.
@@ -470,6 +476,10 @@ pub struct Message {
     /// State of a message of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<MessageState>,
+    /// Whether somebody else's message of a room or group names this profile, by `@` and the name it had
+    /// when the message came, or by its PeerId. Said only when it does.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub mention: bool,
 }
 
 /// How packets reach a peer.
@@ -533,6 +543,9 @@ pub struct Status {
     pub queued: u64,
     /// Received messages not yet read.
     pub unread: u64,
+    /// How many of these name this profile, in rooms and groups.
+    #[serde(default)]
+    pub mentions: u64,
     /// The distributed hash table.
     #[serde(default)]
     pub dht: DhtStatus,

@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod e2ee;
 pub mod group;
 pub mod home;
+pub mod mention;
 mod node;
 pub mod seam;
 pub mod settings;

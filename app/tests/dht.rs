@@ -113,6 +113,7 @@ fn send(from: &Node, to: &str, text: &str) {
     output(&mut from.verb(&["send", to, text, "--timeout", "60"]));
 }
 
+/// Checks DC-DHT-003 (positive).
 #[test]
 fn two_who_know_a_bootstrap_address_and_each_others_peer_id_chat() {
     let bootstrap = Node::bootstrap();

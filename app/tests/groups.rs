@@ -9,96 +9,11 @@
 
 mod support;
 
-use serde_json::Value;
+use support::command::run;
+use support::group::{Person, befriend, gather};
+use support::room::eventually;
 
-use support::command::{object, output, run};
-use support::daemon::Daemon;
-use support::room::{Member, eventually};
-
-/// Somebody with a running daemon.
-struct Person {
-    member: Member,
-    daemon: Daemon,
-}
-
-impl Person {
-    fn new(name: &str, dials: &[&Self]) -> Self {
-        let dials: Vec<&Member> = dials.iter().map(|other| &other.member).collect();
-        let member = Member::new(name, &dials);
-        let daemon = member.start();
-        Self { member, daemon }
-    }
-
-    fn group(&self, args: &[&str]) -> String {
-        let args: Vec<&str> = ["group"].iter().chain(args).copied().collect();
-        output(&mut self.member.verb(&args))
-    }
-
-    /// `group list`, by name.
-    fn listed(&self, name: &str) -> Option<Value> {
-        let list = run(&mut self.member.verb(&["group", "list", "--json"])).objects();
-        list.into_iter().find(|group| group["name"] == name)
-    }
-
-    fn standing(&self, name: &str) -> Option<String> {
-        let group = self.listed(name)?;
-        Some(group["state"].as_str().unwrap().to_owned())
-    }
-
-    fn members(&self, name: &str) -> Vec<Value> {
-        run(&mut self.member.verb(&["group", "members", name, "--json"])).objects()
-    }
-
-    fn wait_for_members(&self, name: &str, count: usize) {
-        eventually(&format!("{count} members of {name}"), || {
-            let members = self.members(name);
-            let inside = members.iter().filter(|one| one["standing"] != "invited");
-            inside.count() == count
-        });
-    }
-
-    fn wait_for_invitation(&self, name: &str) {
-        eventually(&format!("an invitation to {name}"), || {
-            self.standing(name).as_deref() == Some("invited")
-        });
-    }
-
-    fn restart(&mut self) {
-        self.daemon.kill();
-        self.daemon = self.member.start();
-    }
-}
-
-/// Both are contacts of each other, and connected.
-fn befriend(inviter: &mut Person, other: &mut Person) {
-    let invite = object(&mut inviter.member.verb(&["invite", "--json"]));
-    output(
-        &mut other
-            .member
-            .verb(&["add", invite["invite"].as_str().unwrap()]),
-    );
-    let peer = other.member.peer.clone();
-    inviter
-        .daemon
-        .wait_for("contact", |event| event["peer_id"] == peer.as_str());
-}
-
-/// `first` makes a group, and the others are in it.
-fn gather(name: &str, first: &Person, others: &[&Person]) {
-    first.group(&["create", name]);
-    for other in others {
-        first.group(&["invite", name, &other.member.peer]);
-    }
-    for other in others {
-        other.wait_for_invitation(name);
-        other.group(&["accept", name]);
-    }
-    let count = others.len() + 1;
-    for person in others.iter().chain([&first]) {
-        person.wait_for_members(name, count);
-    }
-}
-
+/// Checks DC-GROUP-001 (positive), DC-GROUP-009 (positive), DC-GROUP-013 (positive).
 #[test]
 fn three_people_talk_in_a_group_and_who_is_removed_reads_nothing_later() {
     let mut alice = Person::new("Alice", &[]);

@@ -11,7 +11,6 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use dchat::e2ee::InboundSession;
 use dchat::home::Home;
@@ -19,133 +18,10 @@ use dchat::store::{RoomKind, Store, StoreError, View};
 use dchat::vault::Vault;
 use dchat_wire::codec;
 use dchat_wire::group::SealedBody;
-use serde_json::Value;
+use support::command::run;
+use support::split::{Lab, NAMES, eventually};
 
-use support::command::{object, output, run};
-use support::daemon::Daemon;
-use support::namespace::Host;
-use support::node::Node;
-
-const NAMES: [&str; 5] = ["Ann", "Ben", "Cem", "Dia", "Eli"];
 const GROUP: &str = "@five";
-/// Nodes notice that others are gone, and that they are back, in their own time.
-const PATIENCE: Duration = Duration::from_secs(180);
-
-/// Five people, each on a cable of their own to one router.
-struct Lab {
-    router: Host,
-    people: Vec<(Node, Daemon)>,
-}
-
-impl Lab {
-    fn new() -> Option<Self> {
-        let router = Host::new()?;
-        router.sysctl(&[("ipv4/ip_forward", "1")]);
-        let mut people: Vec<(Node, Daemon)> = Vec::new();
-        for (number, name) in (1..).zip(NAMES) {
-            let host = Host::new()?;
-            let (here, there) = (
-                format!("10.9.6{number}.1/24"),
-                format!("10.9.6{number}.2/24"),
-            );
-            let port = format!("eth{number}");
-            router.cable((&port, &here), &host, ("eth0", &there));
-            host.ip(&[
-                "route",
-                "add",
-                "default",
-                "via",
-                here.trim_end_matches("/24"),
-            ]);
-            let node = Node::new(host, name);
-            let daemon = node.start(&[
-                "--no-mdns",
-                "--no-dht",
-                "--listen",
-                "/ip4/0.0.0.0/udp/4200/quic-v1",
-            ]);
-            people.push((node, daemon));
-        }
-        Some(Self { router, people })
-    }
-
-    fn verb(&self, who: usize, args: &[&str]) -> Vec<Value> {
-        let ended = run(&mut self.people[who].0.dchat(args));
-        assert!(ended.well(), "{} {args:?}: {ended:?}", NAMES[who]);
-        ended.objects()
-    }
-
-    fn does(&self, who: usize, args: &[&str]) {
-        output(&mut self.people[who].0.dchat(args));
-    }
-
-    /// Both are contacts, and connected.
-    fn befriend(&mut self, inviter: usize, other: usize) {
-        let invite = object(&mut self.people[inviter].0.dchat(&["invite", "--json"]));
-        let invite = invite["invite"].as_str().unwrap().to_owned();
-        self.does(other, &["add", &invite]);
-        let peer = self.people[other].0.peer.clone();
-        self.people[inviter]
-            .1
-            .wait_for("contact", |event| event["peer_id"] == peer.as_str());
-    }
-
-    /// Nothing passes between the first two and the rest.
-    fn split(&self) {
-        let side = |numbers: &[usize]| {
-            let nets = numbers.iter().map(|number| format!("10.9.6{number}.0/24"));
-            nets.collect::<Vec<_>>().join(", ")
-        };
-        let (left, right) = (side(&[1, 2]), side(&[3, 4, 5]));
-        self.router.nft(&format!(
-            "table ip parted {{\n chain forward {{\n type filter hook forward priority 0;\n \
-             ip saddr {{ {left} }} ip daddr {{ {right} }} drop\n \
-             ip saddr {{ {right} }} ip daddr {{ {left} }} drop\n }}\n}}\n"
-        ));
-    }
-
-    fn heal(&self) {
-        self.router.nft("delete table ip parted");
-    }
-
-    fn says(&self, who: usize, text: &str) {
-        self.does(who, &["send", GROUP, text, "--timeout", "60"]);
-    }
-
-    /// What `who` is shown: author and text, in order.
-    fn history(&self, who: usize) -> Vec<(String, String)> {
-        let history = self.verb(who, &["history", GROUP, "--json", "-n", "1000"]);
-        let said = |message: &Value, key: &str| message[key].as_str().unwrap().to_owned();
-        let pairs = history.iter();
-        pairs
-            .map(|message| (said(message, "from"), said(message, "text")))
-            .collect()
-    }
-
-    fn has(&self, who: usize, texts: &[&str]) -> bool {
-        let history = self.history(who);
-        let here: BTreeSet<&str> = history.iter().map(|(_, text)| text.as_str()).collect();
-        here == texts.iter().copied().collect()
-    }
-
-    /// Who is in, by what `who` knows.
-    fn members(&self, who: usize) -> BTreeSet<(String, String)> {
-        let members = self.verb(who, &["group", "members", "five", "--json"]);
-        let text = |member: &Value, key: &str| member[key].as_str().unwrap().to_owned();
-        let members = members.iter();
-        members
-            .map(|member| (text(member, "peer_id"), text(member, "standing")))
-            .collect()
-    }
-}
-
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: still not so");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
 
 /// Everything that can be read in a home: what is shown, and every sealed item that any session of
 /// the home opens.
@@ -192,7 +68,9 @@ fn read_all(view: &View<'_>) -> (BTreeSet<String>, BTreeSet<[u8; 32]>) {
 
 #[test]
 fn five_part_two_and_three_one_is_removed_and_all_end_alike() {
-    let Some(mut lab) = Lab::new() else { return };
+    let Some(mut lab) = Lab::new(GROUP) else {
+        return;
+    };
     for other in 1..5 {
         lab.befriend(0, other);
     }

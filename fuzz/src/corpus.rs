@@ -61,6 +61,8 @@ mod tests {
                 .filter(|seed| seed.target == name)
                 .collect();
             assert!(!seeds.is_empty(), "{name} has no seeds");
+            let kept = files.keys().filter(|file| file.starts_with("seed-"));
+            assert_eq!(kept.count(), seeds.len(), "{name} keeps seeds nobody makes");
             for seed in seeds {
                 assert_eq!(
                     files.get(&seed.name),

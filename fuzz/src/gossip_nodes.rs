@@ -312,6 +312,22 @@ impl World {
                 let items = range.take(16).map(|(_, item)| Arc::clone(item)).collect();
                 self.inputs.push_back((me, Input::Loaded { peer, items }));
             }
+            Output::Load(Load::Newest { peer, most, .. }) => {
+                let logs = self.stores[at].items.values();
+                let mut items: Vec<_> = logs.flat_map(BTreeMap::values).map(Arc::clone).collect();
+                items.sort_by_key(|item| std::cmp::Reverse(Position::of(item)));
+                items.truncate(most);
+                self.inputs
+                    .push_back((me, Input::LoadedNewest { peer, items }));
+            }
+            Output::Early { item, .. } => {
+                let log = self.stores[at].items.get(&item.log());
+                let held = log.and_then(|log| log.last_key_value());
+                assert!(
+                    held.is_none_or(|(seq, _)| *seq + 1 < item.seq()),
+                    "{item:?} is no earlier than its turn"
+                );
+            }
             Output::Load(Load::Proof { peer, log }) => {
                 if let Some(proof) = self.stores[at].proofs.get(&log) {
                     let (one, other) = proof.items();

@@ -4,9 +4,11 @@ use dchat_wire::parcel::Parcel;
 use dchat_wire::{codec, encode, grease};
 
 use crate::dht_seeds::dht;
+use crate::gossip::frames as gossip_frames;
 use crate::gossip_seeds::gossip;
 use crate::machines::machines;
 use crate::samples;
+use crate::vector_seeds::vectors;
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub fn seeds() -> Vec<Seed> {
     records(&mut add);
     written(&mut add);
     probes(&mut add);
-    certificates(&mut add);
+    vectors(&mut add);
     handshakes(&mut add);
     machines(&mut add);
     dht(&mut add);
@@ -69,12 +71,12 @@ pub(crate) type Add<'a> = dyn FnMut(&'static str, &str, Vec<u8>) + 'a;
 
 fn streams(add: &mut Add<'_>) {
     let mut all = Vec::new();
-    for frame in samples::frames() {
+    for frame in [samples::frames(), gossip_frames()].concat() {
         let bytes = frame.to_bytes();
         let name = snake(frame.frame_type().name());
         add("frame_stream", &name, [&[1, 7], bytes.as_slice()].concat());
         // Together they stay short enough for the fuzzer to work on.
-        if bytes.len() <= 150 {
+        if bytes.len() <= 150 && all.len() < 1800 {
             all.extend(bytes);
             all.extend(grease::frame(all.len() as u8, b"skipped"));
         }
@@ -176,24 +178,6 @@ fn probes(add: &mut Add<'_>) {
         "answer-v6",
         samples::answer(samples::v6()).seal(&ours, 64),
     );
-}
-
-/// The certificates of the specification's vectors, valid and not.
-fn certificates(add: &mut Add<'_>) {
-    let vectors: serde_json::Value =
-        serde_json::from_str(include_str!("../../spec/vectors/certificate.json"))
-            .unwrap_or_default();
-    for case in vectors["cases"].as_array().into_iter().flatten() {
-        let name = case["id"]
-            .as_str()
-            .unwrap_or_default()
-            .replace("certificate/", "");
-        let der = from_hex(case["input"]["chain"][0].as_str().unwrap_or_default());
-        // Shorter ones are found at once; one case is described instead of written out.
-        if (16..2048).contains(&der.len()) {
-            add("certificate", &name, der);
-        }
-    }
 }
 
 pub(crate) fn from_hex(text: &str) -> Vec<u8> {

@@ -8,13 +8,14 @@ use dchat_wire::Frame;
 use dchat_wire::codec::{Bytes, List};
 use dchat_wire::extension::Extensions;
 use dchat_wire::gossip::{
-    Contact, GossipAnnounce, GossipDigest, GossipJoin, GossipLeave, GossipMore, GossipOpen,
-    GossipProof, GossipPull, GossipPush, GossipShuffle, GossipSketch, GossipTree, Mark, Parting,
-    Sketched, Want,
+    Contact, GossipAnnounce, GossipDigest, GossipFetch, GossipJoin, GossipLeave, GossipMore,
+    GossipOpen, GossipProof, GossipPull, GossipPush, GossipShuffle, GossipSketch, GossipTree, Mark,
+    Parting, Sketched, Want,
 };
 
 use crate::frontier::Digest;
 use crate::log::{Item, ItemFault};
+use crate::range::Key;
 
 /// A message; each stands for the frame of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,11 @@ pub enum Message<H> {
         unknown: Vec<u32>,
     },
     Proof(Arc<Item>, Arc<Item>),
+    Fetch {
+        from: Key,
+        to: Key,
+        most: u16,
+    },
 }
 
 /// Frame header, the count of one list, and an empty block of extensions.
@@ -101,6 +107,7 @@ impl<H> Message<H> {
                     let bodies = one.body_len() + other.body_len();
                     COUNT + one.encoded_len() + other.encoded_len() - bodies + extensions
                 }
+                Self::Fetch { .. } => 2 * 16 + 2 + extensions,
             }
     }
 
@@ -187,6 +194,12 @@ impl<H> Message<H> {
                 items: List::first_of([one.stub(), other.stub()]),
                 extensions,
             }),
+            Self::Fetch { from, to, most } => Frame::GossipFetch(GossipFetch {
+                from: (*from).into(),
+                to: (*to).into(),
+                most: *most,
+                extensions,
+            }),
         }
     }
 
@@ -271,6 +284,11 @@ impl<H> Message<H> {
                     _ => return Ok(None),
                 }
             }
+            Frame::GossipFetch(body) => Self::Fetch {
+                from: (&body.from).into(),
+                to: (&body.to).into(),
+                most: body.most,
+            },
             _ => return Ok(None),
         }))
     }
@@ -381,6 +399,11 @@ mod tests {
                 unknown: vec![4],
             },
             Message::Proof(item_2, item(3)),
+            Message::Fetch {
+                from: Key::FIRST,
+                to: Key::END,
+                most: 50,
+            },
         ]
     }
 

@@ -28,6 +28,7 @@
 //! Whoever checks claims of strangers has to pace it: a core checks one to three thousand a second.
 
 use core::fmt;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hash::Context;
 
 use crate::key::Key;
@@ -87,7 +88,8 @@ impl Memory {
             .hash_password_into_with_memory(&password, SALT, &mut out, self.blocks.as_mut_slice())
             .ok()?;
         let (zeros, rest) = out.split_first_chunk::<8>()?;
-        let accepted = u64::from_be_bytes(*zeros).leading_zeros() >= u32::from(difficulty);
+        let accepted = u64::from_be_bytes(*zeros).leading_zeros() >= u32::from(difficulty)
+            || defect::is(Defect::SkipsPuzzle);
         accepted.then(|| Key(Context::POSITION.digest(&[rest])))
     }
 }

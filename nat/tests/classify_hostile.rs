@@ -139,7 +139,7 @@ type Sent = (Socket, SocketAddr, Vec<u8>);
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Checks DC-NAT-034 (negative).
+    /// Checks DC-NAT-034 (negative), DC-NAT-035 (negative).
     #[test]
     fn a_classification_ends_in_time_and_within_its_budget(
         steps in prop::collection::vec(any_step(), 0..150),

@@ -353,13 +353,18 @@ OPERATIONS = {
 }
 
 
+def answer(operation: str, given: dict) -> dict:
+    """What comes of `given`; raises `Refused`, or `NotSpoken` for what is not known here."""
+    output = spoken(OPERATIONS, operation)(given)
+    if "claimed" in given and given["claimed"] not in output.values():
+        raise Refused("mismatch")
+    return output
+
+
 def check(case) -> str | None:
     """What is wrong with this case, or None."""
-    given = case["input"]
     try:
-        output = spoken(OPERATIONS, case["op"])(given)
-        if "claimed" in given and given["claimed"] not in output.values():
-            raise Refused("mismatch")
+        output = answer(case["op"], case["input"])
     except Refused as refused:
         if case["result"] == "valid":
             return f"refused: {refused}"

@@ -21,7 +21,7 @@ enum Outcome {
 pub struct Case {
     id: String,
     op: &'static str,
-    req: &'static [&'static str],
+    req: Vec<&'static str>,
     comment: Option<&'static str>,
     input: Vec<(&'static str, Json)>,
     outcome: Outcome,
@@ -59,7 +59,7 @@ impl Case {
         Self {
             id,
             op,
-            req,
+            req: req.to_vec(),
             comment: None,
             input: Vec::new(),
             outcome,
@@ -71,6 +71,14 @@ impl Case {
     pub fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
         self.input.push((name, value.into()));
         self
+    }
+
+    /// Names a further requirement that it checks.
+    pub fn checks(&mut self, requirement: &'static str) {
+        if !self.req.contains(&requirement) {
+            self.req.push(requirement);
+            self.req.sort_unstable();
+        }
     }
 
     /// Says what is special about it.
@@ -98,7 +106,7 @@ impl Case {
         self
     }
 
-    /// Its name, `suite/name`.
+    /// Unique: the suite, a slash, and a name.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -106,8 +114,8 @@ impl Case {
 
     /// The requirements it checks.
     #[must_use]
-    pub fn requirements(&self) -> &'static [&'static str] {
-        self.req
+    pub fn requirements(&self) -> &[&'static str] {
+        &self.req
     }
 
     /// Whether it must fail.

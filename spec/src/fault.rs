@@ -1,8 +1,9 @@
-//! The ways in which any structure can be broken, applied to a whole one.
+//! The ways in which any structure can be broken, applied to a whole one, and the edges at which it
+//! is whole still.
 
 use crate::case::Case;
 use crate::json::Json;
-use crate::structure::Structure;
+use crate::structure::{Part, Structure};
 
 /// A structure of type `name` that must decode.
 #[must_use]
@@ -51,7 +52,8 @@ pub fn cuts(prefix: &str, name: &'static str, structure: &Structure) -> Vec<Case
             .field(span.plain.then_some(span.path))
         })
         .collect();
-    let first = structure.fields.first().map(|span| span.path);
+    let first = structure.fields.first().filter(|span| span.plain);
+    let first = first.map(|span| span.path);
     cases.push(
         broken(
             format!("{prefix}/no-bytes"),
@@ -145,6 +147,134 @@ pub fn extensions(
                 _ => &["DC-WIRE-021"],
             };
             broken(format!("{prefix}/{slug}"), name, req, &bytes, "invalid").field(Some(path))
+        })
+        .collect()
+}
+
+/// The name of a field, as ids of cases have it.
+fn slug(path: &str) -> String {
+    path.rsplit('.').next().unwrap_or(path).replace('_', "-")
+}
+
+/// The integer of any value in `path` at its least and its greatest.
+#[must_use]
+pub fn edges(
+    prefix: &str,
+    name: &'static str,
+    structure: &Structure,
+    path: &'static str,
+) -> Vec<Case> {
+    let span = structure.span(path);
+    let ends = match span.end - span.start {
+        1 => [Part::u8(0), Part::u8(u8::MAX)],
+        2 => [Part::u16(0), Part::u16(u16::MAX)],
+        4 => [Part::u32(0), Part::u32(u32::MAX)],
+        _ => [Part::u64(0), Part::u64(u64::MAX)],
+    };
+    ["least", "greatest"]
+        .into_iter()
+        .zip(ends)
+        .map(|(edge, part)| {
+            let id = format!("{prefix}/{edge}-{}", slug(path));
+            whole(id, name, &structure.with(path, &part))
+        })
+        .collect()
+}
+
+/// First bytes of a `bool` or an `Option` in `path` that are neither 0 nor 1.
+#[must_use]
+pub fn neither(
+    prefix: &str,
+    name: &'static str,
+    structure: &Structure,
+    path: &'static str,
+) -> Vec<Case> {
+    let at = structure.span(path).start;
+    [2, u8::MAX]
+        .into_iter()
+        .map(|first| {
+            let mut bytes = structure.bytes.clone();
+            bytes[at] = first;
+            let id = format!("{prefix}/{}-is-{first}", slug(path));
+            broken(id, name, &["DC-WIRE-006"], &bytes, "not-boolean").field(Some(path))
+        })
+        .collect()
+}
+
+/// A code in `path` that is not assigned: the byte or the 16 bits there are `wrong`.
+#[must_use]
+pub fn unassigned(
+    prefix: &str,
+    name: &'static str,
+    structure: &Structure,
+    path: &'static str,
+    wrong: u16,
+) -> Case {
+    let span = structure.span(path);
+    let bytes = structure.replace(path, &wrong.to_le_bytes()[..span.end - span.start]);
+    let id = format!("{prefix}/{}-is-{wrong}", slug(path));
+    broken(id, name, &["DC-WIRE-001"], &bytes, "invalid").field(Some(path))
+}
+
+/// Kinds and values of extensions.
+type Items<'a> = &'a [(u16, &'a [u8])];
+
+/// Extensions of `structure`, which it has none of, that are right: unknown ones, a reserved one,
+/// the longest, the most.
+#[must_use]
+pub fn extended(
+    prefix: &str,
+    name: &'static str,
+    structure: &Structure,
+    path: &'static str,
+) -> Vec<Case> {
+    let longest = [0x5a; 1024];
+    let most: Vec<(u16, &[u8])> = (0..16).map(|kind| (kind, &[][..])).collect();
+    let all: [(&str, Items<'_>); 4] = [
+        ("extension-unknown", &[(7, &[1, 2, 3])]),
+        ("extension-reserved", &[(0x1a2a, &[0xee; 32])]),
+        ("extension-longest", &[(0x7fff, &longest)]),
+        ("extensions-most", &most),
+    ];
+    all.into_iter()
+        .map(|(slug, items)| {
+            let extended = Structure::new().extensions(path, items);
+            let whole_list = Part {
+                bytes: extended.bytes.clone(),
+                json: extended.value(path),
+            };
+            let mut case = whole(
+                format!("{prefix}/{slug}"),
+                name,
+                &structure.with(path, &whole_list),
+            );
+            case.checks("DC-WIRE-020");
+            case.checks("DC-WIRE-021");
+            case.checks("DC-WIRE-022");
+            case
+        })
+        .collect()
+}
+
+/// Extensions of `structure` that are over their limits.
+#[must_use]
+pub fn overextended(
+    prefix: &str,
+    name: &'static str,
+    structure: &Structure,
+    path: &'static str,
+) -> Vec<Case> {
+    let many: Vec<(u16, &[u8])> = (0..17).map(|kind| (kind, &[][..])).collect();
+    let long = [0x5a; 1025];
+    let all: [(&str, Items<'_>, &str); 2] = [
+        ("extensions-too-many", &many, path),
+        ("extension-too-long", &[(7, &long)], "Extension.value"),
+    ];
+    all.into_iter()
+        .map(|(slug, items, field)| {
+            let bytes = structure.replace(path, &Structure::new().extensions(path, items).bytes);
+            let req = &["DC-WIRE-002", "DC-WIRE-007"];
+            broken(format!("{prefix}/{slug}"), name, req, &bytes, "over-limit").field(Some(field))
         })
         .collect()
 }

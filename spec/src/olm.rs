@@ -99,7 +99,7 @@ pub fn next_chain(chain: &[u8; 32]) -> [u8; 32] {
 }
 
 /// AES-256-CBC with PKCS #7.
-fn encrypt(key: &[u8], iv: &[u8], plaintext: &[u8]) -> Vec<u8> {
+pub(crate) fn encrypt(key: &[u8], iv: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let mut key_bytes = [0; 32];
     key_bytes.copy_from_slice(key);
     let cipher = Aes256::new(&key_bytes.into());
@@ -121,7 +121,8 @@ fn encrypt(key: &[u8], iv: &[u8], plaintext: &[u8]) -> Vec<u8> {
     ciphertext
 }
 
-fn varint(mut value: u64) -> Vec<u8> {
+/// An integer of Protocol Buffers.
+pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while value > 0x7f {
         bytes.push(value as u8 | 0x80);

@@ -22,6 +22,24 @@ impl Part {
         }
     }
 
+    /// A `u8`.
+    #[must_use]
+    pub fn u8(value: u8) -> Self {
+        Self {
+            bytes: vec![value],
+            json: Json::Number(value.into()),
+        }
+    }
+
+    /// A `u32`.
+    #[must_use]
+    pub fn u32(value: u32) -> Self {
+        Self {
+            bytes: value.to_le_bytes().to_vec(),
+            json: Json::Number(value),
+        }
+    }
+
     /// A `u16`.
     #[must_use]
     pub fn u16(value: u16) -> Self {
@@ -77,6 +95,13 @@ impl Structure {
         Json::Object(self.json.clone())
     }
 
+    /// The value of the field at `path` in JSON; `null` where there is none.
+    #[must_use]
+    pub fn value(&self, path: &str) -> Json {
+        let at = self.fields.iter().position(|span| span.path == path);
+        at.map_or(Json::Null, |at| self.json[at].1.clone())
+    }
+
     /// The structure as a field of another.
     #[must_use]
     pub fn part(&self) -> Part {
@@ -104,6 +129,21 @@ impl Structure {
     pub fn replace(&self, path: &str, bytes: &[u8]) -> Vec<u8> {
         let span = self.span(path);
         [&self.bytes[..span.start], bytes, &self.bytes[span.end..]].concat()
+    }
+
+    /// The structure with another value of a field, where there is one at `path`.
+    #[must_use]
+    pub fn with(&self, path: &'static str, part: &Part) -> Self {
+        let mut other = Self::new();
+        for (span, (_, json)) in self.fields.iter().zip(&self.json) {
+            let own = Part {
+                bytes: self.bytes[span.start..span.end].to_vec(),
+                json: json.clone(),
+            };
+            let part = if span.path == path { part } else { &own };
+            other = other.push(span.path, part, span.plain);
+        }
+        other
     }
 
     /// Appends a value of any type. `path` is `Structure.field`.

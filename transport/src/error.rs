@@ -1,6 +1,7 @@
 //! What can go wrong, one enum per operation.
 
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::frame::FrameError;
 use dchat_wire::relay::Refusal;
 use dchat_wire::{Address, PeerId};
@@ -247,7 +248,13 @@ impl StreamError {
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         match self {
-            Self::Frame(FrameError::Unsupported { .. }) => Some(Code::Unsupported),
+            Self::Truncated if defect::is(Defect::OverlooksTruncation) => None,
+            _ if defect::is(Defect::MalformedAsUnexpected) => Some(Code::Unexpected),
+            Self::Frame(FrameError::Unsupported { .. })
+                if !defect::is(Defect::UnsupportedAsMalformed) =>
+            {
+                Some(Code::Unsupported)
+            }
             Self::Frame(_) | Self::Truncated => Some(Code::Malformed),
             Self::Reset(_) | Self::Closed => None,
         }

@@ -7,6 +7,7 @@
 //! /ip6/2001:db8::1/udp/4001/quic-v1/p2p/RELAY/p2p-circuit[/p2p/PEER]
 //! ```
 
+use crate::defect::{self, Defect};
 use core::fmt;
 use core::str::FromStr;
 use std::net::{IpAddr, SocketAddr};
@@ -171,10 +172,10 @@ impl Address {
             .ok_or("not an address of a form in use")?;
         // A multiaddr's varints have longer encodings of the same number, and an IPv4 address can be
         // written as IPv6.
-        if address.to_repr() != bytes {
+        if address.to_repr() != bytes && !defect::is(Defect::AcceptsLooseAddress) {
             return Err("the address is not in its canonical encoding");
         }
-        if !address.names_one_socket() {
+        if !address.names_one_socket() && !defect::is(Defect::AcceptsAddressWithoutSocket) {
             return Err("the address names no single socket");
         }
         Ok(address)

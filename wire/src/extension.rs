@@ -1,6 +1,7 @@
 //! The block at the end of every body that lets a v1 body grow without changing.
 
 use crate::codec::{Bytes, List, body, checked_field};
+use crate::defect::{self, Defect};
 use crate::limits;
 
 body! {
@@ -29,10 +30,12 @@ impl Extensions {
     /// # Errors
     /// The spec's reason: types not strictly ascending, or an unknown critical one.
     pub fn new(list: List<Extension, { limits::EXTENSIONS }>) -> Result<Self, &'static str> {
-        if !list.is_sorted_by(|a, b| a.kind < b.kind) {
+        let any_order = defect::is(Defect::AcceptsUnorderedExtensions);
+        if !any_order && !list.is_sorted_by(|a, b| a.kind < b.kind) {
             return Err("extension types are not strictly ascending");
         }
-        if list.iter().any(|extension| extension.kind & CRITICAL != 0) {
+        let no_critical = !defect::is(Defect::AcceptsCriticalExtension);
+        if no_critical && list.iter().any(|extension| extension.kind & CRITICAL != 0) {
             return Err("a critical extension is not known here");
         }
         Ok(Self(list))

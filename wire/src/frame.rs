@@ -13,6 +13,7 @@
 use crate::chat::{ChatOpen, Envelope, Undecryptable};
 use crate::close;
 use crate::codec::{self, DecodeError};
+use crate::defect::{self, Defect};
 use crate::dht::{DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues};
 use crate::gossip::{
     GossipAnnounce, GossipDigest, GossipFetch, GossipJoin, GossipLeave, GossipMore, GossipOpen,
@@ -76,7 +77,7 @@ macro_rules! frames {
             /// # Errors
             /// [`DecodeError`] when the bytes are not exactly one canonical body.
             pub fn decode(self, body: &[u8]) -> Result<Frame, DecodeError> {
-                if body.len() > self.max_body() {
+                if body.len() > self.max_body() && !defect::is(Defect::AcceptsLongFrame) {
                     let (len, limit) = (body.len() as u64, self.max_body());
                     return Err(codec::OverLimit { field: "body", len, limit }.into());
                 }
@@ -254,6 +255,8 @@ impl FrameError {
     #[must_use]
     pub fn code(self) -> close::Code {
         match self {
+            _ if defect::is(Defect::MalformedAsUnexpected) => close::Code::Unexpected,
+            _ if defect::is(Defect::UnsupportedAsMalformed) => close::Code::Malformed,
             Self::Malformed { .. } | Self::TooLong { .. } => close::Code::Malformed,
             Self::Unsupported { .. } => close::Code::Unsupported,
         }
@@ -388,8 +391,16 @@ fn next_state(header: [u8; limits::FRAME_HEADER]) -> Result<State, FrameError> {
     let known = FrameType::from_code(code);
     let limit = known.map_or(limits::UNKNOWN_BODY, FrameType::max_body);
     match known {
-        None if critical => Err(FrameError::Unsupported { code }),
-        _ if len as usize > limit => Err(FrameError::TooLong { code, len, limit }),
+        None if defect::is(Defect::ClosesOnUnknownFrame) => Err(FrameError::Unsupported { code }),
+        None if critical && !defect::is(Defect::SkipsCriticalFrame) => {
+            Err(FrameError::Unsupported { code })
+        }
+        _ if f0 & 2 != 0 && defect::is(Defect::ClosesOnUnknownFlag) => {
+            Err(FrameError::Unsupported { code })
+        }
+        _ if len as usize > limit && !defect::is(Defect::AcceptsLongFrame) => {
+            Err(FrameError::TooLong { code, len, limit })
+        }
         None => Ok(State::Skip { left: len as usize }),
         Some(frame) => Ok(State::Body {
             frame,

@@ -9,6 +9,7 @@ mod policy;
 pub use policy::{LateJoin, Policy, Setting, SettingError};
 
 use crate::codec::{self, Bytes, DecodeError, List, Text, body, checked_field};
+use crate::defect::{self, Defect};
 use crate::extension::Extensions;
 use crate::hash::Context;
 use crate::id::PeerId;
@@ -262,7 +263,9 @@ impl SignedOperation {
             self.body.as_slice(),
             &self.signature,
         )?;
-        if let Some(seat) = &operation.seat {
+        if let Some(seat) = &operation.seat
+            && !defect::is(Defect::AcceptsUnsignedSeat)
+        {
             seat.verify(&operation.group, &operation.author)?;
         }
         Ok(operation)

@@ -3,6 +3,7 @@
 //! It is not signed, so it leaves no proof of contact that could be shown to others.
 
 use crate::codec::{List, body, checked_field};
+use crate::defect::{self, Defect};
 use crate::extension::Extensions;
 use crate::limits;
 
@@ -69,7 +70,7 @@ impl Versions {
     /// # Errors
     /// The spec's reason, when the range is empty or starts at 0.
     pub fn new(low: u16, high: u16) -> Result<Self, &'static str> {
-        if low == 0 || low > high {
+        if (low == 0 || low > high) && !defect::is(Defect::AcceptsEmptyVersionRange) {
             return Err("the version range is empty or starts at 0");
         }
         Ok(Self { low, high })
@@ -90,6 +91,9 @@ impl Versions {
     /// The highest version both speak.
     #[must_use]
     pub fn common(self, other: Self) -> Option<u16> {
+        if defect::is(Defect::PicksLowestVersion) {
+            return Some(self.low.max(other.low));
+        }
         let high = self.high.min(other.high);
         (high >= self.low.max(other.low)).then_some(high)
     }
@@ -115,7 +119,7 @@ impl Capabilities {
     /// # Errors
     /// The spec's reason, when it is not strictly ascending.
     pub fn new(list: List<u16, { limits::CAPABILITIES }>) -> Result<Self, &'static str> {
-        if list.is_sorted_by(|a, b| a < b) {
+        if list.is_sorted_by(|a, b| a < b) || defect::is(Defect::AcceptsUnorderedCapabilities) {
             Ok(Self(list))
         } else {
             Err("capabilities are not strictly ascending")

@@ -1,5 +1,6 @@
 //! Who a node is: an Ed25519 public key, written as the field writes it (`12D3KooW…`).
 
+use crate::defect::{self, Defect};
 use core::fmt;
 use core::str::FromStr;
 
@@ -39,7 +40,9 @@ impl PeerId {
         let point = VerifyingKey::from_bytes(&key).map_err(|_| PeerIdError::NotAKey)?;
         // Decompression accepts y ≥ p and, for x = 0, either sign; only re-encoding tells.
         let canonical = point.to_edwards().compress().to_bytes() == key;
-        if canonical && !point.is_weak() {
+        if (canonical || defect::is(Defect::AcceptsAliasKey))
+            && (!point.is_weak() || defect::is(Defect::AcceptsWeakKey))
+        {
             Ok(Self(key))
         } else {
             Err(PeerIdError::NotAKey)

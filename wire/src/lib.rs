@@ -22,6 +22,7 @@ pub mod advert;
 pub mod chat;
 pub mod close;
 pub mod codec;
+pub mod defect;
 pub mod dht;
 pub mod extension;
 pub mod frame;

@@ -4,6 +4,7 @@
 //! entries from 1 without gaps, and chains them by hash (spec `40-messaging` §5).
 
 use crate::codec::{self, Bytes, DecodeError, List, OverLimit, body, checked_field};
+use crate::defect::{self, Defect};
 use crate::extension::Extensions;
 use crate::hash::Context;
 use crate::id::PeerId;
@@ -110,6 +111,11 @@ pub fn entry_hash(
     prev: &[u8; 32],
     content: &Content,
 ) -> [u8; 32] {
+    let prev = if defect::is(Defect::HashesWithoutPrevious) {
+        &[0; 32]
+    } else {
+        prev
+    };
     Context::ENTRY.digest(&[
         conversation,
         author.public_key(),
@@ -183,6 +189,11 @@ impl Parcel {
         let missing = padded_len(len)
             .checked_sub(len)
             .ok_or(ParcelTooLarge { len })?;
+        let missing = if defect::is(Defect::SendsUnpadded) {
+            0
+        } else {
+            missing
+        };
         self.padding = Padding(Bytes::new(vec![0; missing]).map_err(|_| ParcelTooLarge { len })?);
         Ok(codec::encode(&self))
     }
@@ -197,7 +208,7 @@ impl Parcel {
         }
         let parcel: Self = codec::decode(bytes)?;
         let unpadded = bytes.len() - parcel.padding.len();
-        if padded_len(unpadded) != bytes.len() {
+        if padded_len(unpadded) != bytes.len() && !defect::is(Defect::AcceptsWrongPadding) {
             return Err(DecodeError::Invalid {
                 field: "Parcel.padding",
                 reason: "not padded to the next step",
@@ -213,6 +224,9 @@ impl Parcel {
 #[must_use]
 pub fn padded_len(len: usize) -> usize {
     let len = len.max(limits::PARCEL_MIN);
+    if defect::is(Defect::PadsCoarsely) {
+        return len.next_power_of_two().min(limits::PARCEL);
+    }
     let exponent = len.ilog2();
     let kept = exponent.ilog2() + 1;
     let mask = (1_usize << (exponent - kept)) - 1;

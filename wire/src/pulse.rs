@@ -12,6 +12,7 @@
 //! covers what is before it. A question and its answer have the same length, so nothing is gained by
 //! sending one with another's address.
 
+use crate::defect::{self, Defect};
 use crate::hash::Context;
 
 /// First byte of a question.
@@ -122,7 +123,8 @@ impl Pulse {
             blake3::Hash::from_bytes(wide)
         };
         let given = datagram.get(MAC..)?;
-        if widened(given) != widened(&key.mac(datagram.get(..MAC)?)) {
+        let is_authentic = widened(given) == widened(&key.mac(datagram.get(..MAC)?));
+        if !is_authentic && !defect::is(Defect::SkipsPulseMac) {
             return None;
         }
         match datagram.first() {

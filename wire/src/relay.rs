@@ -175,6 +175,8 @@ refusals! {
 /// +------+-----------+---------+------------     little-endian
 /// ```
 pub mod datagram {
+    use crate::defect::{self, Defect};
+
     /// Kind of a datagram without meaning.
     pub const WAKE: u8 = 0x00;
     /// Bytes before a whole packet.
@@ -235,7 +237,8 @@ pub mod datagram {
             let channel = u32::from_le_bytes(*channel);
             let part = match kind {
                 WHOLE => {
-                    return (!rest.is_empty()).then_some(Self::Whole {
+                    let is_packet = !rest.is_empty() || defect::is(Defect::AcceptsEmptyDatagram);
+                    return is_packet.then_some(Self::Whole {
                         channel,
                         packet: rest,
                     });

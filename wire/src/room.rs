@@ -13,6 +13,7 @@ mod name;
 pub use body::{FalseAuthor, RoomBody, Unopened, author};
 pub use name::{RoomName, RoomNameError};
 
+use crate::defect::{self, Defect};
 use core::fmt;
 
 use zeroize::Zeroizing;
@@ -50,6 +51,11 @@ impl RoomKey {
         let secret = match secret {
             Some(secret) => Zeroizing::new(Context::ROOM_SECRET.digest(&[within(secret)?])),
             None => Zeroizing::new([0; 32]),
+        };
+        let secret = if defect::is(Defect::IgnoresRoomSecret) {
+            Zeroizing::new([0; 32])
+        } else {
+            secret
         };
         let parts: [&[u8]; 2] = [secret.as_slice(), name.as_str().as_bytes()];
         Ok(Self(Zeroizing::new(Context::ROOM_KEY.digest(&parts))))

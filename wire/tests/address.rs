@@ -161,3 +161,29 @@ fn the_debug_text_hides_the_digits() {
         assert!(!debug.contains("192") && !debug.contains("2001"), "{debug}");
     }
 }
+
+/// Checks DC-ID-025 (negative), DC-ID-027 (positive).
+#[test]
+fn whatever_way_an_address_was_typed_it_is_written_in_one() {
+    for (typed, written) in [
+        (
+            "/ip6/2001:DB8:0:0:0:0:0:1/udp/4001/quic-v1",
+            "/ip6/2001:db8::1/udp/4001/quic-v1",
+        ),
+        (
+            "/ip6/2001:0db8::0001/udp/4001/quic-v1",
+            "/ip6/2001:db8::1/udp/4001/quic-v1",
+        ),
+        (
+            "/ip6/2001:db8:0:1:0:0:0:1/udp/4001/quic-v1",
+            "/ip6/2001:db8:0:1::1/udp/4001/quic-v1",
+        ),
+        (
+            "/ip6/::ffff:192.0.2.7/udp/4001/quic-v1",
+            "/ip4/192.0.2.7/udp/4001/quic-v1",
+        ),
+    ] {
+        let address: Address = typed.parse().unwrap();
+        assert_eq!(address.to_string(), written);
+    }
+}

@@ -11,7 +11,7 @@ mod support;
 use dchat_wire::encode;
 use proptest::prelude::*;
 use support::agree::agree;
-use support::{bodies, samples, strategies as any_of};
+use support::{any_gossip, bodies, samples, strategies as any_of};
 
 macro_rules! all_agree {
     ($bytes:ident) => {
@@ -33,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn on_damaged_bodies(which in 0..47_usize, mutations in any_of::mutations()) {
+    fn on_damaged_bodies(which in 0..78_usize, mutations in any_of::mutations()) {
         let (_, bytes) = samples::encoded_bodies().swap_remove(which);
         let bytes = any_of::mutate(bytes, &mutations);
         all_agree!(bytes);
@@ -44,6 +44,23 @@ proptest! {
         let bytes = frame.to_bytes().split_off(8);
         all_agree!(bytes);
         let bytes = parcel.seal().unwrap();
+        all_agree!(bytes);
+    }
+
+    #[test]
+    fn on_frames_of_rooms_and_what_they_hold(
+        frame in any_gossip::frame(),
+        operation in any_gossip::operation(),
+        body in any_gossip::room_body(),
+        keys in any_gossip::keys(),
+    ) {
+        let bytes = frame.to_bytes().split_off(8);
+        all_agree!(bytes);
+        let bytes = encode(&operation);
+        all_agree!(bytes);
+        let bytes = encode(&body);
+        all_agree!(bytes);
+        let bytes = encode(&keys);
         all_agree!(bytes);
     }
 

@@ -156,7 +156,6 @@ fn counts_that_promise_items_which_do_not_come() {
                     };
                 }
                 support::bodies::for_every_body!(one);
-                support::bodies::for_every_room_body!(one);
             }
         }
     }

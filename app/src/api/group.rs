@@ -38,6 +38,9 @@ pub struct GroupInfo {
     pub connected: u64,
     /// Received messages not yet read.
     pub unread: u64,
+    /// How many of these name this profile.
+    #[serde(default)]
+    pub mentions: u64,
     /// Its policy.
     pub policy: GroupPolicy,
     /// Who invited us, while we have not answered.
@@ -57,10 +60,14 @@ pub struct GroupMember {
     pub standing: GroupStanding,
     /// Whether it is connected with this node for the group; this profile is.
     pub connected: bool,
-    /// How many messages of our present log it holds, by what it said since this node started; null
-    /// while it has not.
+    /// Whether it is this profile. Said only when it is.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub own: bool,
+    /// How many messages of our present log it holds, as last heard since this node started: from itself,
+    /// where it is connected for the group, or by what its own messages say it had seen, whoever brought
+    /// them. It may hold more by now. Null while nothing was heard.
     pub delivered: Option<u64>,
-    /// How many it lacks.
+    /// How many it lacks, as far as is known.
     pub lag: Option<u64>,
 }
 

@@ -10,7 +10,9 @@ use clap_complete::Shell;
 const EVERYWHERE: &str = "Options of every command";
 
 /// How many messages may be asked for at a time: they are in memory all at once.
-const LIMIT: RangeInclusive<i64> = 1..=100_000;
+pub(crate) const LIMIT: RangeInclusive<i64> = 1..=100_000;
+/// Messages a search may print: one page, of the newest. Whoever wants more wants other words.
+const FOUND: RangeInclusive<i64> = 1..=1000;
 
 /// Direct chat with nobody in between.
 #[derive(Clone, Debug, Parser)]
@@ -185,7 +187,7 @@ pub(crate) enum Verb {
         to: Option<String>,
         /// How many at most
         #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 50,
-            value_parser = clap::value_parser!(u32).range(LIMIT))]
+            value_parser = clap::value_parser!(u32).range(FOUND))]
         limit: u32,
     },
     /// Join and leave rooms, which are open to whoever knows their name

@@ -12,6 +12,7 @@ use crate::{
     api::{Event, Id, Message, Reply, Request, RoomInfo},
     control::ControlError,
     seam::OpenNode,
+    store::limits::{MAX_PAGE, MAX_PAGE_BYTES},
     text,
 };
 
@@ -29,7 +30,10 @@ pub(crate) async fn run<O: OpenNode>(
         session.call(Request::SetName { name }).await?;
     }
     let done = done_word(&ask);
-    let reply = session.call(request(&ask)).await?;
+    let reply = match &ask {
+        Ask::History { to, limit } => Reply::Messages(history(session, to, *limit).await?),
+        _ => session.call(request(&ask)).await?,
+    };
     match reply {
         Reply::Done => {
             if let Some(done) = done {
@@ -129,6 +133,37 @@ pub(crate) async fn names<O: OpenNode>(session: &mut Session<O>) -> Result<Names
     match session.call(Request::Contacts).await? {
         Reply::Contacts(contacts) => Ok(Names::new(&contacts, Some((&me.peer_id, &me.name)))),
         _ => Err(ControlError::Foreign.into()),
+    }
+}
+
+/// The newest `limit` messages of a conversation, oldest first, in as many pages as that takes.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn history<O: OpenNode>(
+    session: &mut Session<O>,
+    to: &str,
+    limit: u32,
+) -> Result<Vec<Message>, Failure> {
+    let (mut pages, mut before): (Vec<Vec<Message>>, _) = (Vec::new(), None);
+    let mut left = limit as usize;
+    loop {
+        let request = Request::History {
+            to: to.to_owned(),
+            limit: u32::try_from(left).unwrap_or(u32::MAX),
+            before,
+        };
+        let Reply::Messages(page) = session.call(request).await? else {
+            return Err(ControlError::Foreign.into());
+        };
+        left = left.saturating_sub(page.len());
+        let bytes: usize = page.iter().map(|message| message.text.len()).sum();
+        let is_full = page.len() >= MAX_PAGE || bytes >= MAX_PAGE_BYTES;
+        before = page.first().map(|first| first.id.clone());
+        pages.push(page);
+        if left == 0 || before.is_none() || !is_full {
+            return Ok(pages.into_iter().rev().flatten().collect());
+        }
     }
 }
 

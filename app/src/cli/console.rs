@@ -233,6 +233,7 @@ mod tests {
                     text: "a\u{1b}\"\n\u{202e}b".into(),
                     sent_at: "S".into(),
                     state: None,
+                    mention: false,
                 }),
                 "{\"event\":\"message\",\"conversation\":\"C\",\"from\":\"P\",\"id\":\"I\",\
                  \"seq\":7,\"text\":\"a\\u001b\\\"\\n\u{202e}b\",\"sent_at\":\"S\",\"at\":\"AT\"}",

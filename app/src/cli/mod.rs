@@ -9,6 +9,7 @@ mod args;
 mod ask;
 mod console;
 mod daemon;
+mod defect;
 mod docs;
 mod exit;
 mod interactive;

@@ -11,7 +11,7 @@ use clap::{Parser as _, error::ErrorKind as Clap};
 use super::{
     Console, Exit, Failure, add,
     args::{PassphraseVerb, Typed},
-    ask, daemon, docs, interactive, join, log,
+    ask, daemon, defect, docs, interactive, join, log,
     passphrase::{self, Passphrases},
     plan::{Ask, Plan, Task},
     recv, send,
@@ -29,6 +29,9 @@ const TARGET: usize = 8192;
 
 /// Carries out the command line of this process, with the nodes `opener` starts.
 pub fn main(opener: impl OpenNode) -> ExitCode {
+    if let Err(failure) = defect::choose() {
+        return complain(&failure);
+    }
     let typed = match Typed::try_parse() {
         Ok(typed) => typed,
         Err(error) => return refuse(&error),
@@ -43,6 +46,9 @@ pub fn main(opener: impl OpenNode) -> ExitCode {
 fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), Clap::DisplayHelp | Clap::DisplayVersion) {
         let _ = error.print();
+        if let Some(note) = defect::note().filter(|_| error.kind() == Clap::DisplayVersion) {
+            let _ = writeln!(io::stdout(), "{note}");
+        }
         return ExitCode::SUCCESS;
     }
     if error.kind() == Clap::DisplayHelpOnMissingArgumentOrSubcommand {

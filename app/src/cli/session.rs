@@ -57,7 +57,7 @@ struct Host<N> {
 /// What became of a request.
 enum Attempt {
     /// It was answered.
-    Answered(Result<Reply, Failure>),
+    Answered(Box<Result<Reply, Failure>>),
     /// It was not carried out, and the session has to move.
     Moved,
     /// The process died over it.
@@ -161,7 +161,7 @@ impl<O: OpenNode> Session<O> {
     pub(crate) async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
         loop {
             match self.attempt(&request).await {
-                Attempt::Answered(answer) => return answer,
+                Attempt::Answered(answer) => return *answer,
                 Attempt::Unknown if !may_be_asked_twice(&request) => {
                     return Err(Failure::new(
                         Exit::Failed,
@@ -216,9 +216,13 @@ impl<O: OpenNode> Session<O> {
                 timeout_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
             };
             match self.attempt(&request).await {
-                Attempt::Answered(Ok(Reply::Sent(sent))) => return Ok(sent),
-                Attempt::Answered(Ok(_)) => return Err(ControlError::Foreign.into()),
-                Attempt::Answered(Err(failure)) => return Err(failure),
+                Attempt::Answered(answer) => {
+                    return match *answer {
+                        Ok(Reply::Sent(sent)) => Ok(sent),
+                        Ok(_) => Err(ControlError::Foreign.into()),
+                        Err(failure) => Err(failure),
+                    };
+                }
                 Attempt::Moved | Attempt::Unknown => self.reopen().await?,
             }
         }
@@ -275,11 +279,11 @@ impl<O: OpenNode> Session<O> {
     async fn attempt(&mut self, request: &Request) -> Attempt {
         match &mut self.link {
             Link::Attached(client) => match client.call(request).await {
-                Ok(reply) => Attempt::Answered(Ok(reply)),
-                Err(CallError::Refused(error)) => Attempt::Answered(Err(error.into())),
+                Ok(reply) => Attempt::Answered(Box::new(Ok(reply))),
+                Err(CallError::Refused(error)) => Attempt::Answered(Box::new(Err(error.into()))),
                 Err(CallError::Gone) => Attempt::Moved,
                 Err(CallError::Lost) => Attempt::Unknown,
-                Err(CallError::Control(error)) => Attempt::Answered(Err(error.into())),
+                Err(CallError::Control(error)) => Attempt::Answered(Box::new(Err(error.into()))),
             },
             Link::Hosted(host) => host.call(request).await,
             Link::Closed => Attempt::Moved,
@@ -370,7 +374,7 @@ impl<N: Node> Host<N> {
         tokio::select! {
             biased;
             answer = node.call(request.clone()) => {
-                Attempt::Answered(answer.map_err(Failure::from))
+                Attempt::Answered(Box::new(answer.map_err(Failure::from)))
             }
             () = asked_to_end(server), if waits => Attempt::Moved,
         }

@@ -50,6 +50,7 @@ fn message(id: &str, text: &str) -> Message {
         text: text.into(),
         sent_at: AT.into(),
         state: None,
+        mention: false,
     }
 }
 
@@ -84,6 +85,7 @@ fn node() -> FakeNode {
                 Message {
                     from: ME.into(),
                     state: Some(MessageState::Read),
+                    mention: false,
                     ..message("0b", "hello")
                 },
             ]),
@@ -100,6 +102,7 @@ fn node() -> FakeNode {
                 requests: 3,
                 queued: 4,
                 unread: 5,
+                mentions: 1,
                 dht: DhtStatus {
                     mode: DhtMode::Client,
                     position: None,
@@ -175,7 +178,7 @@ async fn objects_are_exactly_those_of_the_contract() {
         (
             Ask::Status,
             format!(
-                r#"{{"peer_id":"{ME}","name":"Alice","version":"0.1.0","running":true,"addresses":[],"uptime_s":61,"connected":1,"contacts":2,"requests":3,"queued":4,"unread":5,"dht":{{"mode":"client","position":null,"nodes":6,"size_estimate":7}}}}"#
+                r#"{{"peer_id":"{ME}","name":"Alice","version":"0.1.0","running":true,"addresses":[],"uptime_s":61,"connected":1,"contacts":2,"requests":3,"queued":4,"unread":5,"mentions":1,"dht":{{"mode":"client","position":null,"nodes":6,"size_estimate":7}}}}"#
             ),
         ),
     ];
@@ -183,6 +186,37 @@ async fn objects_are_exactly_those_of_the_contract() {
         let (out, talk) = asked(ask, true).await;
         assert_eq!(out, expected + "\n");
         assert_eq!(talk, "");
+    }
+}
+
+#[tokio::test]
+async fn a_long_history_is_asked_for_in_pages() {
+    let script = |request: &Request| {
+        let Request::History { limit, before, .. } = request else {
+            return node().answer(request);
+        };
+        // 2,500 messages, called by their numbers.
+        let end: u32 = before.as_ref().map_or(2500, |id| id.parse().unwrap());
+        let start = end.saturating_sub((*limit).min(1000));
+        let page = start..end;
+        let page = page.map(|number| message(&number.to_string(), &format!("said {number}")));
+        Some(Ok(Reply::Messages(page.collect())))
+    };
+    for (limit, first) in [(5000, 0), (2001, 499), (1000, 1500), (7, 2493)] {
+        let home = tempfile::tempdir().unwrap();
+        let (mut console, out, _) = console(false);
+        let to = "bob".to_owned();
+        let history = Ask::History { to, limit };
+        let mut session = session(&FakeNode::new(script), &home).await;
+        ask::run(history, &mut session, &mut console).await.unwrap();
+        let printed = out.text();
+        let said: Vec<&str> = printed
+            .lines()
+            .filter_map(|line| line.split_once("said "))
+            .map(|(_, number)| number)
+            .collect();
+        let wanted: Vec<String> = (first..2500).map(|number| number.to_string()).collect();
+        assert_eq!(said, wanted, "-n {limit}");
     }
 }
 

@@ -77,7 +77,8 @@ pub(crate) fn short(peer: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// `[14:23:15] Bob (12D3Ko…x7Qq): text`; of a room, `[14:23:15] #lobby Bob (12D3Ko…x7Qq): text`.
+/// `[14:23:15] Bob (12D3Ko…x7Qq): text`; of a room, `[14:23:15] #lobby Bob (12D3Ko…x7Qq): text`, and
+/// `[14:23:15] #lobby Bob (12D3Ko…x7Qq) → you: text` for one that names us.
 #[must_use]
 pub(crate) fn message(message: &Message, names: &Names) -> String {
     let room = if message.conversation.starts_with(['#', '@']) {
@@ -96,7 +97,8 @@ pub(crate) fn message(message: &Message, names: &Names) -> String {
     let state = message
         .state
         .map_or_else(String::new, |state| format!("  [{}]", state_word(state)));
-    format!("[{at}] {room}{who}: {text}{state}")
+    let mark = if message.mention { " → you" } else { "" };
+    format!("[{at}] {room}{who}{mark}: {text}{state}")
 }
 
 /// `delivered`.
@@ -145,21 +147,29 @@ pub(crate) fn room(room: &RoomInfo) -> String {
         "members"
     };
     format!(
-        "{}  {} {members}, {} connected, {} unread{closed}",
+        "{}  {} {members}, {} connected, {}{closed}",
         text::line(&room.conversation),
         room.members,
         room.connected,
-        room.unread
+        unread(room.unread, room.mentions)
     )
+}
+
+/// `3 unread, 1 for you`.
+fn unread(unread: u64, mentions: u64) -> String {
+    match mentions {
+        0 => format!("{unread} unread"),
+        _ => format!("{unread} unread, {mentions} for you"),
+    }
 }
 
 /// `Bob  12D3KooW…  connected`.
 #[must_use]
 pub(crate) fn member(member: &Member) -> String {
-    let connected = if member.connected {
-        "connected"
-    } else {
-        "not connected"
+    let connected = match (member.own, member.connected) {
+        (true, _) => "you",
+        (false, true) => "connected",
+        (false, false) => "not connected",
     };
     format!(
         "{}  {}  {connected}",
@@ -184,26 +194,41 @@ pub(crate) fn group(group: &GroupInfo) -> String {
         )
     });
     format!(
-        "{}  {}{invited}, {} {members}, {} connected, {} unread; {}",
+        "{}  {}{invited}, {} {members}, {} connected, {}; {}",
         text::line(&group.conversation),
         standing(group.state),
         group.members,
         group.connected,
-        group.unread,
+        unread(group.unread, group.mentions),
         policy(&group.policy)
     )
 }
 
-/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`.
+/// `Bob  12D3KooW…  member, connected, has 12 of yours and lacks 1`; of one who is elsewhere `…, had 12 of
+/// yours when last heard of`.
 #[must_use]
 pub(crate) fn group_member(member: &GroupMember) -> String {
+    if member.own {
+        return format!(
+            "{}  {}  {}, you",
+            text::name(&member.name),
+            text::line(&member.peer_id),
+            standing(member.standing)
+        );
+    }
     let connected = if member.connected {
         "connected"
     } else {
         "not connected"
     };
     let has = match (member.delivered, member.lag) {
-        (Some(delivered), Some(lag)) => format!(", has {delivered} of yours and lacks {lag}"),
+        (Some(delivered), Some(0)) => format!(", has all {delivered} of yours"),
+        (Some(delivered), Some(lag)) if member.connected => {
+            format!(", has {delivered} of yours and lacks {lag}")
+        }
+        (Some(delivered), Some(lag)) => {
+            format!(", had {delivered} of yours when last heard of, {lag} less than there are")
+        }
         _ => String::new(),
     };
     format!(
@@ -321,7 +346,7 @@ pub(crate) fn status(status: &Status) -> String {
          listening  {addresses}\n\
          connected  {}\n\
          contacts   {}, and {} asking to be\n\
-         messages   {} to deliver, {} unread\n\
+         messages   {} to deliver, {}\n\
          table      {}\n\
          version    {}",
         text::name(&status.name),
@@ -330,7 +355,7 @@ pub(crate) fn status(status: &Status) -> String {
         status.contacts,
         status.requests,
         status.queued,
-        status.unread,
+        unread(status.unread, status.mentions),
         dht_status(&status.dht),
         text::line(&status.version),
     )
@@ -396,6 +421,8 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
     use super::*;
 
     const BOB: &str = "12D3KooWQHwmbBhVDVE4FMNF7CQrWSGSBXsZHLgnC2jpbB8MQqgD";
@@ -422,6 +449,7 @@ mod tests {
             text: "hi\n[00:00:00] Eve: send money".into(),
             sent_at: time::now(),
             state: None,
+            mention: false,
         };
         let line = message(&received, &names());
         let (at, rest) = line.split_at(10);
@@ -429,6 +457,32 @@ mod tests {
         assert_eq!(
             rest,
             " Bob␛[2J (12D3Ko…QqgD): hi\n    [00:00:00] Eve: send money"
+        );
+    }
+
+    #[test]
+    fn a_message_that_names_us_says_so() {
+        let named = Message {
+            conversation: "#lobby".into(),
+            from: BOB.into(),
+            name: Some("Bobby".into()),
+            id: "1".into(),
+            seq: 1,
+            text: "@alice hello".into(),
+            sent_at: time::now(),
+            state: None,
+            mention: true,
+        };
+        let line = message(&named, &names());
+        assert!(
+            line.ends_with(" #lobby Bob␛[2J (12D3Ko…QqgD) → you: @alice hello"),
+            "{line}"
+        );
+        let value = serde_json::to_value(&named);
+        assert!(value.is_ok_and(|value| value["mention"] == true));
+        assert_eq!(
+            (unread(2, 0), unread(2, 1)),
+            ("2 unread".into(), "2 unread, 1 for you".into())
         );
     }
 
@@ -475,6 +529,7 @@ mod tests {
                 text: bad.clone(),
                 sent_at: bad.clone(),
                 state: Some(MessageState::Read),
+                mention: false,
             }),
             Event::MessageState {
                 id: bad.clone(),

@@ -1,5 +1,6 @@
 //! The conversation with one connected peer: its verbs, the opening, and the choice of session.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeSet, VecDeque};
 
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
@@ -39,6 +40,9 @@ pub enum Input {
     /// A frame of the peer's chat stream, in order. CHAT_OPEN only once the caller has accepted
     /// the peer: blocked ones and strangers are the caller's to turn away.
     Frame(Frame),
+    /// The peer replaced its chat stream: the next frame is of the new one, and none of the old one
+    /// follows. How often is the caller's to bound.
+    Replaced,
     /// A person read the peer's log through this number.
     Read {
         /// The log.
@@ -62,6 +66,8 @@ pub struct Conversation {
     /// Only a session that is newer than all we have will do.
     renew: bool,
     renewals: u32,
+    /// The peer has replaced its chat stream: what it has us make then counts as a renewal.
+    replaced: bool,
     /// Sessions we sent with in this connection and the peer did not complain of.
     pub(super) used: BTreeSet<SessionId>,
     refused: BTreeSet<SessionId>,
@@ -104,6 +110,7 @@ impl Conversation {
             sending: None,
             renew: false,
             renewals: 0,
+            replaced: false,
             used: BTreeSet::new(),
             refused: BTreeSet::new(),
             synced: false,
@@ -137,6 +144,10 @@ impl Conversation {
                 device,
             } => conversation.open(ledger, name, invite, device),
             Input::Frame(frame) => conversation.frame(ledger, frame, now),
+            Input::Replaced => {
+                conversation.replaced();
+                Ok(())
+            }
             Input::Read {
                 incarnation,
                 through,
@@ -150,6 +161,23 @@ impl Conversation {
                 Ok(())
             }
         })
+    }
+
+    /// Says that what follows comes on a new chat stream of the peer's, which replaces its earlier one
+    /// (spec `30-transport` §4): all begins again as after a new connection, but for our own CHAT_OPEN
+    /// and for what is bounded by connection. Nothing happens before the peer's first.
+    pub fn peer_replaced_stream(&mut self) {
+        if self.peer.take().is_none() {
+            return;
+        }
+        self.replaced = true;
+        self.sending = None;
+        self.renew = false;
+        self.synced = false;
+        self.sync_sent = false;
+        self.peer_synced = false;
+        self.outgoing = None;
+        self.asked = None;
     }
 
     /// Encrypts what is due and saves the sessions used: once, last in the transaction.
@@ -247,7 +275,7 @@ impl Conversation {
     }
 
     fn peer_opened(&mut self, open: &ChatOpen, now: u64) -> Result<(), Misbehaviour> {
-        if self.peer.is_some() {
+        if self.peer.is_some() && !defect::is(Defect::AcceptsSecondOpen) {
             return Err(Misbehaviour::OpenTwice);
         }
         let device = open.device.open(self.pair.peer(), now);
@@ -256,6 +284,17 @@ impl Conversation {
             sessions: open.sessions.iter().copied().map(SessionId).collect(),
         });
         Ok(())
+    }
+
+    /// The peer begins again, as after a new connection; what is bounded for a connection goes on
+    /// counting, and our own stream stays.
+    fn replaced(&mut self) {
+        self.peer = None;
+        self.peer_synced = false;
+        self.sending = None;
+        self.renew = false;
+        self.asked = None;
+        self.begin_anew();
     }
 
     /// Picks the session to encrypt with when there is none: the newest that both hold, or a new
@@ -275,6 +314,10 @@ impl Conversation {
                 let session = device(ledger)?
                     .open_session(&peer.device)
                     .map_err(Misbehaviour::DeviceKey)?;
+                // One that was asked for is counted when it is.
+                if self.replaced && !self.renew {
+                    self.count_renewal()?;
+                }
                 self.adopt(ledger, session, now)?;
             }
             None => {}
@@ -311,7 +354,7 @@ impl Conversation {
         let message = envelope.message.as_slice();
         if envelope.stage == Stage::Opening {
             let opens = e2ee::opened_session(message).map_err(Misbehaviour::Ratchet)?;
-            if opens != id {
+            if opens != id && !defect::is(Defect::AcceptsOtherSession) {
                 return Err(Misbehaviour::SessionMismatch.into());
             }
             if !self.sessions.contains(id) {
@@ -349,7 +392,7 @@ impl Conversation {
         id: SessionId,
         error: AcceptError,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error<E>> {
-        if !self.refused.insert(id) {
+        if !self.refused.insert(id) || defect::is(Defect::AcknowledgesUndecryptable) {
             return Ok(None);
         }
         if self.refused.len() > MAX_REFUSED {
@@ -386,7 +429,7 @@ impl Conversation {
 
     fn count_renewal(&mut self) -> Result<(), Misbehaviour> {
         self.renewals += 1;
-        if self.renewals > MAX_RENEWALS {
+        if self.renewals > MAX_RENEWALS && !defect::is(Defect::RenewsEndlessly) {
             return Err(Misbehaviour::TooManyRenewals);
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What we say we hold.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::BTreeSet;
 
 use dchat_wire::codec::List;
@@ -55,14 +56,10 @@ impl Reports {
         all: bool,
     ) -> List<Frontier, { limits::PARCEL_FRONTIERS }> {
         let mut frontiers = core::mem::take(&mut self.statements);
-        let mut due = core::mem::take(&mut self.changed);
-        if all {
-            for author in [Author::Own, Author::Peer] {
-                let newest = logs.iter().rev().filter(|log| log.author == author);
-                let share = newest.take(limits::PARCEL_FRONTIERS / 2);
-                due.extend(share.map(|log| (author, log.incarnation)));
-            }
-        }
+        let changed = core::mem::take(&mut self.changed);
+        let mut due = if all { newest_first(logs) } else { Vec::new() };
+        let others = changed.into_iter().filter(|log| !due.contains(log));
+        due.extend(others.collect::<Vec<_>>());
         for (author, incarnation) in due {
             if frontiers.len() < limits::PARCEL_FRONTIERS {
                 frontiers.push(frontier(pair, logs, author, incarnation));
@@ -72,6 +69,20 @@ impl Reports {
         }
         List::first_of(frontiers)
     }
+}
+
+/// The logs of both authors, at most half of what fits of each: the current one of each author, then
+/// the one before of each, and so on.
+fn newest_first(logs: &[Log]) -> Vec<(Author, Incarnation)> {
+    let of = |author| {
+        let newest = logs.iter().rev().filter(move |log| log.author == author);
+        newest.map(move |log| (author, log.incarnation))
+    };
+    let (mut own, mut peers) = (of(Author::Own), of(Author::Peer));
+    (0..limits::PARCEL_FRONTIERS / 2)
+        .flat_map(|_| [own.next(), peers.next()])
+        .flatten()
+        .collect()
 }
 
 /// The frontier of a log, which may be one that has not begun here.
@@ -87,7 +98,10 @@ fn frontier(pair: &Pair, logs: &[Log], author: Author, incarnation: Incarnation)
         incarnation,
         held: log.map_or(0, |log| log.last_seq),
         low_water: log.map_or(1, |log| log.low_water),
-        read: log.map_or(0, read),
+        read: log.map_or(0, |log| match defect::is(Defect::ReadsAtOnce) {
+            true => log.last_seq,
+            false => read(log),
+        }),
         tip: log.map_or([0; 32], |log| log.tip),
     }
 }
@@ -97,5 +111,45 @@ fn read(log: &Log) -> u64 {
     match log.author {
         Author::Own => log.last_seq,
         Author::Peer => log.read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dchat_wire::sign::Identity;
+
+    use super::*;
+
+    fn log(author: Author, number: u8) -> Log {
+        Log {
+            author,
+            incarnation: [number; 16],
+            last_seq: 1,
+            tip: [number; 32],
+            low_water: 1,
+            acked: 0,
+            read: 0,
+        }
+    }
+
+    /// Checks DC-CHAT-041 (positive, negative).
+    #[test]
+    fn the_current_logs_of_both_come_first_whatever_their_names_are() {
+        let [own, peer] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]).peer_id());
+        let pair = Pair::new(own, peer);
+        // In the order in which they began: the names say nothing of it.
+        let logs = [
+            log(Author::Peer, 1),
+            log(Author::Own, 9),
+            log(Author::Peer, 7),
+            log(Author::Own, 3),
+            log(Author::Peer, 4),
+        ];
+        let mut reports = Reports::default();
+        reports.log(Author::Peer, [1; 16]);
+        let taken = reports.take(&pair, &logs, true);
+        let named: Vec<u8> = taken.iter().map(|frontier| frontier.tip[0]).collect();
+        assert_eq!(named, [3, 4, 9, 7, 1]);
+        assert!(reports.is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What a parcel of the peer's changes.
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::parcel::{Frontier, Parcel};
 
 use super::divergence::{Step, move_entries};
@@ -38,7 +39,7 @@ impl Conversation {
                 self.peer_holds(ledger, &logs, frontier)?;
             } else if frontier.author == *self.pair.peer() {
                 self.peer_wrote(ledger, &logs, frontier)?;
-            } else {
+            } else if !defect::is(Defect::AcceptsForeignFrontier) {
                 return Err(Misbehaviour::ForeignFrontier.into());
             }
         }
@@ -208,7 +209,9 @@ impl Conversation {
                     return Ok(());
                 }
             };
-            self.reports.log(Author::Peer, incarnation);
+            if !defect::is(Defect::AcknowledgesNothing) {
+                self.reports.log(Author::Peer, incarnation);
+            }
             if let Some(warning) = warning {
                 // What follows an entry that was refused cannot be next.
                 self.staged.push(Output::Warn(warning));
@@ -221,7 +224,8 @@ impl Conversation {
 
 fn check(frontier: &Frontier) -> Result<(), Misbehaviour> {
     let tip_fits = (frontier.held == 0) == (frontier.tip == [0; 32]);
-    if frontier.read > frontier.held || !tip_fits {
+    let is_bad = frontier.read > frontier.held || !tip_fits;
+    if is_bad && !defect::is(Defect::AcceptsBadFrontier) {
         return Err(Misbehaviour::BadFrontier);
     }
     Ok(())

@@ -61,7 +61,7 @@ fn established() -> (OlmSession, OlmSession) {
     (alices, bobs)
 }
 
-/// Checks DC-CHAT-012 (positive), DC-CHAT-019 (negative).
+/// Checks DC-CHAT-012 (positive), DC-CHAT-019 (positive, negative).
 #[test]
 fn a_message_decrypts_once() {
     let (mut alices, mut bobs) = established();
@@ -205,6 +205,7 @@ fn sessions_have_tags_of_eight_bytes() {
     assert_eq!(sealed.message[0], 3);
 }
 
+/// Checks DC-CHAT-016 (positive).
 #[test]
 fn a_device_survives_being_stored() {
     let mut two = two();

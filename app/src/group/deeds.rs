@@ -281,7 +281,7 @@ impl Group {
             group: *self.id(),
             author: self.me,
             seq: self.membership.next_seq(&self.me),
-            after: self.membership.heads(),
+            after: self.membership.parents(&self.me),
             at: now,
             deed,
             subject: about.subject,

@@ -39,7 +39,7 @@ impl Group {
                 .insert(signed.clone(), SignedOperation::open)
             {
                 Ok(Inserted::Added(_) | Inserted::Known | Inserted::Waiting) => {}
-                Err(Refused::Full) => {}
+                Err(Refused::Full | Refused::TooMany) => {}
                 Err(_) => is_bad = true,
             }
         }

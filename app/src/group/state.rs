@@ -34,7 +34,7 @@ impl Group {
         let mut membership = Membership::new(group);
         for signed in ledger.operations()? {
             // They were checked when they came; an operation that a changed file holds is left out.
-            let _ = membership.insert(signed, read_stored);
+            let _ = membership.restore(signed, read_stored);
         }
         Ok(Self::of(membership, me))
     }

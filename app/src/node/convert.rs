@@ -83,5 +83,6 @@ pub(super) fn message(
         text: entry.text.clone()?,
         sent_at: at(entry.sent_at),
         state: state(entry.state),
+        mention: entry.mention,
     })
 }

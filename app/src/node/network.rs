@@ -16,7 +16,7 @@ use dchat_wire::close::Code;
 use dchat_wire::hello::capability;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::dht::{self, Directory};
 use super::doctor;
@@ -86,6 +86,8 @@ struct Link {
     connection: transport::Connection,
     frames: mpsc::Sender<Frame>,
     streams: Streams,
+    /// What reads the peer's chat stream.
+    chat: Option<AbortHandle>,
     /// When a room last needed it.
     used: Instant,
 }
@@ -214,7 +216,14 @@ impl Network {
                     first: *first,
                     reader,
                 };
-                self.tasks.spawn(read(incoming, self.engine.clone()));
+                let Some(link) = self.links.get_mut(&incoming.link) else {
+                    return;
+                };
+                let reading = self.tasks.spawn(read(incoming, self.engine.clone()));
+                // It replaces the peer's earlier chat stream.
+                if let Some(earlier) = link.chat.replace(reading) {
+                    earlier.abort();
+                }
             }
             From::Identified {
                 peer, addresses, ..
@@ -264,6 +273,7 @@ impl Network {
             connection,
             frames,
             streams,
+            chat: None,
             used: Instant::now(),
         };
         self.links.insert(link, up);
@@ -374,7 +384,11 @@ impl Network {
                     .values_mut()
                     .for_each(|link| link.streams.reset());
             }
-            Effect::Command(Command::Reach { peer, addresses }) => self.reach(peer, addresses),
+            Effect::Command(Command::Reach {
+                peer,
+                addresses,
+                member,
+            }) => self.reach(peer, addresses, member),
             Effect::Frame { link, frame } => {
                 if let Some(open) = self.links.get(&link)
                     && let Err(mpsc::error::TrySendError::Full(_)) = open.frames.try_send(frame)
@@ -429,17 +443,24 @@ impl Network {
         }
     }
 
-    /// Connects to a member of a room, and tells the engine when that fails. That it did not, it
-    /// learns from the connection.
-    fn reach(&mut self, peer: PeerId, addresses: Vec<Address>) {
+    /// Connects to a member of a room, or of a group, and tells the engine when that fails. That it did
+    /// not, it learns from the connection.
+    fn reach(&mut self, peer: PeerId, addresses: Vec<Address>, member: bool) {
         self.reached.insert(peer);
+        let directory = self.directory.as_mut().filter(|_| member);
+        let dht = directory.and_then(|directory| directory.look_for_member(peer));
         let (endpoint, engine) = (self.endpoint.clone(), self.engine.clone());
         let turns = Arc::clone(&self.reaches);
         self.tasks.spawn(async move {
             let _turn = turns.acquire().await;
-            let connecting = endpoint.connect(Some(peer), &addresses);
-            let connected = tokio::time::timeout(REACH, connecting).await;
-            if !matches!(connected, Ok(Ok(_))) {
+            let mut connected = connects(&endpoint, peer, &addresses).await;
+            if let Some(dht) = dht.filter(|_| !connected) {
+                // A lookup ends by itself.
+                let found = dht.find_peer(peer).await.unwrap_or_default();
+                tracing::debug!(%peer, ?found, "a member was looked up");
+                connected = connects(&endpoint, peer, &found).await;
+            }
+            if !connected {
                 // The engine ends only after this half has.
                 let _ = engine.send(Input::Unreachable { peer }).await;
             }
@@ -476,6 +497,13 @@ impl Network {
             })
             .collect()
     }
+}
+
+/// Connects to `peer` at one of these addresses, within [`REACH`].
+async fn connects(endpoint: &transport::Endpoint, peer: PeerId, addresses: &[Address]) -> bool {
+    let connecting = endpoint.connect(Some(peer), addresses);
+    let connected = tokio::time::timeout(REACH, connecting).await;
+    matches!(connected, Ok(Ok(_)))
 }
 
 /// What the directory has to go on with; nothing ever without one.
@@ -552,7 +580,7 @@ struct Incoming {
     reader: FrameReader,
 }
 
-/// Reads one chat stream into the engine.
+/// Reads one chat stream into the engine. CHAT_OPEN stands in front of it and nowhere else.
 async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
     let Incoming {
         link,
@@ -561,20 +589,24 @@ async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
         first,
         reader,
     } = incoming;
+    let stream = recv.id().index();
     let mut frames = transport::FrameStream::new(recv, reader);
     let mut next = Some(first);
     while let Some(frame) = next {
-        if engine
-            .send(Input::Frame {
-                link,
-                frame: Box::new(frame),
-            })
-            .await
-            .is_err()
-        {
+        let frame = Box::new(frame);
+        let frame = Input::Frame {
+            link,
+            stream,
+            frame,
+        };
+        if engine.send(frame).await.is_err() {
             return;
         }
         next = match frames.next().await {
+            Ok(Some(Frame::ChatOpen(_))) => {
+                conn.close(Code::Unexpected);
+                return;
+            }
             Ok(next) => next,
             Err(error) => {
                 tracing::debug!(%error, "a peer's chat stream cannot be read");

@@ -1,5 +1,6 @@
 //! New entries, ours and theirs.
 
+use dchat_wire::defect::{self, Defect};
 use rusqlite::params;
 
 use super::{
@@ -175,10 +176,11 @@ impl Tx<'_> {
         if entry.seq < next_seq {
             return self.seen_before(known.as_ref(), entry);
         }
-        if entry.seq > next_seq {
+        if entry.seq > next_seq && !defect::is(Defect::AcceptsGap) {
             return Ok(Received::Gap { next_seq });
         }
-        if entry.prev != tip {
+        if entry.prev != tip && !defect::is(Defect::AcceptsFork) && !defect::is(Defect::AcceptsGap)
+        {
             return Ok(Received::Fork);
         }
         let log = match known {

@@ -116,13 +116,15 @@ pub struct Entry {
     pub expires_at: Option<UnixMillis>,
     /// How far it has come.
     pub state: EntryState,
+    /// Whether it names this profile; of rooms and groups only.
+    pub mention: bool,
 }
 
 /// The columns of [`Entry`], from `entries e`, `logs l` and `conversations c`.
 macro_rules! entry_columns {
     () => {
         "e.ord, c.id, l.author, l.incarnation, l.own, e.seq, e.id, e.hash, e.prev, e.kind, \
-         e.text, e.sent_at, e.committed_at, e.expires_at, e.state"
+         e.text, e.sent_at, e.committed_at, e.expires_at, e.state, e.mention"
     };
 }
 /// What joins them once `e` is chosen. CROSS JOIN fixes the order: `e` leads.
@@ -152,6 +154,7 @@ impl Entry {
             committed_at: row.get(12)?,
             expires_at: row.get(13)?,
             state: row.get(14)?,
+            mention: row.get(15)?,
         })
     }
 }

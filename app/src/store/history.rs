@@ -21,7 +21,7 @@ pub struct Page {
 impl View<'_> {
     /// The newest `entries` messages of a conversation that arrived before `before` (or the
     /// newest of all), oldest first. At most [`MAX_PAGE`] and [`MAX_PAGE_BYTES`] of text. For the
-    /// page before, pass the `ord` of the first.
+    /// page before, pass the `ord` of the first. Stubs are left out.
     ///
     /// # Errors
     /// Only those of the environment.
@@ -37,7 +37,7 @@ impl View<'_> {
             " FROM entries e ",
             entry_joins!(),
             " WHERE e.conversation = (SELECT conversation FROM conversations WHERE id = ?1) \
-             AND e.kind <= 1 AND e.ord < ?2 ORDER BY e.ord DESC LIMIT ?3"
+             AND e.kind <= 1 AND e.text IS NOT NULL AND e.ord < ?2 ORDER BY e.ord DESC LIMIT ?3"
         );
         let mut page = page(self, sql, entries, MAX_PAGE_BYTES, |limit| {
             (conversation, before.unwrap_or(Cursor::MAX), limit)
@@ -116,6 +116,19 @@ impl View<'_> {
              CROSS JOIN entries e ON e.log = l.log AND e.seq > l.read \
              WHERE l.conversation = (SELECT conversation FROM conversations WHERE id = ?1) \
              AND l.own = 0 AND e.text IS NOT NULL LIMIT ?2)",
+            params![conversation, seq_to_sql(MAX_UNREAD_COUNT)],
+        )
+    }
+
+    /// How many of these name this profile; counts as far.
+    ///
+    /// # Errors
+    /// Only those of the environment.
+    pub fn unread_mentions(&self, conversation: &ConversationId) -> Result<u64, StoreError> {
+        self.count(
+            "SELECT count(*) FROM (SELECT 1 FROM entries e CROSS JOIN logs l ON l.log = e.log \
+             WHERE e.conversation = (SELECT conversation FROM conversations WHERE id = ?1) \
+             AND e.mention = 1 AND e.text IS NOT NULL AND l.own = 0 AND e.seq > l.read LIMIT ?2)",
             params![conversation, seq_to_sql(MAX_UNREAD_COUNT)],
         )
     }

@@ -1,5 +1,6 @@
 //! Invites: one person each, once.
 
+use dchat_wire::defect::{self, Defect};
 use std::fmt;
 
 use rusqlite::params;
@@ -111,6 +112,7 @@ impl Tx<'_> {
             return Ok(Redemption::Unknown);
         };
         match invite.redeemed_by {
+            Some(_) if defect::is(Defect::RedeemsTwice) => {}
             Some(by) if by == *peer => return Ok(Redemption::Again),
             Some(_) => return Ok(Redemption::Used),
             None if invite.expires_at <= now => return Ok(Redemption::Expired),

@@ -100,6 +100,20 @@ pub struct StoredItem {
 /// The two items that closed a log, as they travel.
 pub type StoredProof = (Vec<u8>, Vec<u8>);
 
+/// About so many bytes of items, but at least one.
+fn taken_up_to(rows: &mut rusqlite::Rows<'_>, bytes: usize) -> Result<Vec<StoredItem>, StoreError> {
+    let (mut items, mut taken) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let item = StoredItem::from_row(row)?;
+        taken += item.header.len() + 64 + item.body.as_ref().map_or(0, Vec::len);
+        if taken > bytes && !items.is_empty() {
+            break;
+        }
+        items.push(item);
+    }
+    Ok(items)
+}
+
 impl View<'_> {
     /// How far every log of a room is held.
     ///
@@ -155,16 +169,33 @@ impl View<'_> {
             seq_to_sql(upto),
             seq_to_sql(MAX_PAGE as u64)
         ])?;
-        let (mut items, mut taken) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
-            let item = StoredItem::from_row(row)?;
-            taken += item.header.len() + 64 + item.body.as_ref().map_or(0, Vec::len);
-            if taken > bytes && !items.is_empty() {
-                break;
-            }
-            items.push(item);
-        }
-        Ok(items)
+        taken_up_to(&mut rows, bytes)
+    }
+
+    /// The newest items of a room that have a body, of those with a lamport time in `between`, both
+    /// ends included, the newest first: at most `most`, and about `bytes` of them but at least one.
+    ///
+    /// # Errors
+    /// Only those of the environment.
+    pub fn newest_items(
+        &self,
+        conversation: &ConversationId,
+        between: (u64, u64),
+        most: usize,
+        bytes: usize,
+    ) -> Result<Vec<StoredItem>, StoreError> {
+        let sql = "SELECT i.seq, i.header, i.signature, i.body FROM items i \
+             WHERE i.conversation = (SELECT conversation FROM conversations WHERE id = ?1) \
+             AND i.lamport >= ?2 AND i.lamport <= ?3 AND i.body IS NOT NULL \
+             ORDER BY i.lamport DESC, i.log_name DESC, i.seq DESC LIMIT ?4";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params![
+            conversation,
+            seq_to_sql(between.0),
+            seq_to_sql(between.1),
+            seq_to_sql(most.min(MAX_PAGE) as u64)
+        ])?;
+        taken_up_to(&mut rows, bytes)
     }
 
     /// What closed a log.
@@ -481,6 +512,20 @@ impl Tx<'_> {
         };
         self.index_entry(ord, log.conversation, &terms::index(text))?;
         Ok(true)
+    }
+
+    /// Notes that an item names this profile.
+    ///
+    /// # Errors
+    /// Only those of the environment.
+    pub fn note_mention(&self, log: &LogName, seq: u64) -> Result<(), StoreError> {
+        if let Some(log) = self.log(log)? {
+            self.run(
+                "UPDATE entries SET mention = 1 WHERE log = ?1 AND seq = ?2",
+                params![log.key, seq_to_sql(seq)],
+            )?;
+        }
+        Ok(())
     }
 
     /// Removes the bodies of items due at `now`, at most [`MAX_PAGE`] in one round; the entries have

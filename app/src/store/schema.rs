@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     include_str!("schema/v2.sql"),
     include_str!("schema/v3.sql"),
     include_str!("schema/v4.sql"),
+    include_str!("schema/v5.sql"),
 ];
 
 /// The version a file has.

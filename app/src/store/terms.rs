@@ -197,8 +197,9 @@ fn class(c: char) -> Class {
     }
 }
 
-/// Blocks of scripts written without spaces between words (Unicode 16, Blocks.txt), and Hangul.
-fn is_spaceless(c: char) -> bool {
+/// Whether a character is of a script written without spaces between words (Unicode 16, Blocks.txt), or of
+/// Hangul.
+pub fn is_spaceless(c: char) -> bool {
     matches!(u32::from(c),
         0x0E00..=0x0EFF       // Thai, Lao
         | 0x1000..=0x109F     // Myanmar

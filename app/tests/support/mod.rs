@@ -14,6 +14,8 @@
 
 pub mod command;
 pub mod daemon;
+pub mod dice;
+pub mod group;
 pub mod history;
 pub mod home;
 #[cfg(target_os = "linux")]
@@ -22,4 +24,6 @@ pub mod namespace;
 pub mod node;
 pub mod pair;
 pub mod room;
+#[cfg(target_os = "linux")]
+pub mod split;
 pub mod talk;

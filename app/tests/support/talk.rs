@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use dchat::api::{Reply, Request};
+use dchat::api::{ErrorKind, Reply, Request};
 use dchat::control::{CallError, Client};
 
 use super::daemon::PATIENCE;
@@ -28,6 +28,8 @@ pub struct Talk {
     pub sent: Arc<AtomicUsize>,
     /// Set to end it before that.
     pub ended: Arc<AtomicBool>,
+    /// It ends when the node refuses, as it does for who is not in a group any more.
+    pub may_be_refused: bool,
     /// When each was taken.
     pub taken: Arc<Mutex<BTreeMap<String, Instant>>>,
 }
@@ -43,6 +45,7 @@ impl Talk {
             pace: Duration::ZERO,
             sent: Arc::default(),
             ended: Arc::default(),
+            may_be_refused: false,
             taken: Arc::default(),
         }
     }
@@ -72,6 +75,11 @@ impl Talk {
             loop {
                 match client.call(&request).await {
                     Ok(Reply::Sent(_)) => break,
+                    Err(CallError::Refused(error))
+                        if self.may_be_refused && error.kind == ErrorKind::Denied =>
+                    {
+                        return;
+                    }
                     Err(CallError::Gone | CallError::Lost) => client = connect(&self.home).await,
                     other => panic!("{other:?}"),
                 }

@@ -1,6 +1,7 @@
 //! An item whose shape has been checked, with what follows from its bytes.
 
 use core::fmt;
+use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use dchat_wire::codec;
@@ -49,13 +50,15 @@ impl Item {
         if !(1..=MAX_SEQ).contains(&header.seq) {
             return Err(ItemFault::Sequence);
         }
-        if (header.seq == 1) != (header.prev == [0; 32]) {
+        let follows = (header.seq == 1) == (header.prev == [0; 32]);
+        if !follows && !defect::is(Defect::AcceptsItemWithoutPrevious) {
             return Err(ItemFault::Previous);
         }
-        if header.floor > header.seq {
+        let any_shape = defect::is(Defect::AcceptsItemOutOfShape);
+        if header.floor > header.seq && !any_shape {
             return Err(ItemFault::Floor);
         }
-        if header.lamport < header.sent_at {
+        if header.lamport < header.sent_at && !any_shape {
             return Err(ItemFault::Lamport);
         }
         let right = match &signed.body {
@@ -65,7 +68,7 @@ impl Item {
             }
             None => header.body_len as usize <= limits::ENTRY_BODY,
         };
-        if !right {
+        if !right && !defect::is(Defect::AcceptsOtherBody) {
             return Err(ItemFault::Body);
         }
         Ok(Arc::new(Self {

@@ -1,6 +1,7 @@
 //! Whether an item follows what is held of its log.
 
 use core::time::Duration;
+use dchat_wire::defect::{self, Defect};
 
 use dchat_wire::record::CLOCK_SKEW;
 
@@ -47,8 +48,10 @@ pub fn place(tip: &Tip, item: &Item, window: Window, now: Time) -> Place {
     if tip.closed {
         return Place::Closed;
     }
-    if header.sent_at > now.0.saturating_add(CLOCK_SKEW)
-        || header.lamport > now.0.saturating_add(2 * CLOCK_SKEW)
+    let any_time = defect::is(Defect::AcceptsItemsFromFuture);
+    if !any_time
+        && (header.sent_at > now.0.saturating_add(CLOCK_SKEW)
+            || header.lamport > now.0.saturating_add(2 * CLOCK_SKEW))
     {
         return Place::Early;
     }
@@ -68,7 +71,7 @@ pub fn place(tip: &Tip, item: &Item, window: Window, now: Time) -> Place {
     }
     let follows =
         header.prev == tip.hash && header.lamport > tip.lamport && header.sent_at >= tip.sent_at;
-    if follows || tip.seq == 0 {
+    if follows || tip.seq == 0 || defect::is(Defect::ForksLogs) {
         Place::Next
     } else {
         Place::Clash(tip.seq)

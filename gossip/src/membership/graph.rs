@@ -1,5 +1,6 @@
 //! The operations and what each has seen.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_wire::group::{Deed, Operation, OperationError, Parents, SignedOperation};
@@ -12,6 +13,18 @@ use super::state::{self, Roster};
 pub const MAX_OPERATIONS: usize = 4096;
 /// Operations that wait for others.
 pub const MAX_WAITING: usize = 256;
+/// Operations there was no room for that are kept in case they turn out to be needed. Each is looked at
+/// again with every one that comes.
+const MAX_PARKED: usize = 64;
+/// Of the operations of a group, those kept free for who may be an administrator: they can put out
+/// whoever filled the rest.
+pub const RESERVED: usize = MAX_OPERATIONS / 4;
+/// Operations of somebody who is no administrator for each time it was invited: it takes its place and
+/// leaves; the rest is for copies of a home, which may each do so.
+pub const PER_INVITE: usize = 16;
+/// Operations of somebody who was removed, done without having seen that: more than an administrator does
+/// while a network is parted.
+pub const PER_REMOVED: usize = 256;
 
 /// A set of operations, by their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +65,8 @@ pub(super) struct Node {
     pub(super) past: Past,
     /// The longest way to the operation that made the group.
     pub(super) depth: u32,
+    /// Its author may be an administrator, by its past: whether that counts is another matter.
+    by_admin: bool,
 }
 
 /// What became of an operation.
@@ -84,6 +99,9 @@ pub enum Refused {
     /// Its author is at fault: nobody who was never offered a place may do anything.
     #[error("the author was offered no place in the past of the operation")]
     Stranger,
+    /// Its author did more than anybody needs to. An operation of somebody else's that names it makes room.
+    #[error("its author has done more in this group than there is room for")]
+    TooMany,
     /// Nobody is at fault: the group has to be made anew.
     #[error("the group has {MAX_OPERATIONS} operations already")]
     Full,
@@ -97,6 +115,16 @@ pub struct Membership {
     pub(super) nodes: Vec<Node>,
     numbers: BTreeMap<[u8; 32], usize>,
     waiting: BTreeMap<[u8; 32], (Operation, SignedOperation)>,
+    /// Those there was no room for, in case somebody else's turn out to rest on them; at most
+    /// [`MAX_PARKED`].
+    parked: BTreeMap<[u8; 32], (Operation, SignedOperation)>,
+}
+
+/// Whether there has to be room for an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Asked,
+    Granted,
 }
 
 impl Membership {
@@ -108,6 +136,7 @@ impl Membership {
             nodes: Vec::new(),
             numbers: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            parked: BTreeMap::new(),
         }
     }
 
@@ -136,22 +165,59 @@ impl Membership {
         }
         let operation = open(&signed)?;
         self.check(&hash, &operation)?;
-        if !self.is_ready(&operation) {
-            if self.waiting.len() >= MAX_WAITING {
-                // Any will do: whoever sent it is asked for it again.
-                self.waiting.pop_first();
-            }
-            self.waiting.insert(hash, (operation, signed));
-            return Ok(Inserted::Waiting);
+        self.parked.remove(&hash);
+        let ready = self.is_ready(&operation);
+        if ready {
+            self.add(hash, operation, signed, Room::Asked)?;
+        } else {
+            keep(&mut self.waiting, MAX_WAITING, hash, (operation, signed));
         }
-        self.add(hash, operation, signed)?;
+        let added = self.settle();
+        Ok(if ready {
+            Inserted::Added(added)
+        } else if self.has(&hash) {
+            Inserted::Added(added.saturating_sub(1))
+        } else {
+            Inserted::Waiting
+        })
+    }
+
+    /// Takes back an operation that was part of the graph, in the order of
+    /// [`operations`](Self::operations): there was room for it. `open` decodes it.
+    ///
+    /// # Errors
+    /// [`Refused`]: it was none.
+    pub fn restore(
+        &mut self,
+        signed: SignedOperation,
+        open: impl FnOnce(&SignedOperation) -> Result<Operation, OperationError>,
+    ) -> Result<(), Refused> {
+        let hash = signed.hash();
+        let operation = open(&signed)?;
+        self.check(&hash, &operation)?;
+        if self.has(&hash) || !self.is_ready(&operation) {
+            return Err(Refused::Shape);
+        }
+        self.add(hash, operation, signed, Room::Granted)
+    }
+
+    /// Adds what waited for nothing but what has come, and what turned out to be needed. How many.
+    fn settle(&mut self) -> usize {
         let mut added = 0;
-        while let Some(hash) = self.ready() {
-            if let Some((operation, signed)) = self.waiting.remove(&hash) {
-                added += usize::from(self.add(hash, operation, signed).is_ok());
-            }
+        loop {
+            let ready = self.ready();
+            let ready = ready.and_then(|hash| Some((hash, self.waiting.remove(&hash)?)));
+            let next = ready.or_else(|| {
+                let mut parked = self.parked.iter();
+                let needed = parked.find(|(hash, (one, _))| self.is_needed(hash, one));
+                let hash = needed.map(|(hash, _)| *hash)?;
+                Some((hash, self.parked.remove(&hash)?))
+            });
+            let Some((hash, (operation, signed))) = next else {
+                return added;
+            };
+            added += usize::from(self.add(hash, operation, signed, Room::Asked).is_ok());
         }
-        Ok(Inserted::Added(added))
     }
 
     /// What can be said of an operation without the others.
@@ -189,6 +255,7 @@ impl Membership {
         hash: [u8; 32],
         operation: Operation,
         signed: SignedOperation,
+        room: Room,
     ) -> Result<(), Refused> {
         if self.nodes.len() >= MAX_OPERATIONS {
             return Err(Refused::Full);
@@ -205,6 +272,14 @@ impl Membership {
             }
         }
         self.check_past(&operation, &past)?;
+        let by_admin = self.by_admin(&operation, &past);
+        let has_room = room == Room::Granted
+            || self.has_room(&operation, &past, by_admin)
+            || self.is_needed(&hash, &operation);
+        if !has_room {
+            keep(&mut self.parked, MAX_PARKED, hash, (operation, signed));
+            return Err(Refused::TooMany);
+        }
         self.numbers.insert(hash, self.nodes.len());
         self.nodes.push(Node {
             hash,
@@ -212,8 +287,80 @@ impl Membership {
             signed,
             past,
             depth,
+            by_admin,
         });
         Ok(())
+    }
+
+    /// Whether the author of `operation` may be an administrator: it made the group, or somebody who may
+    /// be one promoted it in its past. It follows from the past alone, so that it is the same everywhere.
+    fn by_admin(&self, operation: &Operation, past: &Past) -> bool {
+        let author = operation.author;
+        let gives = |node: &Node| match node.operation.deed {
+            Deed::Create => node.operation.author == author,
+            Deed::Promote => node.by_admin && node.operation.subject == Some(author),
+            _ => false,
+        };
+        let mut seen = self.nodes.iter().enumerate();
+        operation.deed == Deed::Create || seen.any(|(number, node)| past.has(number) && gives(node))
+    }
+
+    /// Whether there is room for one more of its author's.
+    fn has_room(&self, operation: &Operation, past: &Past, by_admin: bool) -> bool {
+        let author = operation.author;
+        let about = |node: &Node, deed: Deed| {
+            node.by_admin && node.operation.deed == deed && node.operation.subject == Some(author)
+        };
+        let numbered = self.nodes.iter().enumerate();
+        let removed =
+            |(number, node): (usize, &Node)| about(node, Deed::Remove) && !past.has(number);
+        if by_admin && !numbered.clone().any(removed) {
+            return true;
+        }
+        let (mut own, mut invites, mut late) = (0, 0, 0);
+        for (_, node) in numbered.clone() {
+            invites += usize::from(about(node, Deed::Invite));
+            own += usize::from(node.operation.author == author && !node.by_admin);
+            late += usize::from(node.operation.author == author && node.by_admin);
+        }
+        if by_admin {
+            // What it did before it was removed is in the past of that.
+            let seen = numbered
+                .clone()
+                .filter(|(_, node)| about(node, Deed::Remove));
+            let seen = seen.fold(Past::default(), |mut seen, (_, node)| {
+                seen.add_all(&node.past);
+                seen
+            });
+            let before = numbered.filter(|(number, node)| {
+                node.operation.author == author && node.by_admin && seen.has(*number)
+            });
+            return late - before.count() < PER_REMOVED;
+        }
+        own < invites * PER_INVITE && self.nodes.len() < MAX_OPERATIONS - RESERVED
+    }
+
+    /// Whether something of somebody else's that waits rests on the operation `hash`: others took that up,
+    /// and all have to end with the same.
+    fn is_needed(&self, hash: &[u8; 32], operation: &Operation) -> bool {
+        let mut reached = BTreeSet::new();
+        let others = self.waiting.iter();
+        let others = others.filter(|(_, (other, _))| other.author != operation.author);
+        let mut next: Vec<&[u8; 32]> = others.map(|(hash, _)| hash).collect();
+        while let Some(at) = next.pop() {
+            let Some((waiting, _)) = self.waiting.get(at) else {
+                continue;
+            };
+            for named in waiting.after.as_slice() {
+                if named == hash {
+                    return true;
+                }
+                if reached.insert(named) {
+                    next.push(named);
+                }
+            }
+        }
+        false
     }
 
     /// What can be said of an operation from its past alone: it was offered a place, and counts on
@@ -233,12 +380,13 @@ impl Membership {
             if earlier.author == operation.author {
                 offered |= earlier.deed == Deed::Create;
                 last = last.max(earlier.seq);
-                if key.is_some() && key == earlier.seat.as_ref().map(|seat| &seat.key) {
+                let again = key.is_some() && key == earlier.seat.as_ref().map(|seat| &seat.key);
+                if again && !defect::is(Defect::AcceptsOldSeat) {
                     return Err(Refused::OldKey);
                 }
             }
         }
-        if !offered {
+        if !offered && !defect::is(Defect::AcceptsStrangersOperations) {
             return Err(Refused::Stranger);
         }
         if operation.seq != last + 1 {
@@ -288,17 +436,43 @@ impl Membership {
         void
     }
 
-    /// Hashes of operations that no other names: what the next has to name. When there are more than
-    /// one can name, the lowest; the rest is named by the one after it.
+    /// Hashes of operations that no other names; the lowest when there are more than one message names.
     #[must_use]
     pub fn heads(&self) -> Parents {
+        Parents::new(self.unnamed().map(|node| node.hash).collect())
+    }
+
+    /// What the next operation of `author` has to name: the [`heads`](Self::heads). When there are more
+    /// than one can name, one that has seen the author's last, or that one itself, is among them, so that
+    /// it counts on from there; the rest is named by the one after it.
+    #[must_use]
+    pub fn parents(&self, author: &dchat_wire::PeerId) -> Parents {
+        let numbered = self.nodes.iter().enumerate();
+        let own = numbered.filter(|(_, node)| node.operation.author == *author);
+        let last = own.max_by_key(|(_, node)| node.operation.seq);
+        let Some((last, node)) = last else {
+            return self.heads();
+        };
+        let own = node.hash;
+        let goes_on = |node: &&Node| node.hash == own || node.past.has(last);
+        let first = self.unnamed().filter(goes_on).map(|node| node.hash).min();
+        let mut others: Vec<[u8; 32]> = self.unnamed().map(|node| node.hash).collect();
+        others.retain(|hash| Some(*hash) != first);
+        others.sort_unstable();
+        others.truncate(limits::GROUP_PARENTS - 1);
+        others.extend(first);
+        Parents::new(others)
+    }
+
+    /// Operations that no other names.
+    fn unnamed(&self) -> impl Iterator<Item = &Node> {
         let parents = self
             .nodes
             .iter()
             .map(|node| node.operation.after.as_slice());
         let named: BTreeSet<&[u8; 32]> = parents.flatten().collect();
-        let hashes = self.nodes.iter().map(|node| node.hash);
-        Parents::new(hashes.filter(|hash| !named.contains(hash)).collect())
+        let nodes = self.nodes.iter();
+        nodes.filter(move |node| !named.contains(&node.hash))
     }
 
     /// Hashes of operations that are waited for, at most as many as one message names.
@@ -363,4 +537,13 @@ impl Membership {
         let own = own.filter(|operation| operation.author == *author);
         own.map(|operation| operation.seq).max().unwrap_or(0) + 1
     }
+}
+
+/// Keeps an operation among at most `most`. Which of them goes does not matter: whoever sent it is asked for
+/// it again.
+fn keep<T>(waiting: &mut BTreeMap<[u8; 32], T>, most: usize, hash: [u8; 32], operation: T) {
+    if waiting.len() >= most {
+        waiting.pop_first();
+    }
+    waiting.insert(hash, operation);
 }

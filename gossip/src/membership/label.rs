@@ -1,5 +1,6 @@
 //! Which operations are valid.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::BTreeMap;
 
 use dchat_wire::PeerId;
@@ -102,6 +103,7 @@ fn is_entitled(nodes: &[Node], labels: &[Label], node: &Node) -> bool {
         Deed::Create => true,
         Deed::Accept => held == Some(Standing::Invited),
         Deed::Leave => held.is_some(),
+        Deed::Invite if defect::is(Defect::AnybodyInvites) => held >= Some(Standing::Member),
         Deed::Invite | Deed::Remove | Deed::Promote | Deed::Rename | Deed::Policy => {
             held == Some(Standing::Admin)
         }
@@ -131,6 +133,9 @@ fn strikes(nodes: &[Node], labels: &[Label], removal: usize, number: usize) -> b
     let (Some(by), Some(node)) = (nodes.get(removal), nodes.get(number)) else {
         return false;
     };
+    if defect::is(Defect::RemovalDoesNotWin) {
+        return false;
+    }
     let author = node.operation.author;
     if by.operation.subject != Some(author) || by.past.has(number) {
         return false;
@@ -155,6 +160,11 @@ fn seniority(nodes: &[Node]) -> BTreeMap<PeerId, (u32, [u8; 32])> {
             (Deed::Create, _) => (operation.author, (0, [0; 32])),
             (Deed::Invite, Some(subject)) => (subject, (node.depth, node.hash)),
             _ => continue,
+        };
+        let place = if defect::is(Defect::JuniorStays) {
+            (u32::MAX - place.0, place.1)
+        } else {
+            place
         };
         let held = places.entry(who).or_insert(place);
         *held = place.min(*held);

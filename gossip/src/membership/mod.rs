@@ -15,11 +15,16 @@
 //!
 //! State: at most [`MAX_OPERATIONS`] operations and, for each, its past as a set of bits: four
 //! mebibytes for a full one, kilobytes for an ordinary one. Operations that name others that are not
-//! here wait, at most [`MAX_WAITING`].
+//! here wait, at most [`MAX_WAITING`]. Who is no administrator has room for [`PER_INVITE`] operations for
+//! each invitation, who was removed for [`PER_REMOVED`] that had not seen it, and [`RESERVED`] of all
+//! operations are for administrators: so nobody else can fill a group. What others rest on is taken all the
+//! same, or members that saw different parts of too much would not come together again.
 
 mod graph;
 mod label;
 mod state;
 
-pub use graph::{Inserted, MAX_OPERATIONS, MAX_WAITING, Membership, Refused};
+pub use graph::{
+    Inserted, MAX_OPERATIONS, MAX_WAITING, Membership, PER_INVITE, PER_REMOVED, RESERVED, Refused,
+};
 pub use state::{Member, Roster, Standing, Writer};

@@ -228,6 +228,10 @@ fn seat(nodes: &[Node], labels: &[Label], node: &Node, roster: &mut Roster) {
         member: author,
         ends: None,
     });
+    // Whoever took a key that is somebody's already writes nothing with it, and ends nothing of it.
+    if writer.member != author {
+        return;
+    }
     for end in ends {
         writer.end(&end.operation.cut);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::frontier::LogId;
 use crate::log::{Item, Proof};
 use crate::message::Message;
+use crate::range::Key;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -34,6 +35,13 @@ pub enum Input<H> {
     Publish(Arc<Item>),
     /// What [`Load::Items`] asked for, in order; none when it is not to be had.
     Loaded {
+        /// For whom.
+        peer: H,
+        /// The items, or stubs of those that have expired.
+        items: Vec<Arc<Item>>,
+    },
+    /// What [`Load::Newest`] asked for, the newest first.
+    LoadedNewest {
         /// For whom.
         peer: H,
         /// The items, or stubs of those that have expired.
@@ -76,6 +84,15 @@ pub enum Output<H> {
         /// Who brought it first.
         from: H,
     },
+    /// One of the room's newest items, whose log lacks items before it: it may be shown already, and
+    /// must not be stored. It is [delivered](Output::Deliver) in its turn, unless its log turns out to
+    /// contradict itself.
+    Early {
+        /// The item.
+        item: Arc<Item>,
+        /// Who brought it.
+        from: H,
+    },
     /// Connect to a member; [`Input::Up`] or [`Input::Down`] follows.
     Connect(H),
     /// The room needs the connection to this member no longer.
@@ -110,6 +127,19 @@ pub enum Load<H> {
         after: u32,
         /// Up to this one.
         upto: u32,
+        /// About so many bytes of them; at least one item.
+        most_bytes: usize,
+    },
+    /// The newest stored items of all logs together, for a member that holds little.
+    Newest {
+        /// For whom.
+        peer: H,
+        /// Not before this place.
+        from: Key,
+        /// Before this one.
+        to: Key,
+        /// At most so many.
+        most: usize,
         /// About so many bytes of them; at least one item.
         most_bytes: usize,
     },

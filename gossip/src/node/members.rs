@@ -241,6 +241,9 @@ impl<H: Copy + Eq> Node<H> {
         // The first comparison may be lost, or be about what is on its way.
         self.rounds.inconsistent(now, &mut self.rng);
         if compare {
+            if first {
+                self.ask_newest(slot);
+            }
             self.compare(slot);
         }
         if first && compare {
@@ -313,12 +316,17 @@ impl<H: Copy + Eq> Node<H> {
         }
         self.live &= !(1 << slot);
         self.sessions.drop_slot(slot);
+        self.drop_newest(slot);
         self.asks.retain(|ask| ask.0 != slot);
         self.trees.retain(|tree| tree.0 != slot);
+        self.told.retain(|told| told.0 != slot);
         if !was_live {
             return;
         }
         self.wants.drop_slot(slot, self.now);
+        if self.live == 0 {
+            self.is_alone();
+        }
         if self.passive.len() < self.config.degree * 2 {
             self.hunger = 0;
             self.shuffle_at = self.shuffle_at.min(self.now + HUNGRY);

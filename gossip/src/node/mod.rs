@@ -15,6 +15,7 @@ mod announce;
 mod compare;
 mod io;
 mod members;
+mod newest;
 mod pull;
 mod receive;
 mod serve;
@@ -24,7 +25,7 @@ pub use io::{Draft, Input, Load, Output, Stat};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dchat_wire::gossip::Want;
+use dchat_wire::gossip::{Mark, Want};
 
 use crate::config::{Config, SLOTS};
 use crate::frontier::{Frontier, Full, Log, LogId, Tip};
@@ -59,9 +60,12 @@ pub struct Node<H> {
     wants: Wants,
     rounds: Rounds,
     sessions: Sessions,
+    newest: newest::Newest,
     announce_at: Option<Time>,
     /// The part of items that trees lost lately, in 65,536ths.
     lossy: u16,
+    /// The part that came from elsewhere first, lost or late, in 65,536ths.
+    astray: u16,
     shuffle_at: Time,
     /// Shuffles since a link was lost.
     hunger: u8,
@@ -75,6 +79,8 @@ pub struct Node<H> {
     left: bool,
     /// Requests of this turn, sent together at its end: slot, whether to graft, what.
     asks: Vec<(usize, bool, Want)>,
+    /// What parents are told of this turn: slot, what came from elsewhere.
+    told: Vec<(usize, Mark)>,
     /// Changes of trees of this turn: slot, log, whether to graft.
     trees: Vec<(usize, u64, bool)>,
     outputs: VecDeque<Output<H>>,
@@ -108,8 +114,10 @@ impl<H: Copy + Eq> Node<H> {
             passive: Passive::new(),
             wants: Wants::default(),
             sessions: Sessions::default(),
+            newest: newest::Newest::default(),
             announce_at: None,
             lossy: 0,
+            astray: 0,
             dial_at: now,
             hunger: 0,
             crowded: None,
@@ -117,6 +125,7 @@ impl<H: Copy + Eq> Node<H> {
             horizon: 0,
             left: false,
             asks: Vec::new(),
+            told: Vec::new(),
             trees: Vec::new(),
             outputs: VecDeque::new(),
             stat: Stat::default(),
@@ -137,6 +146,7 @@ impl<H: Copy + Eq> Node<H> {
             self.lamport = self.lamport.max(tip.lamport);
             self.frontier.update(log, |held| *held = tip);
         }
+        self.is_alone();
         Ok(())
     }
 
@@ -147,6 +157,7 @@ impl<H: Copy + Eq> Node<H> {
             Input::Received { from, message } => self.receive(from, message, judge),
             Input::Publish(item) => self.publish(item, judge),
             Input::Loaded { peer, items } => self.loaded(peer, items),
+            Input::LoadedNewest { peer, items } => self.loaded_newest(peer, items),
             Input::Congested { peer, congested } => self.congested(peer, congested),
             Input::Contradiction { one, other } => self.contradiction(one, other, judge),
             Input::LoadedProof { peer, one, other } => {
@@ -321,6 +332,7 @@ impl<H: Copy + Eq> Node<H> {
                 unknown,
             } => self.asked_for_more(slot, salt, (have, want), &unknown),
             Message::Proof(one, other) => self.proven(slot, one, other, judge),
+            Message::Fetch { from, to, most } => self.fetched(slot, (from, to), most),
             Message::Join { peer, hops } => self.joined(slot, peer, hops),
             Message::Shuffle { answer, peers } => self.shuffled(slot, answer, peers),
             Message::Open { .. } | Message::Leave { .. } => {}
@@ -343,6 +355,7 @@ impl<H: Copy + Eq> Node<H> {
     fn end_of_turn(&mut self) {
         self.send_asks();
         self.send_trees();
+        self.send_told();
     }
 
     fn send(&mut self, to: H, message: Message<H>) {
@@ -376,11 +389,12 @@ impl<H: Copy + Eq> Node<H> {
 
     /// Notes how an item fared on its tree.
     fn fared(&mut self, lost: bool) {
-        self.lossy = if lost {
-            self.lossy + (u16::MAX - self.lossy) / 32
-        } else {
-            self.lossy - self.lossy.div_ceil(32)
-        };
+        self.lossy = averaged(self.lossy, lost);
+    }
+
+    /// Notes whether an item came from elsewhere than its tree.
+    fn strayed(&mut self, elsewhere: bool) {
+        self.astray = averaged(self.astray, elsewhere);
     }
 
     /// What seemed lost came after all: its tree is slow, not lossy.
@@ -392,6 +406,11 @@ impl<H: Copy + Eq> Node<H> {
     /// loss is not.
     fn is_hasty(&self) -> bool {
         self.lossy > u16::MAX / 20
+    }
+
+    /// Whether a fortieth comes late, but comes.
+    fn is_late(&self) -> bool {
+        self.astray > u16::MAX / 40 && !self.is_hasty()
     }
 
     fn enter(&mut self, id: LogId) -> Result<Log, Full> {
@@ -442,5 +461,14 @@ impl<H: Copy + Eq> Node<H> {
         if evict {
             self.shun(slot);
         }
+    }
+}
+
+/// A moving average of yes and no over some thirty answers, in 65,536ths.
+fn averaged(part: u16, yes: bool) -> u16 {
+    if yes {
+        part + (u16::MAX - part) / 32
+    } else {
+        part - part.div_ceil(32)
     }
 }

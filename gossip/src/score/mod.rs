@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(evicted, [false, false, true]);
     }
 
+    /// Checks DC-GOSSIP-047 (positive).
     #[test]
     fn a_link_that_loses_half_of_what_is_pulled_stays() {
         let mut score = Score::new(Time(0));

@@ -1,5 +1,6 @@
 //! What speaks against holding a record: what is held already, and the quotas.
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::dht::Refusal;
 
 use super::limits::{Limits, OVERHEAD};
@@ -47,10 +48,10 @@ impl Found {
             .under(&meta.key)
             .filter(|(_, held)| held.name == *name)
         {
-            if held.sequence > meta.sequence {
+            if held.sequence > meta.sequence && !defect::is(Defect::StoresOlder) {
                 return Err(Refusal::Outdated.into());
             }
-            if held.sequence < meta.sequence {
+            if held.sequence != meta.sequence || defect::is(Defect::StoresContradiction) {
                 found.older = true;
             } else if held.digest == meta.short_digest() {
                 found.same = Some(held.until);

@@ -19,6 +19,7 @@ mod limits;
 mod pace;
 mod shelf;
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::dht::Refusal;
 use dchat_wire::limits::{DHT_RECORDS, DHT_VALUES};
 use dchat_wire::record::SignedRecord;
@@ -178,7 +179,10 @@ impl Store {
         if count == 0 {
             return Values::default();
         }
-        let wanted = found.clone().filter(|held| !have.contains(&held.digest));
+        let all = defect::is(Defect::RepeatsKnownRecords);
+        let wanted = found
+            .clone()
+            .filter(|held| all || !have.contains(&held.digest));
         let lacking = wanted.clone().count();
         let skip = if lacking > DHT_RECORDS {
             inner.turn = inner.turn.wrapping_add(1);
@@ -251,7 +255,9 @@ impl Store {
             return Err(check::conflict(conflict.digest, &meta));
         }
         inner.shelf.remove_named(&meta.key, &name);
-        inner.shelf.insert(held);
+        if !defect::is(Defect::StoresNothing) {
+            inner.shelf.insert(held);
+        }
         Ok(Kept {
             keep_s: seconds(until, now),
             new: true,

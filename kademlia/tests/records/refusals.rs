@@ -239,7 +239,7 @@ fn signers_under_one_topic_do_not_replace_one_another() {
     assert_eq!(values.held, 3);
 }
 
-/// Checks DC-DHT-020 (positive).
+/// Checks DC-DHT-020 (positive, negative).
 #[test]
 fn what_the_asker_has_is_left_out_and_counted() {
     let mut store = store();

@@ -41,7 +41,7 @@ fn the_living_are_not_forgotten_in_hours_however_bad_the_network() {
     }
 }
 
-/// Checks DC-DHT-014 (positive).
+/// Checks DC-DHT-014 (positive, negative).
 #[test]
 fn upkeep_keeps_to_its_budget() {
     let config = Config::default();

@@ -82,7 +82,6 @@ fn an_answer_leaves_out_the_asker_and_whom_it_knows() {
     );
 }
 
-/// Checks DC-DHT-019 (negative).
 #[test]
 fn no_more_than_twenty_are_named_whatever_is_wanted() {
     let mut net = Net::new(200, &still(), 3);

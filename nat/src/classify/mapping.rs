@@ -308,6 +308,7 @@ mod tests {
         assert_eq!(verdict.public, Some(address(X)));
     }
 
+    /// Checks DC-NAT-035 (positive, negative).
     #[test]
     fn only_what_two_operators_see_is_vouched_for() {
         let of = |operator, mapped| Testimony {

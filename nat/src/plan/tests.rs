@@ -159,7 +159,7 @@ prop_compose! {
 }
 
 proptest! {
-    /// Checks DC-NAT-014 (positive).
+    /// Checks DC-NAT-014 (positive, negative).
     #[test]
     fn both_sides_agree(a in any_class(), b in any_class()) {
         prop_assert_eq!(traversable(&a, &b), traversable(&b, &a));

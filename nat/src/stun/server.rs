@@ -1,12 +1,15 @@
 //! Answering others' Binding requests: where from they seem to come.
 
+use dchat_wire::defect::{self, Defect};
 use std::net::SocketAddr;
 
-use stun_rs::attributes::stun::{ErrorCode, Fingerprint, UnknownAttributes, XorMappedAddress};
+use stun_rs::attributes::stun::{
+    ErrorCode, Fingerprint, MappedAddress, UnknownAttributes, XorMappedAddress,
+};
 use stun_rs::{ErrorCode as Code, MessageClass, StunMessageBuilder};
 
 use super::encode::{builder, bytes};
-use super::message::{Change, Message, Request, decode};
+use super::message::{Change, Message, Request, TransactionId, decode};
 use super::scan::kind;
 
 /// Unknown attribute (RFC 8489 §14.8).
@@ -24,11 +27,11 @@ pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let Ok(Message::Request(mut request)) = decode(datagram) else {
         return None;
     };
-    if request.change != Change::Nothing {
+    if request.change != Change::Nothing && !defect::is(Defect::StunOverlooksChange) {
         request.unknown.push(kind::CHANGE_REQUEST);
     }
     let body = || {
-        if request.unknown.is_empty() {
+        if request.unknown.is_empty() || defect::is(Defect::StunOverlooksAttributes) {
             Some(success(&request, from))
         } else {
             refusal(&request)
@@ -38,7 +41,12 @@ pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
         .fingerprint
         .then(|| body().map(|body| bytes(&body.with_attribute(Fingerprint::default()).build())))
         .flatten();
-    let fits = |answer: &Vec<u8>| !answer.is_empty() && answer.len() <= datagram.len();
+    let longest_allowed = if defect::is(Defect::StunAnswersLonger) {
+        usize::MAX
+    } else {
+        datagram.len()
+    };
+    let fits = |answer: &Vec<u8>| !answer.is_empty() && answer.len() <= longest_allowed;
     longest
         .filter(fits)
         .or_else(|| body().map(|body| bytes(&body.build())).filter(fits))
@@ -46,7 +54,16 @@ pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
 
 fn success(request: &Request, from: SocketAddr) -> StunMessageBuilder {
     let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-    builder(MessageClass::SuccessResponse, request.id).with_attribute(XorMappedAddress::from(from))
+    let id = if defect::is(Defect::StunOtherTransaction) {
+        TransactionId([0; 12])
+    } else {
+        request.id
+    };
+    if defect::is(Defect::StunWithoutXor) {
+        return builder(MessageClass::SuccessResponse, id)
+            .with_attribute(MappedAddress::from(from));
+    }
+    builder(MessageClass::SuccessResponse, id).with_attribute(XorMappedAddress::from(from))
 }
 
 fn refusal(request: &Request) -> Option<StunMessageBuilder> {

@@ -200,6 +200,7 @@ fn judge(loss: f64) {
     }
 }
 
+/// Checks DC-NAT-015 (positive).
 #[test]
 fn without_loss_every_pair_does_what_it_can() {
     judge(0.0);

@@ -250,6 +250,8 @@ impl Watch {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
+    /// Checks DC-NAT-013 (negative), DC-NAT-022 (positive, negative), DC-NAT-023 (negative).
+    /// Checks DC-NAT-026 (negative).
     #[test]
     fn whatever_it_is_told_it_keeps_its_bounds(acts in proptest::collection::vec(any_act(), 0..60)) {
         let mut watch = Watch::new();

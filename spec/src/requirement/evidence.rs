@@ -51,7 +51,7 @@ pub struct Evidence {
 /// A line that looks like a statement of what is checked and is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{file}:{line}: {why}; write `/// Checks DC-AREA-001 (positive), DC-AREA-002 (negative).` right above `#[test]`"
+    "{file}:{line}: {why}; write `/// Checks DC-WIRE-001 (positive), DC-WIRE-002 (negative).` right above `#[test]`"
 )]
 pub struct Misstated {
     /// The file, from the root of the repository.
@@ -94,8 +94,28 @@ pub fn vectors() -> Vec<Evidence> {
         .collect()
 }
 
-/// What the cases of the runner check.
+/// What the cases of the conformance runner check; nothing in a build without it.
 #[must_use]
+#[cfg(feature = "runner")]
+pub fn runner_cases() -> Vec<Evidence> {
+    let cases = crate::runner::cases::catalogue();
+    let cited = cases.iter().flat_map(|case| {
+        let kind = match case.kind {
+            crate::runner::Kind::Positive => Kind::Positive,
+            crate::runner::Kind::Negative => Kind::Negative,
+        };
+        case.req.iter().map(move |id| Evidence {
+            id: (*id).to_owned(),
+            kind,
+            test: format!("case:{}", case.id),
+        })
+    });
+    cited.collect()
+}
+
+/// What the cases of the conformance runner check; nothing in a build without it.
+#[must_use]
+#[cfg(not(feature = "runner"))]
 pub fn runner_cases() -> Vec<Evidence> {
     Vec::new()
 }
@@ -145,7 +165,10 @@ pub fn in_file(file: &str, text: &str) -> Result<Vec<Evidence>, Misstated> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut found = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let Some(list) = line.strip_prefix("/// Checks DC-") else {
+        let Some(list) = line
+            .strip_prefix("/// Checks ")
+            .filter(|list| list.starts_with("DC-"))
+        else {
             continue;
         };
         let misstated = |why| Misstated {
@@ -157,11 +180,7 @@ pub fn in_file(file: &str, text: &str) -> Result<Vec<Evidence>, Misstated> {
             .strip_suffix('.')
             .ok_or_else(|| misstated("no full stop at the end"))?;
         let name = test_below(&lines[at + 1..]).ok_or_else(|| misstated("no test below it"))?;
-        for item in format!(", {list}")
-            .replace(", DC-", ", ")
-            .split("), ")
-            .flat_map(items)
-        {
+        for item in list.split("), ").flat_map(items) {
             let (id, kind) = item.ok_or_else(|| misstated("not a list of ids and kinds"))?;
             found.push(Evidence {
                 id,
@@ -173,13 +192,13 @@ pub fn in_file(file: &str, text: &str) -> Result<Vec<Evidence>, Misstated> {
     Ok(found)
 }
 
-/// `DHT-014 (positive, negative` as one item for each kind; `None` for what is not understood.
+/// `DC-DHT-014 (positive, negative` as one item for each kind; `None` for what is not understood.
 fn items(text: &str) -> Vec<Option<(String, Kind)>> {
-    let text = text.trim_start_matches(", ").trim_end_matches(')');
-    let Some((id, kinds)) = text.split_once(" (") else {
+    let Some((id, kinds)) = text.trim_end_matches(')').split_once(" (") else {
         return vec![None];
     };
-    let well_formed = id.split_once('-').is_some_and(|(area, number)| {
+    let well_formed = id.strip_prefix("DC-").and_then(|rest| rest.split_once('-'));
+    let well_formed = well_formed.is_some_and(|(area, number)| {
         let digits = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
         digits && !area.is_empty() && area.bytes().all(|byte| byte.is_ascii_uppercase())
     });
@@ -188,7 +207,7 @@ fn items(text: &str) -> Vec<Option<(String, Kind)>> {
         "negative" => Some(Kind::Negative),
         _ => None,
     };
-    let item = |text| Some((format!("DC-{id}"), kind(text)?)).filter(|_| well_formed);
+    let item = |text| Some((id.to_owned(), kind(text)?)).filter(|_| well_formed);
     kinds.split(", ").map(item).collect()
 }
 

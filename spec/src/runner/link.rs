@@ -8,7 +8,7 @@ use core::fmt;
 use core::pin::pin;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dchat_wire::Frame;
@@ -20,6 +20,8 @@ use super::case::{Fault, Outcome};
 use super::frames::{self, codes, frame, ping};
 use super::identity::Identity;
 use super::journal::{End, Journal, RawFrame};
+use super::partner::own;
+use super::probe::{self, Keys, Probe};
 use super::talk::Talk;
 use super::tap::Tap;
 use super::tls::Shown;
@@ -259,6 +261,42 @@ impl Link {
     #[must_use]
     pub fn journal(&self) -> Journal {
         self.heard.journal().clone()
+    }
+
+    // --- moving --------------------------------------------------------------------------------
+
+    /// Goes on from another port, with the same connection ID.
+    ///
+    /// # Errors
+    /// The runner's own.
+    pub fn move_to(&self, socket: UdpSocket) -> Outcome {
+        self.tap
+            .exchange(socket)
+            .map_err(|error| own(error.to_string()))
+    }
+
+    /// Answers every question about a path that comes to the present socket from now on, as a correct
+    /// peer does.
+    pub fn answer_probes(&self, ours: Keys, theirs: Keys) {
+        let (tap, to) = (Arc::clone(&self.tap), self.to);
+        let connection = self.connection.clone();
+        tokio::spawn(async move {
+            let mut read = 0;
+            loop {
+                let next = tap.until(|came| came.others.get(read).cloned());
+                let datagram = tokio::select! {
+                    datagram = next => datagram,
+                    _ = connection.closed() => return,
+                };
+                read += 1;
+                if let Some(said) = probe::read(&theirs, &datagram.bytes)
+                    && said.kind == probe::ASK
+                {
+                    let answer = Probe::answer(&ours, said.transaction, datagram.from);
+                    let _lost = tap.send(&answer.sealed(&ours), to);
+                }
+            }
+        });
     }
 
     // --- saying --------------------------------------------------------------------------------

@@ -16,8 +16,9 @@
 //! * [`draw`]: everything random, a function of the seed, the case and the round.
 //! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
 //!   right and wrong.
-//! * [`tap`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the peer did on it.
-//!   [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
+//! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
+//! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the
+//!   peer did on it. [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section. [`scenario`]: those in which several peers act.
@@ -59,10 +60,13 @@ pub mod frames;
 pub mod grease;
 pub mod greeting;
 pub mod identity;
+pub mod initial;
 pub mod journal;
 pub mod link;
+pub mod listener;
 pub mod member;
 pub mod partner;
+pub mod probe;
 pub mod report;
 pub mod requirement;
 pub mod run;

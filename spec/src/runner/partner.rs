@@ -12,6 +12,7 @@ use super::draw::Draw;
 use super::greeting::Greeting;
 use super::identity::Identity;
 use super::link::{Ending, Link};
+use super::probe::keys;
 use super::subject::Subject;
 use super::tap::Tap;
 use super::tls::{Dialing, Shown};
@@ -101,6 +102,22 @@ impl Partner {
     /// # Errors
     /// As [`link`](Self::link).
     pub async fn link_with(&self, me: &Identity, greeting: &Greeting) -> Result<Link, Fault> {
+        let link = self.greeted(me, greeting).await?;
+        let (ours, theirs) = keys(&link)?;
+        link.answer_probes(ours, theirs);
+        Ok(link)
+    }
+
+    /// The same as [`link`](Self::link), but for questions about its paths, which it leaves to the
+    /// case.
+    ///
+    /// # Errors
+    /// As [`link`](Self::link).
+    pub async fn silent_link(&self) -> Result<Link, Fault> {
+        self.greeted(&self.identity(), &Greeting::new(self)).await
+    }
+
+    async fn greeted(&self, me: &Identity, greeting: &Greeting) -> Result<Link, Fault> {
         let mut link = self.handshake(me).await?;
         link.control(&greeting.bytes()).await;
         let heard = "HELLO and IDENTIFY";
@@ -172,8 +189,8 @@ impl Partner {
         if let Some(token) = &dialing.token {
             config.token_store(Arc::new(OneToken(token.clone())));
         }
-        let tap = Arc::new(self.socket()?);
-        let mut endpoint_config = EndpointConfig::default();
+        let tap = self.tap()?;
+        let mut endpoint_config = endpoint_config();
         endpoint_config
             .max_udp_payload_size(dialing.takes_packets)
             .map_err(|error| own(error.to_string()))?;
@@ -191,28 +208,41 @@ impl Partner {
         Ok((connecting, shown, tap, endpoint))
     }
 
-    /// A new UDP socket of the peer's family.
-    ///
-    /// # Errors
-    /// A fault of the runner's own means.
-    pub fn socket(&self) -> Result<Tap, Fault> {
-        let tapped = Tap::new(self.plain_socket()?);
-        tapped.map_err(|error| own(error.to_string()))
-    }
-
-    /// The same without QUIC.
-    ///
-    /// # Errors
-    /// A fault of the runner's own means.
-    pub fn plain_socket(&self) -> Result<UdpSocket, Fault> {
-        let ip: IpAddr = match self.subject.address {
+    /// The address to bind sockets to: of the peer's family, and loopback where the peer is there.
+    #[must_use]
+    pub fn local_ip(&self) -> IpAddr {
+        match self.subject.address {
             SocketAddr::V4(address) if address.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(address) if address.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        UdpSocket::bind((ip, 0)).map_err(|error| own(error.to_string()))
+        }
     }
+
+    /// A new UDP socket of the peer's family.
+    ///
+    /// # Errors
+    /// A fault of the runner's own means.
+    pub fn socket(&self) -> Result<UdpSocket, Fault> {
+        let bound = UdpSocket::bind((self.local_ip(), 0));
+        bound.map_err(|error| own(error.to_string()))
+    }
+
+    /// One that a case can look at.
+    ///
+    /// # Errors
+    /// As [`socket`](Self::socket).
+    pub fn tap(&self) -> Result<Arc<Tap>, Fault> {
+        let tap = Tap::new(self.socket()?);
+        tap.map(Arc::new).map_err(|error| own(error.to_string()))
+    }
+}
+
+/// QUIC as a correct peer sets it up: it does not offer to clear the fixed bit (DC-CONN-001).
+pub(super) fn endpoint_config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.grease_quic_bit(false);
+    config
 }
 
 /// A fault that is not the peer's: the case says nothing about it.

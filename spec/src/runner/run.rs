@@ -1,7 +1,8 @@
 //! Running cases beside each other.
 //!
 //! Cases that take long begin first, so that a run takes little longer than the longest of them.
-//! A case that needs the node for itself ([`Case::alone`]) runs when all others are done.
+//! A case that needs the node for itself ([`Case::alone`]) runs when all others are done, the longest
+//! last.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -54,8 +55,10 @@ pub async fn run(
     for round in 0..plan.rounds {
         let mut order: Vec<usize> = (0..cases.len()).collect();
         order.sort_by_key(|&index| core::cmp::Reverse(cases[index].takes));
-        let (alone, beside): (Vec<usize>, Vec<usize>) =
+        let (mut alone, beside): (Vec<usize>, Vec<usize>) =
             order.into_iter().partition(|&index| cases[index].is_alone);
+        // What takes long here is what leaves the most behind.
+        alone.sort_by_key(|&index| cases[index].takes);
         let mut ran = Vec::new();
         some(
             &subject, cases, &beside, plan, round, plan.jobs, &mut ran, &mut tell,

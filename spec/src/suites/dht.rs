@@ -57,7 +57,7 @@ fn nowhere() -> [(&'static str, Part); 6] {
     ]
 }
 
-fn node(actor: Actor, nonce: u64, at: &Part, other: Option<&Part>) -> Structure {
+pub(super) fn node(actor: Actor, nonce: u64, at: &Part, other: Option<&Part>) -> Structure {
     Structure::new()
         .fixed("Node.key", &actor.public())
         .u64("Node.nonce", nonce)
@@ -65,7 +65,7 @@ fn node(actor: Actor, nonce: u64, at: &Part, other: Option<&Part>) -> Structure 
         .option("Node.other", other, true)
 }
 
-fn server(nonce: u64, at: &Part, other: Option<&Part>) -> Structure {
+pub(super) fn server(nonce: u64, at: &Part, other: Option<&Part>) -> Structure {
     Structure::new()
         .u64("Server.nonce", nonce)
         .push("Server.socket", at, true)
@@ -82,7 +82,7 @@ fn tails(known: &[u32]) -> Vec<Part> {
         .collect()
 }
 
-fn find_of(want: u8, known: &[u32], server: Option<&Structure>) -> Structure {
+pub(super) fn find_of(want: u8, known: &[u32], server: Option<&Structure>) -> Structure {
     Structure::new()
         .fixed("DhtFind.target", &filler(0x10))
         .u8("DhtFind.want", want)
@@ -100,7 +100,7 @@ pub(super) fn find() -> Structure {
     find_of(20, &[], None)
 }
 
-fn nodes_of(nodes: &[Structure], server: Option<&Structure>) -> Structure {
+pub(super) fn nodes_of(nodes: &[Structure], server: Option<&Structure>) -> Structure {
     let nodes: Vec<Part> = nodes.iter().map(Structure::part).collect();
     Structure::new()
         .list("DhtNodes.nodes", &nodes, false)

@@ -227,7 +227,8 @@ fn entry_ids() -> Vec<Case> {
     ]
 }
 
-fn entry_hash(author: Actor, seq: u64, prev: &[u8; 32], content: &[u8]) -> [u8; 32] {
+/// Of an entry in the log of `author` that `filler(0x30)` names.
+pub(super) fn entry_hash(author: Actor, seq: u64, prev: &[u8; 32], content: &[u8]) -> [u8; 32] {
     let conversation = conversation(ALICE, BOB);
     let (author, log) = (author.public(), filler(0x30));
     derive(

@@ -8,8 +8,6 @@ use crate::structure::{Part, Structure};
 use super::group::{LogCut, operation_of, seat, signed_operation};
 use super::item::{header, signed};
 
-const REQ: &[&str] = &["DC-WIRE-001", "DC-WIRE-005"];
-
 fn u64s(numbers: &[u64]) -> Vec<Part> {
     numbers.iter().map(|number| Part::u64(*number)).collect()
 }
@@ -31,33 +29,33 @@ fn address() -> Part {
     }
 }
 
-fn contact(who: Actor, addresses: usize) -> Structure {
+pub(super) fn contact(who: Actor, addresses: usize) -> Structure {
     Structure::new()
         .push("Contact.peer", &who.part(), true)
         .list("Contact.addresses", &vec![address(); addresses], false)
 }
 
-fn mark(log: u64, seq: u32, age: u16) -> Structure {
+pub(super) fn mark(log: u64, seq: u32, age: u16) -> Structure {
     Structure::new()
         .u64("Mark.log", log)
         .u32("Mark.seq", seq)
         .u16("Mark.age", age)
 }
 
-fn want(log: u64, after: u32, upto: u32) -> Structure {
+pub(super) fn want(log: u64, after: u32, upto: u32) -> Structure {
     Structure::new()
         .u64("Want.log", log)
         .u32("Want.after", after)
         .u32("Want.upto", upto)
 }
 
-fn place(lamport: u64, hash: u64) -> Structure {
+pub(super) fn place(lamport: u64, hash: u64) -> Structure {
     Structure::new()
         .u64("Place.lamport", lamport)
         .u64("Place.hash", hash)
 }
 
-fn span() -> Structure {
+pub(super) fn span() -> Structure {
     Structure::new()
         .push("Span.from", &place(0, 0).part(), false)
         .push("Span.to", &place(u64::MAX, u64::MAX).part(), false)
@@ -65,7 +63,7 @@ fn span() -> Structure {
         .u64("Span.sum", 0x0123_4567_89ab_cdef)
 }
 
-fn open() -> Structure {
+pub(super) fn open() -> Structure {
     Structure::new()
         .fixed("GossipOpen.room", &filler(0x40))
         .u64("GossipOpen.nonce", 77)
@@ -74,7 +72,7 @@ fn open() -> Structure {
         .extensions("GossipOpen.extensions", &[])
 }
 
-fn leave(reason: u8) -> Structure {
+pub(super) fn leave(reason: u8) -> Structure {
     let peers = [contact(BOB, 1).part(), contact(CAROL, 0).part()];
     Structure::new()
         .u8("GossipLeave.reason", reason)
@@ -82,54 +80,54 @@ fn leave(reason: u8) -> Structure {
         .extensions("GossipLeave.extensions", &[])
 }
 
-fn join() -> Structure {
+pub(super) fn join() -> Structure {
     Structure::new()
         .push("GossipJoin.peer", &contact(BOB, 2).part(), false)
         .u8("GossipJoin.hops", 4)
         .extensions("GossipJoin.extensions", &[])
 }
 
-fn shuffle() -> Structure {
+pub(super) fn shuffle() -> Structure {
     Structure::new()
         .boolean("GossipShuffle.answer", true)
         .list("GossipShuffle.peers", &[contact(CAROL, 1).part()], false)
         .extensions("GossipShuffle.extensions", &[])
 }
 
-fn push(hops: u8) -> Structure {
+pub(super) fn push(hops: u8) -> Structure {
     let item = signed(ALICE, &header(), b"hello");
     Structure::new()
         .u8("GossipPush.hops", hops)
         .push("GossipPush.item", &item.0.part(), false)
 }
 
-fn announce() -> Structure {
+pub(super) fn announce() -> Structure {
     let marks = [mark(1, 2, 3).part(), mark(u64::MAX, 4, 65_535).part()];
     Structure::new().list("GossipAnnounce.marks", &marks, false)
 }
 
-fn pull() -> Structure {
+pub(super) fn pull() -> Structure {
     Structure::new()
         .boolean("GossipPull.graft", true)
         .list("GossipPull.wants", &[want(1, 2, 9).part()], false)
         .extensions("GossipPull.extensions", &[])
 }
 
-fn tree() -> Structure {
+pub(super) fn tree() -> Structure {
     Structure::new()
         .list("GossipTree.graft", &u64s(&[1]), true)
         .list("GossipTree.prune", &u64s(&[2, 3]), true)
         .extensions("GossipTree.extensions", &[])
 }
 
-fn digest() -> Structure {
+pub(super) fn digest() -> Structure {
     Structure::new()
         .u64("GossipDigest.root", 0x0807_0605_0403_0201)
         .u32("GossipDigest.total", 100_000)
         .u32("GossipDigest.horizon", 498_672)
 }
 
-fn sketch(of: u8, cells: &[u8]) -> Structure {
+pub(super) fn sketch(of: u8, cells: &[u8]) -> Structure {
     Structure::new()
         .u32("GossipSketch.salt", 5)
         .u8("GossipSketch.of", of)
@@ -139,7 +137,7 @@ fn sketch(of: u8, cells: &[u8]) -> Structure {
         .extensions("GossipSketch.extensions", &[])
 }
 
-fn more() -> Structure {
+pub(super) fn more() -> Structure {
     Structure::new()
         .u32("GossipMore.salt", 5)
         .u32("GossipMore.have", 18)
@@ -148,7 +146,7 @@ fn more() -> Structure {
         .extensions("GossipMore.extensions", &[])
 }
 
-fn proof() -> Structure {
+pub(super) fn proof() -> Structure {
     let stub = |seq: u32| {
         let mut log = header();
         log.seq = seq;
@@ -159,7 +157,7 @@ fn proof() -> Structure {
         .extensions("GossipProof.extensions", &[])
 }
 
-fn range() -> Structure {
+pub(super) fn range() -> Structure {
     Structure::new()
         .u64("GossipRange.salt", 6)
         .list("GossipRange.spans", &[span().part()], false)
@@ -167,14 +165,14 @@ fn range() -> Structure {
         .extensions("GossipRange.extensions", &[])
 }
 
-fn spans() -> Structure {
+pub(super) fn spans() -> Structure {
     Structure::new()
         .u64("GossipSpans.salt", 6)
         .list("GossipSpans.spans", &[span().part()], false)
         .extensions("GossipSpans.extensions", &[])
 }
 
-fn fetch() -> Structure {
+pub(super) fn fetch() -> Structure {
     Structure::new()
         .push("GossipFetch.from", &place(0, 0).part(), false)
         .push("GossipFetch.to", &place(9, 9).part(), false)
@@ -182,7 +180,7 @@ fn fetch() -> Structure {
         .extensions("GossipFetch.extensions", &[])
 }
 
-fn operations(heads: &[[u8; 32]]) -> Structure {
+pub(super) fn operations(heads: &[[u8; 32]]) -> Structure {
     let hashes =
         |list: &[[u8; 32]]| -> Vec<Part> { list.iter().map(|hash| Part::fixed(hash)).collect() };
     let one = signed_operation(ALICE, &operation_of(ALICE, "create"));
@@ -194,7 +192,7 @@ fn operations(heads: &[[u8; 32]]) -> Structure {
         .extensions("GroupOperations.extensions", &[])
 }
 
-fn keys(count: u8) -> Structure {
+pub(super) fn keys(count: u8) -> Structure {
     let session = |number: u8| Part::fixed(&[number; 165]);
     let sessions: Vec<Part> = (0..count).map(session).collect();
     Structure::new()
@@ -203,7 +201,7 @@ fn keys(count: u8) -> Structure {
         .extensions("GroupKeys.extensions", &[])
 }
 
-fn sealed_body() -> Structure {
+pub(super) fn sealed_body() -> Structure {
     Structure::new()
         .fixed("SealedBody.session", &filler(0x51))
         .bytes("SealedBody.message", &[3, 1, 4, 1, 5])
@@ -269,29 +267,8 @@ pub(super) fn suite() -> Suite {
     }
     cases.extend(values());
     for (slug, name, structure) in &all {
-        // These are cut in every field below.
-        if ["item-header", "operation"].contains(slug) {
-            continue;
-        }
-        let bytes = &structure.bytes;
-        let req = &["DC-WIRE-003"];
-        let longer = [bytes.as_slice(), &[0]].concat();
-        let id = format!("{slug}/one-byte-more");
-        cases.push(broken(id, name, req, &longer, "trailing-bytes"));
-        let id = format!("{slug}/last-byte-missing");
-        let cut = &bytes[..bytes.len() - 1];
-        cases.push(broken(id, name, REQ, cut, "unexpected-end"));
+        cases.extend(fault::cuts(slug, name, structure));
     }
-    cases.extend(fault::cuts(
-        "item-header",
-        "ItemHeader",
-        &header().structure(ALICE, b"hello"),
-    ));
-    cases.extend(fault::cuts(
-        "operation",
-        "Operation",
-        &operation_of(ALICE, "remove"),
-    ));
     cases.extend(lists());
     cases.extend(refused());
     Suite {

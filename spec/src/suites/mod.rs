@@ -5,9 +5,11 @@ mod advert;
 mod blinded;
 mod certificate;
 mod chat_open;
+mod claims;
 mod close_code;
 mod dht;
 mod digest;
+mod edge;
 mod envelope;
 mod extension;
 mod frame;
@@ -18,6 +20,7 @@ mod hello;
 mod identify;
 mod invite;
 mod item;
+mod megolm;
 mod membership;
 mod nat;
 mod olm;
@@ -29,11 +32,14 @@ mod position;
 mod probe;
 mod pulse;
 mod record;
+mod records;
 mod relay;
 mod room;
 mod signature;
 mod stored;
 mod stream;
+mod stun;
+mod trace;
 mod undecryptable;
 mod version;
 
@@ -42,7 +48,7 @@ use crate::case::Suite;
 /// Every suite, in the order of the documents.
 #[must_use]
 pub fn all() -> Vec<Suite> {
-    vec![
+    let mut suites = vec![
         ping::suite(),
         extension::suite(),
         frame::suite(),
@@ -50,6 +56,7 @@ pub fn all() -> Vec<Suite> {
         peer_id::suite(),
         signature::suite(),
         record::suite(),
+        records::suite(),
         address::suite(),
         invite::suite(),
         certificate::suite(),
@@ -59,6 +66,7 @@ pub fn all() -> Vec<Suite> {
         identify::suite(),
         probe::suite(),
         nat::suite(),
+        stun::suite(),
         relay::suite(),
         dht::suite(),
         advert::suite(),
@@ -79,5 +87,10 @@ pub fn all() -> Vec<Suite> {
         frontier::suite(),
         group::suite(),
         membership::suite(),
-    ]
+        megolm::suite(),
+        trace::suite(),
+        edge::suite(),
+    ];
+    claims::claim(&mut suites);
+    suites
 }

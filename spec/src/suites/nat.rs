@@ -56,7 +56,7 @@ pub(super) fn candidates() -> Structure {
     candidates_of(1, UNKNOWN, &[candidate(0, &direct_v4().part())])
 }
 
-fn prediction(stride: u16, count: u16) -> Part {
+pub(super) fn prediction(stride: u16, count: u16) -> Part {
     Structure::new()
         .push("Prediction.address", &direct_v4().part(), true)
         .u16("Prediction.stride", stride)

@@ -11,8 +11,8 @@ use super::peer_id::small_order;
 
 const ADDRESS: u16 = 1;
 const DEVICE: u16 = 2;
-const DAY: u64 = 24 * 60 * 60 * 1000;
-const SKEW: u64 = 10 * 60 * 1000;
+pub(super) const DAY: u64 = 24 * 60 * 60 * 1000;
+pub(super) const SKEW: u64 = 10 * 60 * 1000;
 /// Time of issue in all cases, 2026-11-01T00:00:00Z.
 pub(super) const ISSUED: u64 = 1_793_491_200_000;
 
@@ -40,7 +40,7 @@ impl Statement {
     }
 }
 
-fn device_payload(extensions: &[(u16, &[u8])]) -> Structure {
+pub(super) fn device_payload(extensions: &[(u16, &[u8])]) -> Structure {
     Structure::new()
         .fixed("DeviceRecord.identity_key", &filler(0x20))
         .fixed("DeviceRecord.signing_key", &filler(0x40))
@@ -48,7 +48,7 @@ fn device_payload(extensions: &[(u16, &[u8])]) -> Structure {
         .extensions("DeviceRecord.extensions", extensions)
 }
 
-fn address_payload(addresses: &[Part]) -> Structure {
+pub(super) fn address_payload(addresses: &[Part]) -> Structure {
     Structure::new()
         .list("AddressRecord.addresses", addresses, true)
         .extensions("AddressRecord.extensions", &[])
@@ -78,8 +78,14 @@ fn address_statement() -> Statement {
 
 /// A `DeviceRecord` of `actor` as others embed it.
 pub(super) fn device_record(actor: Actor) -> Structure {
+    device_record_of(actor, &device_payload(&[]))
+}
+
+/// A `DeviceRecord` of `actor` with these keys.
+pub(super) fn device_record_of(actor: Actor, payload: &Structure) -> Structure {
     let statement = Statement {
         signer: actor.public(),
+        payload: payload.bytes.clone(),
         ..device_statement()
     };
     actor.signed_record(&statement.body().bytes)

@@ -16,7 +16,7 @@ pub(super) fn reserve() -> Structure {
 }
 
 /// A voucher of the relay for Alice, for half an hour.
-fn voucher() -> Structure {
+pub(super) fn voucher() -> Structure {
     Structure::new()
         .push("Voucher.peer", &ALICE.part(), true)
         .extensions("Voucher.extensions", &[])

@@ -10,10 +10,20 @@ use crate::json::Json;
 
 use super::peer_id::{mixed_order, small_order};
 
+/// Contexts of signatures (`registry` §4).
+const CONTEXTS: [(&str, &str); 5] = [
+    ("record", RECORD),
+    ("item", "dchat/1 item"),
+    ("membership", "dchat/1 membership"),
+    ("room-author", "dchat/1 room author"),
+    ("seat", "dchat/1 seat"),
+];
+
 pub(super) fn suite() -> Suite {
     let mut cases = layouts();
     cases.extend(accepted());
     cases.extend(refused());
+    cases.extend(contexts());
     cases.push(cofactored(false));
     cases.push(cofactored(true));
     Suite {
@@ -73,6 +83,42 @@ fn accepted() -> Vec<Case> {
             })
         })
         .collect()
+}
+
+/// A signature for each context, and for each taken for one of another.
+fn contexts() -> Vec<Case> {
+    let message = b"a message";
+    let alice = ALICE.public();
+    let asked = |case: Case, context: &str, signature: &[u8; 64]| {
+        case.with("signer", Json::bytes(&alice))
+            .with("context", context)
+            .with("message", Json::bytes(message))
+            .with("signature", Json::bytes(signature))
+    };
+    let mut cases = Vec::new();
+    for (slug, context) in CONTEXTS.into_iter().skip(1) {
+        let bytes = Json::bytes(&signed_bytes(context, message));
+        let expected = Json::Object(vec![("bytes", bytes)]);
+        let id = format!("signature/signed-bytes-as-{slug}");
+        let case = Case::valid(id, "signed-bytes", &["DC-ID-008"], expected);
+        cases.push(
+            case.with("context", context)
+                .with("message", Json::bytes(message)),
+        );
+        let id = format!("signature/as-{slug}");
+        let case = Case::valid(id, "signature", &["DC-ID-008"], Json::Object(Vec::new()));
+        cases.push(asked(case, context, &ALICE.sign(context, message)));
+    }
+    for (slug, context) in CONTEXTS {
+        for (other_slug, other) in CONTEXTS {
+            if other != context {
+                let id = format!("signature/{other_slug}-as-{slug}");
+                let case = Case::invalid(id, "signature", &["DC-ID-008"], "bad-signature");
+                cases.push(asked(case, context, &ALICE.sign(other, message)));
+            }
+        }
+    }
+    cases
 }
 
 fn refused() -> Vec<Case> {

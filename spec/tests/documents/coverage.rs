@@ -1,15 +1,22 @@
 //! Every requirement has a test for it and a test against it.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use dchat_spec::requirement::evidence::in_file;
 use dchat_spec::requirement::{Index, Kind, matrix};
 
 use crate::markdown::folder;
 
+/// Made once: the vectors take their time.
+fn index() -> &'static Index {
+    static INDEX: LazyLock<Index> = LazyLock::new(|| Index::collect().unwrap());
+    &INDEX
+}
+
 #[test]
 fn tests_name_requirements_that_exist() {
-    let index = Index::collect().unwrap();
+    let index = index();
     assert!(index.unknown.is_empty(), "{:#?}", index.unknown);
 }
 
@@ -20,7 +27,7 @@ fn every_requirement_has_a_positive_and_a_negative_test() {
     let known = std::fs::read_to_string(folder().join("tests/documents/holes.txt"));
     let known = known.unwrap_or_default();
     let known: BTreeSet<&str> = known.lines().collect();
-    let holes = Index::collect().unwrap().holes();
+    let holes = index().holes();
     let new: Vec<&String> = holes
         .iter()
         .filter(|hole| !known.contains(hole.as_str()))
@@ -31,7 +38,7 @@ fn every_requirement_has_a_positive_and_a_negative_test() {
 #[test]
 fn holes_that_are_closed_are_no_longer_listed() {
     let known = std::fs::read_to_string(folder().join("tests/documents/holes.txt"));
-    let holes = Index::collect().unwrap().holes();
+    let holes = index().holes();
     let closed = known.unwrap_or_default();
     let closed: Vec<&str> = closed
         .lines()
@@ -46,7 +53,7 @@ fn holes_that_are_closed_are_no_longer_listed() {
 #[test]
 fn the_index_is_what_is_generated() {
     let file = std::fs::read_to_string(folder().join("requirements.json")).unwrap();
-    let generated = Index::collect().unwrap().to_file().unwrap();
+    let generated = index().to_file().unwrap();
     assert!(
         file == generated,
         "run `cargo run -p dchat-spec --bin requirements`"
@@ -55,8 +62,8 @@ fn the_index_is_what_is_generated() {
 
 #[test]
 fn the_matrix_names_every_requirement_and_each_of_its_tests() {
-    let index = Index::collect().unwrap();
-    let page = matrix::page(&index).unwrap();
+    let index = index();
+    let page = matrix::page(index).unwrap();
     assert!(page.ends_with("</html>\n"));
     for entry in &index.entries {
         assert!(page.contains(&format!("<td id=\"{}\">", entry.statement.id)));

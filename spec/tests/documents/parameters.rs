@@ -83,7 +83,7 @@ fn of_lookups_and_answers() {
         ],
     );
     is(
-        "### 5.7 Parameters",
+        "### 5.8 Parameters",
         &[
             ("alpha", config.alpha.to_string()),
             ("paths", config.paths.to_string()),

@@ -14,6 +14,7 @@
 //! lost the earlier connection.
 
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 
 /// What the rule needs to know of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn arbitrate(us: &PeerId, peer: &PeerId, existing: &Claim, new: &Claim) -> K
     } else {
         existing.dialer == *us.min(peer)
     };
-    if existing_stays {
+    if existing_stays != defect::is(Defect::KeepsWrongConnection) {
         Kept::Existing
     } else {
         Kept::New

@@ -1,5 +1,6 @@
 //! The task of one connection.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -170,9 +171,16 @@ async fn bring_up(shared: &Arc<Shared>, established: &Established) -> Result<Up,
         let (incoming, hello) = hear_hello(quinn, &mut reader, &mut tasks, &mut held).await?;
         Ok::<_, Failure>((sender, told, incoming, hello))
     };
-    let (sender, told, incoming, hello) = match tokio::time::timeout(HELLO_TIMEOUT, greeting).await
-    {
+    let patience = if defect::is(Defect::WaitsForeverForHello) {
+        HELLO_TIMEOUT * 1000
+    } else {
+        HELLO_TIMEOUT
+    };
+    let (sender, told, incoming, hello) = match tokio::time::timeout(patience, greeting).await {
         Ok(greeted) => greeted?,
+        Err(_) if defect::is(Defect::LateHelloAsUnexpected) => {
+            return Err(Failure::Close(Code::Unexpected));
+        }
         Err(_) => return Err(Failure::Close(Code::Timeout)),
     };
     let connection = connection(shared, established, hello, told);
@@ -416,6 +424,9 @@ async fn done_after(task: impl Future<Output = ()>) -> Opened {
 fn control_frame(next: Result<Option<Frame>, StreamError>) -> Result<Option<Frame>, Code> {
     match next {
         Ok(Some(frame)) => Ok(Some(frame)),
+        Ok(None) | Err(StreamError::Reset(_)) if defect::is(Defect::AcceptsEndOfControl) => {
+            Ok(None)
+        }
         Ok(None) | Err(StreamError::Reset(_)) => Err(Code::Unexpected),
         Err(error) => error.code().map_or(Ok(None), Err),
     }
@@ -436,6 +447,7 @@ fn act(
     match opened {
         Opened::Done => Ok(()),
         // There is one control stream.
+        Opened::Control(_) if defect::is(Defect::AcceptsSecondControl) => Ok(()),
         Opened::Control(_) => Err(Code::Unexpected),
         Opened::Violation(code) => Err(code),
         Opened::Application(stream) => {

@@ -1,5 +1,6 @@
 //! The handle of a connection.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -243,5 +244,9 @@ impl core::fmt::Debug for Connection {
 
 /// Closes with a code and its text.
 pub(crate) fn close(connection: &quinn::Connection, code: Code) {
+    let code = match code {
+        Code::Duplicate if defect::is(Defect::DuplicateAsDone) => Code::Done,
+        code => code,
+    };
     connection.close(VarInt::from_u32(code as u32), code.text().as_bytes());
 }

@@ -1,5 +1,6 @@
 //! What to do with the peer's streams.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use dchat_wire::close::Code;
@@ -69,9 +70,10 @@ pub(super) async fn answer(
         Err(_) => return give_up(send, recv, Code::Timeout),
     };
     match question {
+        Frame::Ping(_) if defect::is(Defect::PongsNever) => give_up(send, recv, Code::Refused),
         Frame::Ping(ping) => {
             let pong = Frame::Pong(dchat_wire::ping::Ping {
-                nonce: ping.nonce,
+                nonce: ping.nonce ^ u64::from(defect::is(Defect::PongsOtherNonce)),
                 extensions: Default::default(),
             });
             answer_with(send, recv, pong).await
@@ -102,6 +104,7 @@ pub(super) async fn answer(
                 None => give_up(send, recv, Code::Unexpected),
             }
         }
+        _ if defect::is(Defect::ClosesOnForeignFrame) => Opened::Violation(Code::Unexpected),
         _ => give_up(send, recv, Code::Unexpected),
     }
 }
@@ -111,6 +114,9 @@ async fn answer_with(mut send: SendStream, mut recv: RecvStream, answer: Frame) 
     let last = last_word(&mut send, &mut recv, &answer);
     match tokio::time::timeout(FIRST_FRAME_TIMEOUT, last).await {
         Ok(Ok(None)) => {
+            if defect::is(Defect::PongsOnAndOn) {
+                let _ = send.write_all(&answer.to_bytes()).await;
+            }
             // A stream the peer has stopped needs no end.
             let _ = send.finish();
             Opened::Done
@@ -132,11 +138,17 @@ async fn last_word(
     // One question a stream: whatever follows is not read.
     match recv.read_chunk(1, true).await {
         Ok(None) => Ok(None),
+        _ if defect::is(Defect::ReadsSecondQuestion) => Ok(None),
         _ => Ok(Some(Code::Unexpected)),
     }
 }
 
 fn give_up(mut send: SendStream, mut recv: RecvStream, code: Code) -> Opened {
+    let code = if defect::is(Defect::StopsStreamsAsDone) {
+        Code::Done
+    } else {
+        code
+    };
     // Both fail only for a direction that is over.
     let _ = send.reset(VarInt::from_u32(code as u32));
     stop(&mut recv, code)

@@ -217,6 +217,7 @@ mod tests {
     }
 
     /// Checks DC-DHT-004 (positive, negative), DC-DHT-006 (positive, negative).
+    /// Checks DC-DHT-009 (negative).
     #[test]
     fn a_public_node_serves_once_strangers_reached_it_and_takes_no_private_addresses() {
         let own = &["198.51.100.2:4001"];
@@ -257,6 +258,7 @@ mod tests {
         assert_eq!(claim("203.0.113.1:1", Some("198.51.100.9:77")).0, v4);
     }
 
+    /// Checks DC-DHT-009 (positive).
     #[test]
     fn who_begins_with_private_addresses_alone_is_on_a_private_network() {
         let begin = |bootstrap: &[&str]| {

@@ -8,11 +8,12 @@
 //! * Bounds: constant size; more than [`PUSH_BURST`] changes of address, [`CANDIDATES_BURST`] of
 //!   candidates or [`PUNCH_BURST`] rounds at once are a violation.
 
+use dchat_wire::defect::{self, Defect};
 use std::time::{Duration, Instant};
 
 use dchat_wire::Frame;
 use dchat_wire::close::Code;
-use dchat_wire::hello::{Hello, Versions};
+use dchat_wire::hello::{Hello, Versions, capability, role};
 use dchat_wire::identify::Identify;
 use dchat_wire::nat::{Candidates, Punch};
 
@@ -61,6 +62,7 @@ impl ControlViolation {
     pub fn code(self) -> Code {
         match self {
             Self::Unexpected => Code::Unexpected,
+            Self::Version if defect::is(Defect::VersionAsRefused) => Code::Refused,
             Self::Version => Code::Version,
             Self::TooManyPushes | Self::TooManyCandidates | Self::TooManyPunches => Code::Limit,
         }
@@ -105,10 +107,34 @@ impl ControlReader {
         match (self.stage, frame) {
             (Stage::Hello, Frame::Hello(hello)) => {
                 self.stage = Stage::Identify;
+                let known = capability::CHAT..=capability::GOSSIP;
+                let mut capabilities = hello.capabilities.as_slice().iter();
+                let strange = defect::is(Defect::ClosesOnUnknownCapability)
+                    && capabilities.any(|capability| !known.contains(capability))
+                    || defect::is(Defect::ClosesOnUnknownRole)
+                        && hello.roles >= role::BOOTSTRAP << 1
+                    || defect::is(Defect::ClosesOnUnknownExtension)
+                        && !hello.extensions.as_slice().is_empty();
+                if strange {
+                    return Err(ControlViolation::Unexpected);
+                }
                 match hello.versions.common(Versions::OURS) {
+                    None if defect::is(Defect::AcceptsAnyVersion) => Ok(Heard::Hello(hello)),
                     Some(_) => Ok(Heard::Hello(hello)),
                     None => Err(ControlViolation::Version),
                 }
+            }
+            (Stage::Push, Frame::Hello(_)) if defect::is(Defect::AcceptsSecondHello) => {
+                Ok(Heard::Stale)
+            }
+            (Stage::Push, Frame::Identify(_)) if defect::is(Defect::AcceptsSecondIdentify) => {
+                Ok(Heard::Stale)
+            }
+            (Stage::Identify, frame)
+                if defect::is(Defect::AcceptsEarlyFrames)
+                    && !matches!(frame, Frame::Identify(_)) =>
+            {
+                Ok(Heard::Stale)
             }
             (Stage::Identify, Frame::Identify(identify)) => {
                 self.stage = Stage::Push;
@@ -173,7 +199,7 @@ impl Allowance {
             self.left = self.left.saturating_add(earned).min(self.burst);
             self.refilled = now;
         }
-        let allowed = self.left > 0;
+        let allowed = self.left > 0 || defect::is(Defect::AllowsAnyRate);
         self.left = self.left.saturating_sub(1);
         allowed
     }
@@ -301,7 +327,7 @@ mod tests {
         })
     }
 
-    /// Checks DC-CONN-030 (positive, negative).
+    /// Checks DC-CONN-030 (positive, negative), DC-NAT-040 (positive).
     #[test]
     fn candidates_and_punches_come_after_identify_only() {
         let now = Instant::now();
@@ -315,6 +341,7 @@ mod tests {
         }
     }
 
+    /// Checks DC-NAT-040 (negative).
     #[test]
     fn floods_of_candidates_and_punches_are_violations_by_their_own_names() {
         let now = Instant::now();

@@ -1,6 +1,7 @@
 //! What we send on our control stream.
 
 use dchat_wire::codec::List;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::{Capabilities, Hello, Versions};
 use dchat_wire::identify::Identify;
 use dchat_wire::nat::Candidates;
@@ -36,9 +37,25 @@ impl Opening {
             capabilities: self.capabilities.clone(),
             extensions: grease::extensions(extension, content),
         };
+        let hello = if defect::is(Defect::SendsNoGrease) {
+            Hello {
+                extensions: Default::default(),
+                ..hello
+            }
+        } else {
+            hello
+        };
         let mut bytes = Frame::Hello(hello).to_bytes();
-        bytes.extend(grease::frame(frame, content));
-        bytes.extend(Frame::Identify(self.identify.clone()).to_bytes());
+        let identify = Frame::Identify(self.identify.clone()).to_bytes();
+        if defect::is(Defect::IdentifiesFirst) {
+            return [identify, bytes].concat();
+        }
+        if !defect::is(Defect::SendsNoGrease) {
+            bytes.extend(grease::frame(frame, content));
+        }
+        if !defect::is(Defect::SendsNoIdentify) {
+            bytes.extend(identify);
+        }
         let candidates = self.candidates.clone().map(Frame::Candidates);
         bytes.extend(candidates.into_iter().flat_map(|frame| frame.to_bytes()));
         bytes

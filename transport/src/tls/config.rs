@@ -1,5 +1,6 @@
 //! The TLS settings of both roles.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::{Arc, OnceLock};
 
 use dchat_wire::PeerId;
@@ -9,7 +10,7 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::CertificateDer;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::version::TLS13;
 
 use super::certificate::self_signed;
@@ -58,10 +59,19 @@ impl Tls {
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(DialingPeer { algorithms }))
             .with_single_cert(chain.clone(), key.clone_key())?;
-        server.alpn_protocols = vec![ALPN.to_vec()];
+        if !defect::is(Defect::AcceptsAnyAlpn) {
+            server.alpn_protocols = vec![ALPN.to_vec()];
+        }
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         server.max_early_data_size = 0;
+        if defect::is(Defect::SendsTickets) || defect::is(Defect::AcceptsEarlyData) {
+            server.session_storage = ServerSessionMemoryCache::new(256);
+            server.send_tls13_tickets = 2;
+        }
+        if defect::is(Defect::AcceptsEarlyData) {
+            server.max_early_data_size = u32::MAX;
+        }
 
         let anybody = dialed(None, &Failure::default(), algorithms);
         let mut client = rustls::ClientConfig::builder_with_provider(provider)
@@ -131,13 +141,17 @@ fn dialed(
 
 /// TLS 1.3 suites only, and the two key exchanges of the specification, the hybrid one preferred.
 fn provider() -> CryptoProvider {
+    let mut kx_groups = vec![kx_group::X25519MLKEM768, kx_group::X25519];
+    if defect::is(Defect::AcceptsOtherCurves) {
+        kx_groups.push(kx_group::SECP256R1);
+    }
     CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_128_GCM_SHA256,
             cipher_suite::TLS13_AES_256_GCM_SHA384,
             cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
         ],
-        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
+        kx_groups,
         ..default_provider()
     }
 }

@@ -1,5 +1,6 @@
 //! What we accept as a peer's identity.
 
+use dchat_wire::defect::{self, Defect};
 use std::sync::{Arc, OnceLock};
 
 use dchat_wire::PeerId;
@@ -57,7 +58,7 @@ pub fn peer_of(
     end_entity: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
 ) -> Result<PeerId, IdentityError> {
-    if !others.is_empty() {
+    if !others.is_empty() && !defect::is(Defect::AcceptsTwoCertificates) {
         let count = others.len() + 1;
         return Err(IdentityError::CertificateCount { count });
     }
@@ -86,6 +87,9 @@ fn verify_possession(
 ) -> Result<HandshakeSignatureValid, Error> {
     if signature.scheme != SignatureScheme::ED25519 {
         return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+    }
+    if defect::is(Defect::SkipsHandshakeSignature) {
+        return Ok(HandshakeSignatureValid::assertion());
     }
     let spki = public_key_info(certificate).map_err(refusal)?;
     verify_tls13_signature_with_raw_key(message, &spki, signature, algorithms)
@@ -174,6 +178,10 @@ pub(super) struct DialingPeer {
 }
 
 impl ClientCertVerifier for DialingPeer {
+    fn client_auth_mandatory(&self) -> bool {
+        !defect::is(Defect::NeedsNoCertificate)
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -217,7 +225,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
 
     use dchat_wire::sign::Identity;
-    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 
     use super::super::certificate::self_signed;
     use super::*;
@@ -235,6 +243,30 @@ mod tests {
         let (_, second) = certificate(7);
         assert_eq!(peer_of(&first, &[]), Ok(peer));
         assert_eq!(first, second);
+    }
+
+    /// Checks DC-ID-042 (positive, negative).
+    #[test]
+    fn names_dates_and_the_signature_of_a_certificate_mean_nothing() {
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let mut params = CertificateParams::new(vec!["somebody.example".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(1980, 1, 1);
+        params.not_after = rcgen::date_time_ymd(1999, 12, 31);
+        let other = params.self_signed(&key).unwrap();
+        let own = PeerId::from_public_key(key.public_key_raw().try_into().unwrap()).unwrap();
+        assert_eq!(peer_of(other.der(), &[]), Ok(own));
+        let mut bytes = other.der().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        assert_eq!(peer_of(&CertificateDer::from(bytes), &[]), Ok(own));
+    }
+
+    /// Checks DC-ID-043 (positive, negative).
+    #[test]
+    fn our_certificate_is_of_version_3_and_marks_nothing_critical() {
+        let (_, ours) = certificate(7);
+        let holds = |part: &[u8]| ours.windows(part.len()).any(|window| window == part);
+        assert!(holds(&[0xa0, 3, 2, 1, 2]), "version [0] INTEGER 2");
+        assert!(!holds(&[1, 1, 0xff]), "BOOLEAN TRUE");
     }
 
     /// Checks DC-ID-038 (negative).

@@ -3,6 +3,7 @@
 use super::bincode::{Decode, DecodeError as Stop, Decoder, Encode, EncodeError, Encoder, Reader};
 use super::error::{OverLimit, Trail};
 use super::field::{Field, sealed};
+use crate::defect::{self, Defect};
 
 /// At most `MAX` bytes: a `u64` count, then the bytes.
 ///
@@ -82,7 +83,7 @@ pub(super) fn count<D: Decoder<Context = Trail>>(
 ) -> Result<usize, Stop> {
     let len = <u64 as Decode<Trail>>::decode(decoder)?;
     match usize::try_from(len) {
-        Ok(len) if len <= max => Ok(len),
+        Ok(len) if len <= max || defect::is(Defect::AcceptsOverLimit) => Ok(len),
         _ => Err(decoder.context().over_limit(len, max)),
     }
 }

@@ -24,6 +24,7 @@ pub use text::Text;
 pub(crate) use error::Trail;
 pub(crate) use field::{body, checked_field, sealed};
 
+use crate::defect::{self, Defect};
 use ::bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use ::bincode::de::read::SliceReader;
 use ::bincode::de::{Decoder as _, DecoderImpl};
@@ -99,6 +100,7 @@ pub fn decode<T: Field>(bytes: &[u8]) -> Result<T, DecodeError> {
     match T::decode(&mut decoder) {
         Ok(value) => match trailing(decoder.reader(), bytes.len()) {
             0 => Ok(value),
+            _ if defect::is(Defect::AcceptsTrailingBytes) => Ok(value),
             extra => Err(DecodeError::TrailingBytes { extra }),
         },
         Err(error) => Err(core::mem::take(decoder.context()).explain(error)),

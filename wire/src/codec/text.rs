@@ -4,6 +4,7 @@ use super::bincode::{Decode, DecodeError as Stop, Decoder, Encode, EncodeError, 
 use super::bytes::take;
 use super::error::{OverLimit, Trail};
 use super::field::{Field, sealed};
+use crate::defect::{self, Defect};
 
 /// At most `MAX` bytes of UTF-8: a `u64` count of bytes, then the bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +57,9 @@ impl<const MAX: usize> Encode for Text<MAX> {
 impl<const MAX: usize> Decode<Trail> for Text<MAX> {
     fn decode<D: Decoder<Context = Trail>>(decoder: &mut D) -> Result<Self, Stop> {
         let bytes = take(decoder, MAX)?;
+        if defect::is(Defect::AcceptsBadText) {
+            return Ok(Self(String::from_utf8_lossy(&bytes).into_owned()));
+        }
         String::from_utf8(bytes)
             .map(Self)
             .map_err(|_| decoder.context().invalid("not UTF-8"))

@@ -52,14 +52,6 @@ macro_rules! for_every_body {
         $check!(dchat_wire::advert::MailboxPointer);
         $check!(dchat_wire::advert::Presence);
         $check!(dchat_wire::advert::Rendezvous);
-    };
-}
-pub(crate) use for_every_body;
-
-/// Calls `$check!(Type)` for every struct members of rooms and groups tell each other, which the
-/// other two decoders do not know.
-macro_rules! for_every_room_body {
-    ($check:ident) => {
         $check!(dchat_wire::gossip::ItemHeader);
         $check!(dchat_wire::gossip::ItemHead);
         $check!(dchat_wire::gossip::SignedItem);
@@ -93,4 +85,4 @@ macro_rules! for_every_room_body {
         $check!(dchat_wire::group::SealedBody);
     };
 }
-pub(crate) use for_every_room_body;
+pub(crate) use for_every_body;

@@ -1,7 +1,7 @@
 #![allow(unused_macros, unused_imports, reason = "not every test needs it")]
 //! One fixed value of everything members of rooms and groups tell each other.
 
-use dchat_wire::codec::{Bytes, List, Text};
+use dchat_wire::codec::{self, Bytes, List, Text};
 use dchat_wire::gossip::{
     Contact, GossipAnnounce, GossipDigest, GossipFetch, GossipJoin, GossipLeave, GossipMore,
     GossipOpen, GossipProof, GossipPull, GossipPush, GossipRange, GossipShuffle, GossipSketch,
@@ -259,6 +259,35 @@ pub fn frames() -> Vec<Frame> {
             extensions,
         }),
     ]
+}
+
+/// One of every body by its name.
+pub fn encoded_bodies() -> Vec<(&'static str, Vec<u8>)> {
+    fn one<T: codec::Body>(value: &T) -> (&'static str, Vec<u8>) {
+        (T::NAME, codec::encode(value))
+    }
+    let mut bodies = vec![
+        one(&head()),
+        one(&header()),
+        one(&item()),
+        one(&contact()),
+        one(&mark()),
+        one(&want()),
+        one(&span()),
+        one(&span().from),
+        one(&operation()),
+        one(&log_cut(1)),
+        one(&seat()),
+        one(&signed_operation()),
+        one(&keys()),
+        one(&sealed_body()),
+        one(&room_body()),
+    ];
+    bodies.extend(frames().iter().map(|frame| {
+        let body = frame.to_bytes().split_off(limits::FRAME_HEADER);
+        (frame.frame_type().name(), body)
+    }));
+    bodies
 }
 
 /// The largest body of each type that has a list or bytes in it, without extensions.

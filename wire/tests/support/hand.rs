@@ -257,6 +257,9 @@ macro_rules! by_hand {
     };
 }
 
+#[path = "hand_rooms.rs"]
+mod rooms;
+
 by_hand!(Extension, 10, |hand| { kind: hand.u16()?, value: hand.string()? });
 by_hand!(Hello, 44, |hand| {
     versions: {
@@ -566,7 +569,7 @@ fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
         0x0033 => 36 * 1024,
         0x0010 | 0x0021 | 0x0034 => 8192,
         0x0011 => 128 * 1024 + 512 + 4096,
-        _ => 160 * 1024,
+        _ => rooms::limit(code).unwrap_or(160 * 1024),
     };
     if len > limit {
         return Err("too-long");
@@ -600,6 +603,6 @@ fn frame(stream: &mut &[u8]) -> Result<Option<Frame>, &'static str> {
         0x0034 => Some(Frame::DhtPut(decode(body)?)),
         0x0035 => Some(Frame::DhtStored(decode(body)?)),
         0x0036 => Some(Frame::DhtRefused(decode(body)?)),
-        _ => None,
+        _ => rooms::frame(code, body)?,
     })
 }

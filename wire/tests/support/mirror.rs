@@ -95,6 +95,9 @@ fn server(server: &Option<Server>) -> Option<ServerMirror> {
     server.as_ref().map(ServerMirror::from)
 }
 
+#[path = "mirror_rooms.rs"]
+mod rooms;
+
 mirror! {
     Extension as ExtensionMirror {
         kind: u16 = |kind| *kind,

@@ -609,4 +609,7 @@ pub fn encoded_bodies() -> Vec<(&'static str, Vec<u8>)> {
         one(&presence()),
         one(&rendezvous()),
     ]
+    .into_iter()
+    .chain(super::gossip::encoded_bodies())
+    .collect()
 }

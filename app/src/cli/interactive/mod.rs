@@ -320,12 +320,8 @@ impl<O: OpenNode> Interactive<O> {
                     .chat
                     .target()
                     .ok_or_else(|| Failure::usage("whose? Choose with /to NAME."))?;
-                self.list_messages(Request::History {
-                    to,
-                    limit,
-                    before: None,
-                })
-                .await?;
+                let messages = ask::history(&mut self.session, &to, limit).await?;
+                self.list_messages(&messages);
             }
             Command::Search(words) => {
                 let request = Request::Search {
@@ -333,7 +329,8 @@ impl<O: OpenNode> Interactive<O> {
                     to: None,
                     limit: BATCH,
                 };
-                self.list_messages(request).await?;
+                let messages = messages(self.session.call(request).await?)?;
+                self.list_messages(&messages);
             }
             Command::Accept(who) => {
                 let peer = self.who_asks(who).await?;
@@ -362,8 +359,9 @@ impl<O: OpenNode> Interactive<O> {
             }
             Command::Join { name, secret_file } => self.join(&name, secret_file).await?,
             Command::Part(name) => self.part(name).await?,
-            Command::Members => {
-                let of = self.chat.target().filter(|to| to.starts_with(['#', '@']));
+            Command::Members(named) => {
+                let of = named.or_else(|| self.chat.target());
+                let of = of.filter(|to| to.starts_with(['#', '@']));
                 let of = of.ok_or_else(|| {
                     Failure::usage("of which room? Choose with /to #ROOM or /to @GROUP.")
                 })?;
@@ -488,16 +486,14 @@ impl<O: OpenNode> Interactive<O> {
         Ok(())
     }
 
-    async fn list_messages(&mut self, request: Request) -> Result<(), Failure> {
-        let messages = messages(self.session.call(request).await?)?;
-        for message in &messages {
+    fn list_messages(&mut self, messages: &[Message]) {
+        for message in messages {
             self.screen
                 .print(&words::message(message, self.chat.names()));
         }
         if messages.is_empty() {
             self.screen.print("No messages.");
         }
-        Ok(())
     }
 
     async fn list(&mut self, request: Request) -> Result<(), Failure> {

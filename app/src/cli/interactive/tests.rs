@@ -65,6 +65,7 @@ fn message(from: &str, id: &str, text: &str) -> Message {
         text: text.into(),
         sent_at: crate::time::now(),
         state: None,
+        mention: false,
     }
 }
 

@@ -443,6 +443,17 @@ fn chat_open_twice_is_refused() {
     assert_eq!(wrong.code(), Code::Unexpected);
 }
 
+#[test]
+fn chat_frames_before_chat_open_on_a_new_stream_are_refused() {
+    let mut world = World::connected();
+    let frame = world.parcel_of_b(Vec::new(), Vec::new());
+    let now = world.now;
+    world.transact(A, Crash::No, |chat, ledger| {
+        chat.handle_input(ledger, Input::Replaced, now).unwrap();
+    });
+    assert_eq!(refused(&mut world, frame), Misbehaviour::NotOpen);
+}
+
 /// Checks DC-CHAT-007 (negative), DC-CHAT-009 (negative).
 #[test]
 fn chat_frames_before_chat_open_are_refused() {
@@ -474,7 +485,7 @@ fn a_frame_of_another_stream_is_refused() {
     assert!(matches!(wrong, Misbehaviour::ForeignFrame(_)), "{wrong}");
 }
 
-/// Checks DC-CHAT-058 (negative).
+/// Checks DC-CHAT-058 (positive, negative).
 #[test]
 fn asking_for_new_sessions_without_end_ends_the_connection() {
     let mut world = World::connected();

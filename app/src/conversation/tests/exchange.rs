@@ -8,8 +8,10 @@ use super::world::{A, B, Crash, World};
 use crate::conversation::entry::{OVERHEAD, to_wire};
 use crate::conversation::{ComposeError, Draft, LogEntry, Output, State, compose, window};
 
-/// Checks DC-CHAT-008 (positive), DC-CHAT-009 (positive), DC-CHAT-045 (positive).
-/// Checks DC-CHAT-048 (positive), DC-CHAT-063 (positive).
+/// Checks DC-CHAT-007 (positive), DC-CHAT-008 (positive), DC-CHAT-009 (positive).
+/// Checks DC-CHAT-027 (positive), DC-CHAT-044 (positive), DC-CHAT-045 (positive).
+/// Checks DC-CHAT-048 (positive), DC-CHAT-050 (positive), DC-CHAT-062 (positive).
+/// Checks DC-CHAT-063 (positive).
 #[test]
 fn a_message_is_delivered_then_read() {
     let mut world = World::connected();
@@ -153,6 +155,7 @@ fn a_message_that_expires_on_the_way_is_kept_as_a_stub() {
 }
 
 /// Checks DC-CHAT-025 (negative), DC-CHAT-033 (negative), DC-CHAT-047 (negative).
+/// Checks DC-CHAT-048 (negative).
 #[test]
 fn nothing_is_sent_when_the_transaction_is_not_committed() {
     let mut world = World::connected();
@@ -202,4 +205,28 @@ fn a_message_that_is_due_already_is_not_queued() {
     };
     let refused = compose(&mut world.sides[A].ledger, &pair, &draft, &[1; 16], now);
     assert!(matches!(refused, Err(ComposeError::Expired)));
+}
+
+/// Checks DC-CHAT-064 (positive, negative).
+#[test]
+fn a_new_chat_stream_of_the_same_connection_begins_the_chat_again() {
+    let mut world = World::connected();
+    world.write(A, "1", None);
+    world.run();
+    world.write(A, "2", None);
+    world.write(B, "on the stream that is replaced", None);
+    world.reopen();
+    world.write(A, "3", None);
+    world.write(B, "after it", None);
+    world.run();
+    assert_eq!(world.shown(B), ["1", "2", "3"]);
+    let both = ["on the stream that is replaced", "after it"];
+    assert_eq!(world.shown(A), both);
+    world.write(A, "4", None);
+    world.reopen();
+    world.run();
+    assert_eq!(world.shown(B), ["1", "2", "3", "4"]);
+    assert_eq!(world.shown(A), both, "nothing comes twice");
+    let sessions = [A, B].map(|side| world.sides[side].ledger.sessions.len());
+    assert_eq!(sessions, [1, 1], "the session goes on");
 }

@@ -23,7 +23,7 @@ fn went_back(copied: usize, delivered: usize) -> World {
     world
 }
 
-/// Checks DC-CHAT-059 (positive), DC-CHAT-060 (positive).
+/// Checks DC-CHAT-041 (positive), DC-CHAT-059 (positive), DC-CHAT-060 (positive).
 #[test]
 fn a_copy_that_wrote_nothing_learns_what_was_delivered() {
     let mut world = went_back(3, 9);
@@ -42,6 +42,7 @@ fn a_copy_that_wrote_nothing_learns_what_was_delivered() {
 }
 
 /// Checks DC-CHAT-035 (positive), DC-CHAT-036 (positive), DC-CHAT-060 (negative).
+/// Checks DC-CHAT-061 (positive).
 #[test]
 fn a_copy_that_wrote_on_moves_exactly_what_is_new() {
     for written in [1, 5, 40] {
@@ -83,7 +84,7 @@ fn what_was_read_before_the_copy_is_known_to_be_read() {
     assert!(rows.all(|row| row.progress == Progress::Read));
 }
 
-/// Checks DC-CHAT-036 (negative).
+/// Checks DC-CHAT-035 (negative), DC-CHAT-036 (negative).
 #[test]
 fn two_copies_that_take_turns_lose_nothing() {
     let mut world = World::connected();
@@ -103,6 +104,7 @@ fn two_copies_that_take_turns_lose_nothing() {
     assert_eq!(world.shown(B), expected);
 }
 
+/// Checks DC-CHAT-042 (negative).
 #[test]
 fn a_reader_that_went_back_gets_everything_again() {
     let mut world = World::connected();

@@ -1,14 +1,23 @@
 //! Which session is used, and what happens when one is lost.
 
+use std::convert::Infallible;
+
+use dchat_wire::Frame;
+use dchat_wire::chat::{ChatOpen, Stage};
+use dchat_wire::codec::{List, Text};
+use dchat_wire::extension::Extensions;
+
 use super::world::{A, B, World};
-use crate::conversation::Warning;
-use crate::e2ee::AcceptError;
+use crate::conversation::exchange::MAX_RENEWALS;
+use crate::conversation::{Error, Misbehaviour, Output, Warning};
+use crate::e2ee::{AcceptError, Device};
 
 fn sessions(world: &World, side: usize) -> usize {
     world.sides[side].ledger.sessions.len()
 }
 
-/// Checks DC-CHAT-010 (positive), DC-CHAT-011 (positive), DC-CHAT-055 (positive).
+/// Checks DC-CHAT-010 (positive), DC-CHAT-011 (positive), DC-CHAT-018 (positive).
+/// Checks DC-CHAT-055 (positive).
 #[test]
 fn the_first_meeting_makes_one_session_that_lasts() {
     let mut world = World::connected();
@@ -19,7 +28,7 @@ fn the_first_meeting_makes_one_session_that_lasts() {
     assert_eq!((sessions(&world, A), sessions(&world, B)), (1, 1));
 }
 
-/// Checks DC-CHAT-010 (negative).
+/// Checks DC-CHAT-010 (negative), DC-CHAT-058 (positive).
 #[test]
 fn a_session_that_one_side_lost_is_replaced() {
     for side in [A, B] {
@@ -119,4 +128,53 @@ fn sessions_stay_within_their_bound() {
     world.write(A, "a", None);
     world.run();
     assert_eq!(world.shown(B), ["a"]);
+}
+
+/// Gives A a CHAT_OPEN of B's that lists no session, as the first frame of a new stream.
+fn replace_stream(world: &mut World) -> Result<(), Error<Infallible>> {
+    let state = world.sides[B].ledger.device.clone().unwrap();
+    let device = Device::from_state(&state).unwrap();
+    world.sides[A].chat.as_mut().unwrap().peer_replaced_stream();
+    world.feed(Frame::ChatOpen(ChatOpen {
+        name: Text::default(),
+        invite: None,
+        device: device.record().unwrap().clone(),
+        sessions: List::default(),
+        extensions: Extensions::default(),
+    }))
+}
+
+/// Checks DC-CHAT-064 (positive), DC-CONN-037 (positive).
+#[test]
+fn a_chat_stream_that_replaces_another_begins_the_chat_again() {
+    let mut world = World::connected();
+    world.sides[A].events.clear();
+    replace_stream(&mut world).unwrap();
+    // The side that leads makes a session, since none is listed, and says its frontiers in it.
+    let sent: Vec<&Frame> = world.sides[A].events.iter().filter_map(frame).collect();
+    let [Frame::Envelope(opening)] = sent[..] else {
+        panic!("one envelope, not {sent:?}");
+    };
+    assert_eq!(opening.stage, Stage::Opening);
+    assert_eq!(sessions(&world, A), 2);
+}
+
+fn frame(output: &Output) -> Option<&Frame> {
+    match output {
+        Output::Send(frame) => Some(frame),
+        _ => None,
+    }
+}
+
+#[test]
+fn replacing_the_chat_stream_makes_no_more_sessions_than_asking_for_them() {
+    let mut world = World::connected();
+    for _ in 0..MAX_RENEWALS {
+        replace_stream(&mut world).unwrap();
+    }
+    let error = replace_stream(&mut world).unwrap_err();
+    assert!(
+        matches!(error, Error::Peer(Misbehaviour::TooManyRenewals)),
+        "{error}"
+    );
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use dchat_wire::Frame;
-use dchat_wire::chat::Envelope;
+use dchat_wire::chat::{ChatOpen, Envelope};
 use dchat_wire::codec::{Bytes, List, Text, decode, encode};
 use dchat_wire::extension::Extensions;
 use dchat_wire::parcel::{Content, Entry, Frontier, Parcel, entry_hash, entry_kind};
@@ -15,7 +15,7 @@ use crate::conversation::{
     Author, Composed, Conversation, Draft, Error, Input, Output, Pair, Warning, compose,
     publish_device,
 };
-use crate::e2ee::{OlmSession, PairwiseSession as _};
+use crate::e2ee::{Device, OlmSession, PairwiseSession as _};
 
 pub(super) const A: usize = 0;
 pub(super) const B: usize = 1;
@@ -89,25 +89,51 @@ impl World {
     pub(super) fn connect(&mut self) {
         self.disconnect();
         for side in [A, B] {
-            let fresh = self.draw();
-            let chat = Conversation::new(self.sides[side].pair, fresh);
-            self.sides[side].chat = Some(chat);
-            let (identity, now) = (self.sides[side].identity.clone(), self.now);
-            self.transact(side, Crash::No, |chat, ledger| {
-                let device = publish_device(ledger, &identity, now).unwrap();
-                let name = Text::new("name".to_owned()).unwrap();
-                chat.handle_input(
-                    ledger,
-                    Input::Open {
-                        name,
-                        invite: None,
-                        device,
-                    },
-                    now,
-                )
-                .unwrap();
-            });
+            self.open(side);
         }
+    }
+
+    /// A conversation that knows nothing opens the chat.
+    fn open(&mut self, side: usize) {
+        let fresh = self.draw();
+        let chat = Conversation::new(self.sides[side].pair, fresh);
+        self.sides[side].chat = Some(chat);
+        let (identity, now) = (self.sides[side].identity.clone(), self.now);
+        self.transact(side, Crash::No, |chat, ledger| {
+            let device = publish_device(ledger, &identity, now).unwrap();
+            let name = Text::new("name".to_owned()).unwrap();
+            chat.handle_input(
+                ledger,
+                Input::Open {
+                    name,
+                    invite: None,
+                    device,
+                },
+                now,
+            )
+            .unwrap();
+        });
+    }
+
+    /// B begins again on a new chat stream of the same connection, knowing no more than how A opened the
+    /// chat. What was on the way is lost.
+    pub(super) fn reopen(&mut self) {
+        let device = Device::from_state(&self.sides[A].ledger.device.clone().unwrap()).unwrap();
+        let sessions = self.sides[A].ledger.sessions.values();
+        let opened = Frame::ChatOpen(ChatOpen {
+            name: Text::default(),
+            invite: None,
+            device: device.record().unwrap().clone(),
+            sessions: List::first_of(sessions.map(|stored| stored.id.0)),
+            extensions: Extensions::default(),
+        });
+        let now = self.now;
+        self.sides[A].inbox.clear();
+        self.transact(A, Crash::No, |chat, ledger| {
+            chat.handle_input(ledger, Input::Replaced, now).unwrap();
+        });
+        self.sides[B].inbox = VecDeque::from([opened]);
+        self.open(B);
     }
 
     /// One transaction of a connected side: `work`, settle, commit, output.

@@ -211,7 +211,7 @@ fn a_later_key_does_not_take_the_place_of_an_earlier_one() {
     assert!(world.one(2).ledger.sessions == held);
 }
 
-/// Checks DC-GROUP-017 (negative).
+/// Checks DC-GROUP-017 (positive, negative).
 #[test]
 fn a_stranger_can_leave_only_a_few_keys() {
     let mut world = World::joined(2);

@@ -6,7 +6,7 @@ use dchat_wire::group::{LateJoin, Policy};
 use super::world::{World, peer};
 use crate::group::{ActError, Event};
 
-/// Checks DC-GROUP-022 (positive).
+/// Checks DC-GROUP-022 (positive, negative).
 #[test]
 fn an_invitation_shows_name_and_policy_and_can_be_accepted() {
     let mut world = World::new(3);
@@ -79,7 +79,8 @@ fn what_may_not_be_done_is_refused_with_its_reason() {
     assert!(matches!(again, Err(ActError::NotInvited)));
 }
 
-/// Checks DC-GROUP-023 (positive), DC-GROUP-025 (positive, negative).
+/// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
+/// Checks DC-GROUP-025 (positive, negative).
 #[test]
 fn a_removed_member_is_told_and_can_do_nothing_more() {
     let mut world = World::joined(4);

@@ -231,6 +231,20 @@ mod tests {
         assert_eq!(members[0].addresses, [now.of(peer(2))]);
     }
 
+    /// Checks DC-DHT-048 (negative).
+    #[test]
+    fn an_address_that_names_another_than_the_first_is_ignored() {
+        let (one, other) = (at("198.51.100.7:4001"), at("203.0.113.9:4001"));
+        let addresses = List::first_of([one.of(peer(2)), other.of(peer(3)), other.of(peer(2))]);
+        let said = AddressRecord {
+            addresses,
+            extensions: Extensions::default(),
+        };
+        let read = member(&dchat_wire::encode(&said), false).unwrap();
+        assert_eq!(read.peer, peer(2));
+        assert_eq!(read.addresses, [one.of(peer(2)), other.of(peer(2))]);
+    }
+
     /// Checks DC-DHT-050 (negative).
     #[test]
     fn nobody_is_sent_to_private_addresses_from_a_public_network() {

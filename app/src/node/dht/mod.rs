@@ -2,17 +2,18 @@
 //! were, publishes where this node is, meets those who are in the same rooms, finds relays when they
 //! are needed, and remembers nodes.
 //!
-//! * [`seek`], [`publish`], [`rendezvous`], [`relays`] and [`own`] decide, without a clock or a socket; the
+//! * [`seek`], [`members`], [`publish`], [`rendezvous`], [`relays`] and [`own`] decide, without a clock or a socket; the
 //!   [`Directory`] carries out: it [looks](look) at what the endpoint knows every [`LOOK`], runs
 //!   lookups as tasks, [puts](put) records, [answers](ask) this home's user, and tells the engine what
 //!   is to be [kept](remember).
-//! * Bounds: those of the five, and with them of the tasks.
+//! * Bounds: those of the six, and with them of the tasks.
 
 mod answer;
 mod ask;
 mod look;
 mod meet;
 mod meeting;
+mod members;
 mod own;
 mod publish;
 mod put;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use transport::dht::Dht;
 
+use self::members::Members;
 use self::publish::{Item, Publish};
 use self::put::{PutDone, Wanted};
 use self::record::Content;
@@ -90,6 +92,7 @@ pub(super) struct Directory {
     seek: Seek,
     publish: Publish<Content>,
     rendezvous: Rendezvous,
+    members: Members,
     relays: RelaySearch,
     published: BTreeMap<Item, DhtPublished>,
     /// The highest sequence that was used.
@@ -148,6 +151,7 @@ impl Directory {
             seek: Seek::default(),
             publish: Publish::default(),
             rendezvous: Rendezvous::default(),
+            members: Members::default(),
             relays: RelaySearch::default(),
             published: BTreeMap::new(),
             sequence: 0,
@@ -181,6 +185,14 @@ impl Directory {
     /// A connection with a peer is up.
     pub(super) fn connected(&mut self, peer: &PeerId) {
         self.seek.connected(peer);
+        self.members.connected(peer);
+    }
+
+    /// A member of a group is to be reached; where to look it up, unless that was done a moment ago.
+    pub(super) fn look_for_member(&mut self, peer: PeerId) -> Option<Dht> {
+        let somebody = self.dht.stat().contacts > 0;
+        let may = somebody && self.members.may_look(peer, Instant::now());
+        may.then(|| self.dht.clone())
     }
 
     /// It is gone.

@@ -327,7 +327,7 @@ mod tests {
         assert!(publish.next(second(start, 1000)).is_some());
     }
 
-    /// Checks DC-DHT-047 (positive).
+    /// Checks DC-DHT-047 (positive, negative).
     #[test]
     fn what_few_nodes_hold_is_put_again_before_long() {
         let start = Instant::now();

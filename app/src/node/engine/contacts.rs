@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 
 use dchat_wire::invite::{self, Invite, InviteSecret};
+use dchat_wire::record::DeviceRecord;
 use dchat_wire::{Address, List, PeerId, Text, limits};
 
 use super::effect::{Command, Effects};
@@ -147,6 +148,15 @@ impl Session {
         if invite.expires_at <= now.unsigned_abs() {
             return Err(Fault::denied(
                 "the invite has expired; invites are valid for 7 days. Ask for a new one.",
+            ));
+        }
+        let device = invite
+            .device
+            .open::<DeviceRecord>(&invite.peer, now.unsigned_abs());
+        if device.is_err() {
+            return Err(Fault::denied(
+                "the invite was changed on its way: what it says of the inviter's device is not \
+                 signed by the inviter. Ask for a new one, over another channel.",
             ));
         }
         let theirs = invite.name.as_str();

@@ -25,10 +25,11 @@ pub(in crate::node) enum Command {
     /// Something waits for this contact: look for it, if it is not connected.
     Hurry { peer: PeerId },
     /// Connect to this peer, for rooms: once. A connection comes up, or the engine is told that it
-    /// cannot be had.
+    /// cannot be had. One that is a member of a group is looked for elsewhere too.
     Reach {
         peer: PeerId,
         addresses: Vec<dchat_wire::Address>,
+        member: bool,
     },
     /// End a room's stream after what was sent on it.
     EndStream { link: LinkId, stream: StreamId },
@@ -110,6 +111,15 @@ impl Effects {
         reply: Result<Reply, ApiError>,
     ) {
         self.0.push(Effect::Reply(to, Box::new(reply)));
+    }
+
+    /// Whether none of them is contradicted when the commit they come of is lost: no ratchet has
+    /// moved, and nobody was told that something is on disk.
+    pub(super) fn are_light(&self) -> bool {
+        self.0.iter().all(|effect| match effect {
+            Effect::Event(_) | Effect::Command(_) | Effect::RoomFrame { .. } => true,
+            Effect::Frame { .. } | Effect::Reply(..) | Effect::Device(..) => false,
+        })
     }
 
     pub(in crate::node) fn take(&mut self) -> Vec<Effect> {

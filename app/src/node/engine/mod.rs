@@ -5,6 +5,10 @@
 //! order. When it is committed, what they caused is handed out in the same order; when it fails, all
 //! of it is forgotten, everyone who waits is told, and every conversation starts over from the
 //! database.
+//!
+//! A batch of what others say in open rooms is committed without waiting for the disk: it outlasts the
+//! process, and what the machine's power takes with it is had again from the others. Nothing that
+//! could then contradict them leaves before it is on disk: our own items, keys, and answers.
 
 mod chat;
 mod contacts;
@@ -32,7 +36,7 @@ use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
 use crate::home::LockedHome;
-use crate::store::{DhtNode, MetaKey, Store, Tx, UnixMillis};
+use crate::store::{DhtNode, MetaKey, Outlasts, Store, Tx, UnixMillis};
 use crate::vault::DatabaseKey;
 
 /// Inputs applied in one transaction: one sync to disk serves them all, and a reply waits for no
@@ -54,8 +58,13 @@ pub(super) enum Input {
     },
     /// A connection is gone.
     Down { link: LinkId },
-    /// A frame of a chat stream. The first of each stream opens the chat anew.
-    Frame { link: LinkId, frame: Box<Frame> },
+    /// A frame of a chat stream of the peer's. Streams that the peer opened later have higher
+    /// numbers. The first frame of each opens the chat anew.
+    Frame {
+        link: LinkId,
+        stream: u64,
+        frame: Box<Frame>,
+    },
     /// A frame of a room's stream. The first of each names the room.
     RoomFrame {
         link: LinkId,
@@ -203,7 +212,17 @@ impl Engine {
             home: &self.home,
             key: &self.key,
         };
-        let done = self.store.transaction("engine-batch", |tx| {
+        let light = !starting
+            && inputs
+                .as_slice()
+                .iter()
+                .all(|input| session.is_light(input));
+        let outlasts = if light {
+            Outlasts::Process
+        } else {
+            Outlasts::Power
+        };
+        let done = self.store.transaction_that(outlasts, "engine-batch", |tx| {
             if starting {
                 session
                     .greet_contacts(tx, &mut effects)
@@ -218,6 +237,12 @@ impl Engine {
             }
             session.finish(tx, now, &mut effects)
         });
+        let done = match done {
+            Ok(deadline) if light && !effects.are_light() => {
+                self.store.settle("engine-settle").map(|()| deadline)
+            }
+            done => done,
+        };
         match done {
             Ok(deadline) => {
                 self.outlets.deadline.send_if_modified(|known| {
@@ -268,6 +293,16 @@ impl Engine {
 }
 
 impl Session {
+    /// Whether what comes of `input` may be lost with the machine's power: what others say in open
+    /// rooms, which they say again. In groups, keys move.
+    fn is_light(&self, input: &Input) -> bool {
+        match input {
+            Input::RoomFrame { stream, .. } => self.rooms.is_of_open_room(*stream),
+            Input::StreamCongested { .. } => true,
+            _ => false,
+        }
+    }
+
     fn apply(
         &mut self,
         tx: &Tx<'_>,
@@ -319,7 +354,11 @@ impl Session {
                 let met = met.map(|member| (member.peer, member.addresses)).collect();
                 self.found(tx, Some(topic), met, now, out)
             }
-            Input::Frame { link, frame } => self.frame(tx, link, *frame, now, out),
+            Input::Frame {
+                link,
+                stream,
+                frame,
+            } => self.frame(tx, (link, stream), *frame, now, out),
             Input::Identified { peer, addresses } => self.learn(tx, &peer, &addresses, now),
             Input::Addresses(addresses) => {
                 let me = self.identity.peer_id();

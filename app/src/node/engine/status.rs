@@ -33,13 +33,14 @@ impl Session {
             .iter()
             .map(|log| log.last_seq - log.acked)
             .sum();
-        let mut unread = 0;
+        let (mut unread, mut mentions) = (0, 0);
         let contacts = tx.contacts()?;
         for contact in &contacts {
             unread += tx.unread_count(&self.conversation(&contact.peer)?)?;
         }
         for room in tx.rooms()? {
             unread += tx.unread_count(&room.id)?;
+            mentions += tx.unread_mentions(&room.id)?;
         }
         Ok(Reply::Status(api::Status {
             peer_id: id.peer_id,
@@ -53,6 +54,7 @@ impl Session {
             requests: tx.requests()?.len() as u64,
             queued,
             unread,
+            mentions,
             dht: api::DhtStatus::default(),
         }))
     }

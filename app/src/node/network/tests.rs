@@ -5,9 +5,16 @@
     reason = "a failed expectation is a failed test"
 )]
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use dchat_kademlia::Key;
 use dchat_kademlia::blinded::Secret;
+use dchat_wire::chat::ChatOpen;
+use dchat_wire::extension::Extensions;
+use dchat_wire::hash::dht_key;
+use dchat_wire::record::{AddressRecord, DeviceRecord, SignedRecord, kind};
 use dchat_wire::sign::Identity;
+use dchat_wire::{List, Text};
 use transport::dht::{DhtConfig, Serve};
 use zeroize::Zeroizing;
 
@@ -24,12 +31,16 @@ struct Node {
 
 impl Node {
     fn start(seed: u8, bootstrap: &[Address]) -> Self {
-        let identity = Identity::from_seed(&[seed; 32]);
         let serve = if bootstrap.is_empty() {
             Serve::Always
         } else {
             Serve::Auto
         };
+        Self::serving(seed, bootstrap, serve)
+    }
+
+    fn serving(seed: u8, bootstrap: &[Address], serve: Serve) -> Self {
+        let identity = Identity::from_seed(&[seed; 32]);
         let (endpoint, events) = transport::Endpoint::bind(transport::EndpointConfig {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             mdns: None,
@@ -85,6 +96,24 @@ impl Node {
             }
         }
     }
+
+    /// The next frame of a chat stream, with the number of the stream.
+    async fn chat_frame(&mut self) -> (u64, Frame) {
+        loop {
+            if let Input::Frame { stream, frame, .. } = self.inputs.recv().await.unwrap() {
+                return (stream, *frame);
+            }
+        }
+    }
+
+    /// The next connection.
+    async fn up(&mut self) -> (LinkId, PeerId) {
+        loop {
+            if let Input::Up { link, peer, .. } = self.inputs.recv().await.unwrap() {
+                return (link, peer);
+            }
+        }
+    }
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
@@ -116,4 +145,103 @@ async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
         let connection = within(connected).await.unwrap();
         assert_eq!(connection.peer_id(), other);
     }
+}
+
+#[tokio::test]
+async fn streams_a_chat_is_opened_on_again_are_told_apart() {
+    let (mut here, mut there) = (Node::start(1, &[]), Node::start(2, &[]));
+    let at = [there.address()];
+    let connected = here.endpoint.connect(Some(there.endpoint.peer_id()), &at);
+    within(connected).await.unwrap();
+    let (link, _) = within(here.up()).await;
+    let identity = Identity::from_seed(&[1; 32]);
+    let keys = DeviceRecord {
+        identity_key: [1; 32],
+        signing_key: [2; 32],
+        fallback_key: [3; 32],
+        extensions: Extensions::default(),
+    };
+    let opens = |name: &str| {
+        Frame::ChatOpen(ChatOpen {
+            name: Text::new(name).unwrap(),
+            invite: None,
+            device: SignedRecord::issue(&identity, 1, 1, 1000, &keys),
+            sessions: List::default(),
+            extensions: Extensions::default(),
+        })
+    };
+    let mut last = None;
+    for name in ["first", "second"] {
+        let frame = opens(name);
+        here.effects
+            .send(Effect::Frame {
+                link,
+                frame: frame.clone(),
+            })
+            .unwrap();
+        let (stream, heard) = within(there.chat_frame()).await;
+        assert_eq!(heard, frame);
+        assert!(last.is_none_or(|last| last < stream));
+        last = Some(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_nobody_knows_the_place_of_is_looked_up() {
+    let bootstrap = Node::start(1, &[]);
+    let known = [bootstrap.address()];
+    // Who only asks is not met by chance.
+    let [mut here, there] = [2, 3].map(|seed| Node::serving(seed, &known, Serve::Never));
+    let peer = there.endpoint.peer_id();
+    // Who only asks publishes nothing by itself while nobody has reached it.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = u64::try_from(now.as_millis()).unwrap();
+    let at = AddressRecord {
+        addresses: List::first_of([there.address()]),
+        extensions: Extensions::default(),
+    };
+    let identity = Identity::from_seed(&[3; 32]);
+    let record = SignedRecord::issue(&identity, now, now, 3_600_000, &at);
+    let key = Key(dht_key(kind::ADDRESS, peer.public_key()));
+    let dht = there.endpoint.dht().unwrap();
+    let published = async {
+        while dht
+            .put(key, record.clone())
+            .await
+            .map_or(0, |put| put.stored)
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within(published).await;
+    // Once it knows somebody to ask.
+    let dht = here.endpoint.dht().unwrap();
+    let joined = async {
+        while dht.stat().contacts == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within(joined).await;
+    let reach = |member| Command::Reach {
+        peer,
+        addresses: Vec::new(),
+        member,
+    };
+    here.command(reach(false));
+    let failed = async {
+        loop {
+            match here.inputs.recv().await.unwrap() {
+                Input::Unreachable { peer } => return peer,
+                Input::Up { peer: up, .. } => {
+                    assert_ne!(up, peer, "nobody is looked up for a room")
+                }
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(within(failed).await, peer);
+    here.command(reach(true));
+    let reached = async { while here.up().await.1 != peer {} };
+    within(reached).await;
 }

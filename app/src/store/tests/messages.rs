@@ -48,6 +48,7 @@ fn an_entry_comes_back_as_it_was_stored() {
             committed_at: NOW + 7,
             expires_at: Some(NOW + 1),
             state: EntryState::Received,
+            mention: false,
         }
     );
 }
@@ -326,6 +327,25 @@ fn history_comes_in_pages_from_the_newest() {
 }
 
 #[test]
+fn what_has_expired_takes_no_place_in_a_page() {
+    let profile = Profile::new();
+    let mut store = profile.open();
+    say(&mut store, &own_log(CHAT), "stays", None);
+    for n in 0..3 {
+        say(
+            &mut store,
+            &own_log(CHAT),
+            &format!("goes {n}"),
+            Some(NOW + 1),
+        );
+    }
+    commit(&mut store, |tx| tx.expire(NOW + 2)).unwrap();
+    let page = store.read(|view| view.history(&CHAT, None, 1)).unwrap();
+    assert_eq!(texts(&page.entries), ["stays"]);
+    assert!(!page.more);
+}
+
+#[test]
 fn a_page_of_long_messages_ends_at_its_bytes() {
     let profile = Profile::new();
     let mut store = profile.open();
@@ -388,7 +408,7 @@ fn a_follower_gets_what_others_said_after_its_cursor() {
     assert_eq!(texts(&after(Some(&CHAT), 0, 10).entries), ["a", "c"]);
 }
 
-/// Checks DC-CHAT-052 (positive), DC-CHAT-053 (positive).
+/// Checks DC-CHAT-052 (positive, negative), DC-CHAT-053 (positive, negative).
 #[test]
 fn expiry_leaves_a_stub_and_no_hole() {
     let profile = Profile::new();

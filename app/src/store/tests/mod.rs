@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use super::{
     Appended, ConversationId, Entry, EntryId, Frontier, LogName, NewEntry, OpenError, PeerKey,
     Received, ReceivedEntry, Store, StoreError,
+    entry::{entry_columns, entry_joins},
 };
 use crate::{
     home::{FileName, Home, LockedHome},
@@ -155,11 +156,18 @@ fn frontier(store: &mut Store, log: &LogName) -> Option<Frontier> {
     store.read(|view| view.frontier(log)).unwrap()
 }
 
+/// All entries of a conversation that are for people, stubs among them.
 fn history(store: &mut Store, conversation: &ConversationId) -> Vec<Entry> {
+    let sql = concat!(
+        "SELECT ",
+        entry_columns!(),
+        " FROM entries e ",
+        entry_joins!(),
+        " WHERE c.id = ?1 AND e.kind <= 1 ORDER BY e.ord"
+    );
     store
-        .read(|view| view.history(conversation, None, 1_000))
-        .unwrap()
-        .entries
+        .read(|view| view.all(sql, [conversation], Entry::from_row))
+        .unwrap_or_else(|error: StoreError| panic!("{error}"))
 }
 
 fn texts(entries: &[Entry]) -> Vec<&str> {

@@ -1,4 +1,5 @@
-//! A room of many members: prints one object.
+//! A room of many members: prints one object, with the worst of each figure over `--seeds` runs.
+//! `trace_hash` and the bytes of each kind are those of the last run.
 //!
 //! | field | meaning |
 //! |---|---|
@@ -40,6 +41,7 @@ const MANNERS: [(&str, Manner); 2] = [
 #[derive(Debug)]
 pub(crate) struct Args {
     plan: Plan,
+    seeds: u64,
     json: bool,
 }
 
@@ -57,7 +59,7 @@ impl Args {
             authors: 10,
             idle_min: 10.0,
         };
-        let mut json = false;
+        let (mut seeds, mut json) = (1, false);
         while let Some(option) = words.next() {
             let mut value = || {
                 words
@@ -68,6 +70,7 @@ impl Args {
                 "--json" => json = true,
                 "--members" => plan.members = parsed(&option, &value()?)?,
                 "--seed" => plan.seed = parsed(&option, &value()?)?,
+                "--seeds" => seeds = parsed(&option, &value()?)?,
                 "--loss" => plan.loss = part(&option, &value()?)?,
                 "--loss-of" => plan.manner = named(&option, &value()?, &MANNERS)?,
                 "--churn-per-min" => plan.churn_per_min = part(&option, &value()?)?,
@@ -86,7 +89,8 @@ impl Args {
                 Err(bad("--loss", &loss.to_string(), "lets nothing through"))
             }
             Plan { authors: 0, .. } => Err(bad("--authors", "0", "have nothing to say")),
-            _ => Ok(Self { plan, json }),
+            _ if seeds == 0 => Err(bad("--seeds", "0", "run nothing")),
+            _ => Ok(Self { plan, seeds, json }),
         }
     }
 }
@@ -109,12 +113,24 @@ fn minority(option: &str, value: &str) -> Result<f64, ArgsError> {
 
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let began = Instant::now();
-    let report = play(&args.plan);
+    let (mut object, mut deliveries) = (Map::new(), 0);
+    let first = args.plan.seed;
+    for seed in first..first.saturating_add(args.seeds) {
+        let report = play(&Plan { seed, ..args.plan });
+        deliveries += report.deliveries;
+        let one = fields(&report);
+        if args.seeds > 1 {
+            // One run after another takes hours: what is known so far is on record.
+            let seen = Value::Object(one.clone());
+            writeln!(io::stderr(), "seed {seed}: {seen}")?;
+        }
+        worsen(&mut object, one);
+    }
+    object.insert("seeds".into(), json!(args.seeds));
     let wall = began.elapsed().as_secs_f64();
-    let mut object = fields(&report);
     // The processor's time where it is known: others may be at work as well.
     let spent = processor_s().unwrap_or(wall);
-    let rate = report.deliveries as f64 / spent.max(0.001);
+    let rate = deliveries as f64 / spent.max(0.001);
     object.insert("deliveries_per_s".into(), json!(rate.round()));
     object.insert("rss_bytes".into(), json!(resident("VmHWM:")));
     object.insert("wall_s".into(), rounded(wall, 3));
@@ -126,6 +142,21 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         writeln!(out, "{name:24} {value}")?;
     }
     Ok(())
+}
+
+/// Of each number the worse: the lesser of what should be much, the greater of all else.
+fn worsen(worst: &mut Map<String, Value>, one: Map<String, Value>) {
+    for (name, value) in one {
+        let much = matches!(name.as_str(), "members" | "messages" | "delivered");
+        let worse = |before: &Value| match (before.as_f64(), value.as_f64()) {
+            (Some(before), Some(now)) if much => now <= before,
+            (Some(before), Some(now)) => now >= before,
+            _ => true,
+        };
+        if worst.get(&name).is_none_or(worse) {
+            worst.insert(name, value);
+        }
+    }
 }
 
 fn fields(report: &Report) -> Map<String, Value> {

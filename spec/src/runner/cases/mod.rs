@@ -4,12 +4,15 @@ mod body;
 mod chat;
 mod control;
 pub(crate) mod dht;
+mod dialer;
 mod ending;
 mod frame;
 mod gossip;
 mod hello;
 mod identify;
 mod nat;
+mod probe;
+mod quic;
 pub(crate) mod relay;
 mod stream;
 mod tls;
@@ -20,6 +23,7 @@ use super::case::Case;
 #[must_use]
 pub fn catalogue() -> Vec<Case> {
     [
+        quic::cases(),
         tls::cases(),
         frame::cases(),
         body::cases(),
@@ -27,7 +31,9 @@ pub fn catalogue() -> Vec<Case> {
         control::cases(),
         identify::cases(),
         stream::cases(),
+        probe::cases(),
         ending::cases(),
+        dialer::cases(),
         chat::cases(),
         nat::cases(),
         relay::cases(),

@@ -96,6 +96,9 @@ impl Frontier {
     }
 }
 
+/// An entry of another log: author, incarnation, sequence, hash.
+pub type Head = ([u8; 32], [u8; 16], u64, [u8; 32]);
+
 /// What an author wrote.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -103,8 +106,8 @@ pub struct Content {
     pub sent_at: u64,
     /// When it is to be forgotten.
     pub expires_at: Option<u64>,
-    /// Entries of other logs: author, incarnation, sequence, hash.
-    pub heads: Vec<([u8; 32], [u8; 16], u64, [u8; 32])>,
+    /// Entries of other logs.
+    pub heads: Vec<Head>,
     /// 1 for text.
     pub kind: u16,
     /// What it says.

@@ -141,7 +141,7 @@ impl Host {
         is_silent: bool,
     ) -> Result<Self, Fault> {
         let me = Identity::new(&partner.fresh());
-        let tap = Arc::new(partner.socket()?);
+        let tap = partner.tap()?;
         let at = AsyncUdpSocket::local_addr(&*tap).map_err(|error| own(error.to_string()))?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
             EndpointConfig::default(),

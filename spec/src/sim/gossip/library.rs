@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dchat_gossip::log::{Item, Proof, Verdict};
+use dchat_gossip::log::{Item, Position, Proof, Verdict};
 use dchat_gossip::node::Draft;
-use dchat_gossip::{Judge, LogId};
+use dchat_gossip::{Frontier, Judge, LogId};
 use dchat_wire::codec::{Bytes, List};
 use dchat_wire::extension::Extensions;
 use dchat_wire::gossip::{ItemHead, ItemHeader, SignedItem, body_hash};
@@ -104,6 +104,22 @@ impl Library {
             items.push(Arc::clone(item));
         }
         items
+    }
+
+    /// The newest honest messages a member holds, in the order of the room, the newest first.
+    #[must_use]
+    pub fn newest(&self, held: &Frontier, most: usize) -> Vec<Arc<Item>> {
+        let mut newest: Vec<&Arc<Item>> = Vec::new();
+        for (_, tip) in held.iter().filter(|(_, tip)| !tip.closed) {
+            let author = self.authors.get(&tip.id);
+            let log = author.and_then(|author| self.logs.get(author));
+            let log = log.and_then(|log| log.get(..tip.seq as usize));
+            let last = log.unwrap_or_default().iter().rev().take(most);
+            newest.extend(last.map(|written| &written.item));
+        }
+        newest.sort_by_key(|item| core::cmp::Reverse(Position::of(item)));
+        newest.truncate(most);
+        newest.into_iter().map(Arc::clone).collect()
     }
 
     fn log(&self, log: LogId) -> impl Iterator<Item = &Written> {

@@ -24,6 +24,11 @@ pub enum Manner {
     Streams,
 }
 
+/// Bytes under way from one member to another at which the driver's queue counts as full, and at which
+/// it has room again: as much as a fast path of a continent holds.
+const QUEUE: u64 = 1024 * 1024;
+const ROOM: u64 = QUEUE / 2;
+
 /// The links between all members.
 #[derive(Clone, Debug)]
 pub struct Links {
@@ -33,6 +38,18 @@ pub struct Links {
     rng: Rng,
     /// When the last frame of a stream arrives that is under way.
     clear: BTreeMap<(u32, u32), u64>,
+    rate: Option<Rate>,
+}
+
+/// What everybody's access to the network carries, either way.
+#[derive(Clone, Debug, Default)]
+struct Rate {
+    bytes_a_ms: u64,
+    /// Microsecond at which all that is queued there has left, or has come.
+    out: BTreeMap<u32, u64>,
+    into: BTreeMap<u32, u64>,
+    /// Bytes under way, and whether the sender was told that it is too much.
+    under_way: BTreeMap<(u32, u32), (u64, bool)>,
 }
 
 impl Links {
@@ -45,7 +62,16 @@ impl Links {
             manner,
             rng: Rng::new(seed, "gossip links", 0),
             clear: BTreeMap::new(),
+            rate: None,
         }
+    }
+
+    /// From now on everybody's access carries so many bytes in a millisecond, either way.
+    pub fn limit(&mut self, bytes_a_ms: u64) {
+        self.rate = Some(Rate {
+            bytes_a_ms: bytes_a_ms.max(1),
+            ..Rate::default()
+        });
     }
 
     /// Milliseconds from one to another: the same in both directions, and for as long as the world
@@ -65,6 +91,38 @@ impl Links {
             Manner::Datagrams => (!lost).then_some(now + delay),
             Manner::Streams => Some(self.on_stream(now, (from, to), delay, lost)),
         }
+    }
+
+    /// When a frame of so many bytes arrives that waits for its turn where it leaves and where it
+    /// comes, had it come at `at` otherwise; and whether the queue to there is full by now.
+    pub fn queue(&mut self, (now, at): (u64, u64), ends: (u32, u32), bytes: u64) -> (u64, bool) {
+        let Some(rate) = self.rate.as_mut() else {
+            return (at, false);
+        };
+        let takes = bytes * 1000 / rate.bytes_a_ms;
+        let out = rate.out.entry(ends.0).or_default();
+        *out = (now * 1000).max(*out) + takes;
+        let there = *out + (at - now) * 1000;
+        let into = rate.into.entry(ends.1).or_default();
+        *into = there.max(*into + takes);
+        let at = into.div_ceil(1000);
+        let (under_way, full) = rate.under_way.entry(ends).or_default();
+        *under_way += bytes;
+        let turns = *under_way > QUEUE && !*full;
+        *full |= turns;
+        (at, turns)
+    }
+
+    /// A frame has come; whether the queue has room again.
+    pub fn came(&mut self, ends: (u32, u32), bytes: u64) -> bool {
+        let Some(rate) = self.rate.as_mut() else {
+            return false;
+        };
+        let (under_way, full) = rate.under_way.entry(ends).or_default();
+        *under_way = under_way.saturating_sub(bytes);
+        let turns = *full && *under_way <= ROOM;
+        *full &= !turns;
+        turns
     }
 
     fn on_stream(&mut self, now: u64, ends: (u32, u32), delay: u64, lost: bool) -> u64 {
@@ -108,6 +166,25 @@ mod tests {
             seen[10..].iter().all(|count| (850..1150).contains(count)),
             "{seen:?}"
         );
+    }
+
+    #[test]
+    fn a_link_carries_its_rate_and_no_more() {
+        let mut links = Links::new(3, 0.0, Manner::Datagrams);
+        assert_eq!(links.queue((0, 30), (1, 2), 1 << 30), (30, false));
+        links.limit(1000);
+        let mut last = 0;
+        let mut full = 0;
+        for _ in 0..4000 {
+            let (at, turns) = links.queue((0, 30), (1, 2), 500);
+            assert!(at >= last, "in order");
+            last = at;
+            full += u32::from(turns);
+        }
+        assert!((2030..2035).contains(&last), "{last}");
+        assert_eq!(full, 1);
+        let room = (0..4000).filter(|_| links.came((1, 2), 500));
+        assert_eq!(room.count(), 1);
     }
 
     #[test]

@@ -5,13 +5,16 @@
 //! is stated where it is modelled: delay and loss ([`links`]), who comes and goes ([`world`]), what
 //! attackers do ([`conduct`]), what items are made of ([`library`]).
 //!
-//! Not modelled: the rate of links, and what QUIC and the packets around frames cost. Bytes are those
+//! Not modelled: the rate of links but in [`catch_up()`], and what QUIC and the packets around frames cost. Bytes are those
 //! of frames with their headers, counted where they are sent.
 //!
 //! **Contract.** A world is a function of its [setting](Setting): the same one gives the same events,
 //! and [`World::digest`] shows it. [`run()`] makes a world, has its members talk and reports.
-//! [`reconcile()`] is apart: two members that compare what they hold, and what that costs.
+//! [`reconcile()`] is apart: two members that compare what they hold, and what that costs. So is
+//! [`catch_up()`], in which links have a rate, and a [`Burden`], one core that is weighed.
 
+pub mod burden;
+pub mod catch_up;
 pub mod conduct;
 pub mod library;
 pub mod links;
@@ -24,6 +27,8 @@ mod flooding;
 mod plan;
 mod scenario;
 
+pub use burden::Burden;
+pub use catch_up::{Absence, CaughtUp, catch_up};
 pub use links::Manner;
 pub use plan::{Plan, Report};
 pub use reconcile::{Gap, Reconciled, reconcile};

@@ -80,6 +80,7 @@ pub fn kind(message: &Message<u32>) -> &'static str {
         Message::Sketch { .. } => "sketch",
         Message::More { .. } => "more",
         Message::Proof(..) => "proof",
+        Message::Fetch { .. } => "fetch",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dchat_gossip::frontier::Tip;
 use dchat_gossip::log::Item;
 use dchat_gossip::node::{Load, Output};
 use dchat_gossip::{Config, Input, Message, Node, Time};
@@ -85,6 +86,7 @@ pub(super) enum Event {
     Up { node: u32, peer: u32 },
     Down { node: u32, peer: u32, run: u32 },
     Look { node: u32, run: u32 },
+    Room { node: u32, peer: u32 },
     Leave,
     Return(u32),
     Mischief(u32),
@@ -111,6 +113,7 @@ pub struct World {
     pub(super) queue: Wheel<Event>,
     pub(super) churn: super::churn::Churn,
     pub(super) split: bool,
+    pub(super) watch: Option<super::catch_up::Watch>,
     frames: Slab<Frame>,
     journal: Journal,
     now: u64,
@@ -139,6 +142,7 @@ impl World {
             queue: Wheel::new(START),
             churn: super::churn::Churn::default(),
             split: false,
+            watch: None,
             frames: Slab::default(),
             journal: Journal::new(),
             now: START,
@@ -244,6 +248,34 @@ impl World {
         self.look(node);
     }
 
+    /// Gives a member that has heard nothing yet what is on record of each author up to some item.
+    pub fn stock(&mut self, node: u32, upto: impl Fn(u32, u32) -> u32) {
+        let authors: Vec<(u32, u32)> = self.library.authors().collect();
+        let mut tips = Vec::new();
+        for (author, count) in authors {
+            let seq = upto(author, count).min(count);
+            let log = library::log_of(author);
+            let newest = self.library.load(log, seq.saturating_sub(1), seq, 1).pop();
+            let Some(newest) = newest else {
+                continue;
+            };
+            tips.push(Tip {
+                id: log,
+                hash: *newest.hash(),
+                seq,
+                hour: newest.hour(),
+                closed: false,
+                lamport: newest.signed().header.lamport,
+                sent_at: newest.sent_at(),
+            });
+            let member = &mut self.members[node as usize];
+            member.held += seq;
+            member.tips.push((author, seq));
+        }
+        // What was in a room fits into one.
+        let _fits = self.nodes[node as usize].restore(tips);
+    }
+
     /// Splits the room in two: members of one half reach nobody in the other.
     pub fn split(&mut self) {
         self.split = true;
@@ -325,6 +357,11 @@ impl World {
                 }
             }
             Output::Deliver { item, .. } => self.deliver(node, &item),
+            Output::Early { item, .. } => {
+                if let Some(watch) = self.watch.as_mut() {
+                    watch.saw(node, &item, self.now);
+                }
+            }
             Output::Connect(peer) => self.connect(node, peer),
             Output::Release(_) => {}
             Output::Load(Load::Items {
@@ -336,6 +373,11 @@ impl World {
             }) => {
                 let items = self.library.load(log, after, upto, most_bytes);
                 self.feed(node, Input::Loaded { peer, items });
+            }
+            Output::Load(Load::Newest { peer, most, .. }) => {
+                let held = self.nodes[node as usize].frontier();
+                let items = self.library.newest(held, most);
+                self.feed(node, Input::LoadedNewest { peer, items });
             }
             Output::Load(Load::Proof { peer, log }) => {
                 let proof = self.library.proof(log).map(|proof| {
@@ -368,6 +410,9 @@ impl World {
 
     fn deliver(&mut self, node: u32, item: &Arc<Item>) {
         let author = author_of(item);
+        if let Some(watch) = self.watch.as_mut() {
+            watch.saw(node, item, self.now);
+        }
         let member = &mut self.members[node as usize];
         let newest = match member.tips.binary_search_by_key(&author, |tip| tip.0) {
             Ok(at) => &mut member.tips[at].1,
@@ -429,6 +474,12 @@ impl World {
         };
         let runs = (self.members[from as usize].run, receiver.run);
         if let Some(at) = self.links.carry(self.now, from, to) {
+            let bytes = message.frame_len() as u64;
+            let (at, full) = self.links.queue((self.now, at), (from, to), bytes);
+            if full {
+                let (peer, congested) = (to, true);
+                self.feed(from, Input::Congested { peer, congested });
+            }
             let frame = self.frames.insert(Frame { message, runs });
             self.queue.push(at, Event::Arrive { from, to, frame });
         }
@@ -461,6 +512,9 @@ impl World {
             }
             Event::Up { node, peer } => {
                 if self.reaches(node, peer) {
+                    if let Some(watch) = self.watch.as_mut() {
+                        watch.linked(node, peer, self.now);
+                    }
                     self.input(node, Input::Up(peer));
                 } else if self.members[node as usize].up {
                     self.input(node, Input::Down(peer));
@@ -484,6 +538,12 @@ impl World {
                     }
                 }
             }
+            Event::Room { node, peer } => {
+                if self.members[node as usize].up {
+                    let congested = false;
+                    self.input(node, Input::Congested { peer, congested });
+                }
+            }
             Event::Leave => self.somebody_leaves(),
             Event::Return(node) => self.somebody_returns(node),
             Event::Mischief(node) => self.mischief(node),
@@ -497,6 +557,11 @@ impl World {
         let same =
             self.members[from as usize].run == runs.0 && self.members[to as usize].run == runs.1;
         let (sender, receiver) = (&self.members[from as usize], &self.members[to as usize]);
+        let has_room = self.links.came((from, to), message.frame_len() as u64);
+        if has_room {
+            let (node, peer) = (from, to);
+            self.queue.push(self.now, Event::Room { node, peer });
+        }
         // A sender's last words still arrive.
         if same && receiver.up && sender.side == receiver.side {
             self.journal

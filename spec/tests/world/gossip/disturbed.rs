@@ -5,7 +5,7 @@ use dchat_spec::sim::gossip::conduct::Conduct;
 
 use super::{ends_equal, gathered, talk};
 
-/// Checks DC-GOSSIP-021 (negative).
+/// Checks DC-GOSSIP-011 (negative), DC-GOSSIP-021 (negative).
 #[test]
 fn a_fifth_of_all_frames_lost_or_late_loses_no_item() {
     for manner in [Manner::Datagrams, Manner::Streams] {
@@ -18,6 +18,7 @@ fn a_fifth_of_all_frames_lost_or_late_loses_no_item() {
     }
 }
 
+/// Checks DC-GOSSIP-049 (positive).
 #[test]
 fn loss_and_churn_and_a_split_end_in_one_history() {
     let mut world = gathered(150, 5, 0.2, Manner::Datagrams);

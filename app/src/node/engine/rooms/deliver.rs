@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use dchat_gossip::LogId;
 use dchat_gossip::log::Item;
 use dchat_wire::hash::entry_id;
 use dchat_wire::{PeerId, codec};
 
 use crate::api::{self, Event};
+use crate::group::Group;
+use crate::mention;
 use crate::node::convert;
 use crate::node::engine::Session;
 use crate::node::engine::effect::Effects;
 use crate::node::engine::fault::Fault;
 use crate::store::{
-    ConversationId, EntryId, EntryState, NewItem, PeerKey, ReceivedEntry, Tx, UnixMillis,
+    ConversationId, EntryId, EntryState, LogName, NewItem, PeerKey, ReceivedEntry, Tx, UnixMillis,
 };
 
 /// What is stored of an item, owned.
@@ -161,9 +164,33 @@ impl Session {
         {
             room.held.insert((author, log));
         }
+        if let (Some(speaker), Some(_)) = (speaker.filter(|peer| *peer != me), room.kind.group()) {
+            // Whoever says that it had seen something of ours has it.
+            let heads = item.signed().header.heads.iter();
+            let heads = heads.filter(|head| LogId(head.log) == room.log);
+            let held: Vec<(u64, u32)> = heads.map(|head| (room.log.prefix(), head.seq)).collect();
+            room.note_held(speaker, &held);
+        }
+        let told = room.early.remove(item.hash());
         let title = room.title();
+        let in_group = room.kind.group().map(|group| called(group, &me));
         let astray = own && from != me && log == room.log;
-        if let (Some(text), Some(speaker), false) = (row.text, speaker, from == me) {
+        let mention = match (&row.text, &speaker) {
+            (Some(text), Some(speaker)) if *speaker != me => {
+                let named = self.is_named(tx, id, in_group.as_ref(), text)?;
+                if named {
+                    let log = LogName {
+                        conversation: *id,
+                        author: *speaker.public_key(),
+                        incarnation: row.log,
+                    };
+                    tx.note_mention(&log, row.seq)?;
+                }
+                named
+            }
+            _ => false,
+        };
+        if let (Some(text), Some(speaker), false) = (row.text, speaker, from == me || told) {
             out.event(Event::Message(api::Message {
                 conversation: title,
                 from: speaker.to_string(),
@@ -173,6 +200,7 @@ impl Session {
                 text,
                 sent_at: crate::time::rfc3339(item.sent_at()),
                 state: own.then_some(api::MessageState::Delivered),
+                mention,
             }));
         }
         if astray {
@@ -183,8 +211,62 @@ impl Session {
     }
 }
 
+/// What people are called in a group: we, and the others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Called {
+    own: String,
+    others: Vec<String>,
+}
+
+/// What `me` and the others in `group` are called there.
+pub(super) fn called(group: &Group, me: &PeerId) -> Called {
+    let mut called = Called::default();
+    for (peer, member) in &group.roster().members {
+        if peer == me {
+            called.own.clone_from(&member.name);
+        } else {
+            called.others.push(member.name.clone());
+        }
+    }
+    called
+}
+
+impl Session {
+    /// Whether `text`, said by somebody else, names this profile: as it is called now, or in the group.
+    pub(super) fn is_named(
+        &self,
+        tx: &Tx<'_>,
+        id: &ConversationId,
+        in_group: Option<&Called>,
+        text: &str,
+    ) -> Result<bool, Fault> {
+        let me = self.rooms.me;
+        let own = [
+            self.name.as_str(),
+            in_group.map_or("", |called| &called.own),
+        ];
+        let mut failed = None;
+        let named = mention::is_named(text, &me.to_string(), &own, || {
+            if let Some(called) = in_group {
+                return called.others.clone();
+            }
+            let people = tx.room_people(id).unwrap_or_else(|error| {
+                failed = Some(error);
+                Vec::new()
+            });
+            let others = people.into_iter();
+            let others = others.filter(|person| person.peer != *me.public_key());
+            others.map(|person| person.name).collect()
+        });
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(named),
+        }
+    }
+}
+
 /// When the body of `item` is to go.
-fn expiry(item: &Item, window: Option<core::time::Duration>) -> Option<UnixMillis> {
+pub(super) fn expiry(item: &Item, window: Option<core::time::Duration>) -> Option<UnixMillis> {
     let header = &item.signed().header;
     let asked = (header.keep_s > 0).then(|| u64::from(header.keep_s) * 1000);
     let window = window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX));

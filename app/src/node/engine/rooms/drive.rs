@@ -65,6 +65,7 @@ impl Session {
                 }
             }
             Output::Deliver { item, from } => self.delivered(tx, id, &item, from, now, out)?,
+            Output::Early { item, .. } => self.shown_early(tx, id, &item, now, out)?,
             Output::Connect(peer) => return self.connect(tx, id, peer, now, out),
             Output::Release(peer) => {
                 self.rooms.reaching.remove(&peer);
@@ -173,7 +174,13 @@ impl Session {
                 .iter()
                 .filter_map(|text| text.parse::<Address>().ok());
             addresses.extend(stored);
-            out.command(Command::Reach { peer, addresses });
+            let room = self.rooms.rooms.get(id);
+            let member = room.is_some_and(|room| room.kind.group().is_some());
+            out.command(Command::Reach {
+                peer,
+                addresses,
+                member,
+            });
         }
         Ok(None)
     }
@@ -211,6 +218,16 @@ impl Session {
             } => {
                 let items = self.load_items(tx, id, &log, (after, upto), most_bytes)?;
                 Ok(Input::Loaded { peer, items })
+            }
+            Load::Newest {
+                peer,
+                from,
+                to,
+                most,
+                most_bytes,
+            } => {
+                let items = self.newest_items(tx, id, (from, to), most, most_bytes)?;
+                Ok(Input::LoadedNewest { peer, items })
             }
             Load::Proof { peer, log } => {
                 let proof = tx.proof(id, &log.0)?;

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use dchat_gossip::{Input, LogId, Message};
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::gossip::{GossipLeave, Mark, Parting, Want};
 use dchat_wire::{Address, Frame, List, PeerId};
 
@@ -197,7 +198,7 @@ impl Session {
             return Ok(());
         };
         let another_room = matches!(&frame, Frame::GossipOpen(open)
-            if open.room != room.kind.tag(&peer, &me));
+            if open.room != room.kind.tag(&peer, &me) && !defect::is(Defect::OpensAnyRoom));
         if another_room || !is_of_rooms(&frame) {
             out.command(Command::Drop {
                 link,
@@ -284,7 +285,8 @@ impl Session {
     /// The room that `peer` shows `tag` to be let into.
     fn room_shown(&self, peer: &PeerId, tag: &[u8; 32]) -> Option<ConversationId> {
         let shown = self.rooms.rooms.iter().find(|(_, room)| {
-            room.kind.may_link(peer) && room.kind.tag(peer, &self.rooms.me) == *tag
+            let is_shown = room.kind.tag(peer, &self.rooms.me) == *tag;
+            room.kind.may_link(peer) && (is_shown || defect::is(Defect::OpensAnyRoom))
         });
         shown.map(|(id, _)| *id)
     }
@@ -304,10 +306,7 @@ impl Session {
 fn is_of_rooms(frame: &Frame) -> bool {
     let more = matches!(
         frame,
-        Frame::GossipRange(_)
-            | Frame::GossipSpans(_)
-            | Frame::GossipFetch(_)
-            | Frame::GroupOperations(_)
+        Frame::GossipRange(_) | Frame::GossipSpans(_) | Frame::GroupOperations(_)
     );
     more || is_gossip(frame)
 }
@@ -328,6 +327,7 @@ fn is_gossip(frame: &Frame) -> bool {
             | Frame::GossipSketch(_)
             | Frame::GossipMore(_)
             | Frame::GossipProof(_)
+            | Frame::GossipFetch(_)
     )
 }
 

@@ -5,14 +5,16 @@
     reason = "a failed expectation is a failed test"
 )]
 
+mod chats;
 mod groups;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
+use dchat_wire::close::Code;
 use dchat_wire::gossip::{GossipOpen, GossipPush, ItemHeader, Parting, SignedItem};
 use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
-use dchat_wire::sign::Identity;
+use dchat_wire::sign::{Identity, Purpose};
 use dchat_wire::{Bytes, Frame, List, PeerId, Text};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -168,7 +170,13 @@ struct World {
     /// The other end of each stream.
     streams: BTreeMap<(usize, StreamId), (usize, StreamId)>,
     next_stream: StreamId,
+    /// Chat streams a home opened on a link.
+    chats: BTreeMap<(usize, LinkId), u64>,
     waiting: VecDeque<(usize, Input)>,
+    /// How a home opened its chat on a link last.
+    opened: BTreeMap<(usize, LinkId), Box<Frame>>,
+    /// Connections that homes closed, and why.
+    closed: Vec<(usize, Code)>,
     /// Frames that were sent: from whom, and what.
     sent: Vec<(usize, Frame)>,
     /// Bytes of items sent in one batch, at most.
@@ -181,6 +189,9 @@ impl World {
             homes: names.iter().map(|name| Home::new(name)).collect(),
             streams: BTreeMap::new(),
             next_stream: 0,
+            chats: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            closed: Vec::new(),
             waiting: VecDeque::new(),
             sent: Vec::new(),
             most_bytes: 0,
@@ -261,9 +272,19 @@ impl World {
             Effect::Frame { link, frame } => {
                 let link_to = |there: &usize| *there != here && Self::link(here, *there) == link;
                 if let Some(there) = (0..self.homes.len()).find(link_to) {
+                    let opened = self.chats.entry((here, link)).or_default();
                     let frame = Box::new(frame);
-                    self.waiting
-                        .push_back((there, Input::Frame { link, frame }));
+                    if matches!(*frame, Frame::ChatOpen(_)) {
+                        *opened += 1;
+                        self.opened.insert((here, link), frame.clone());
+                    }
+                    let stream = *opened;
+                    let frame = Input::Frame {
+                        link,
+                        stream,
+                        frame,
+                    };
+                    self.waiting.push_back((there, frame));
                 }
             }
             Effect::Command(Command::EndStream { stream, .. }) => self.end(here, stream),
@@ -278,6 +299,7 @@ impl World {
                 let told = Input::StreamCongested { stream, congested };
                 self.waiting.push_back((here, told));
             }
+            Effect::Command(Command::Drop { code, .. }) => self.closed.push((here, code)),
             Effect::Command(Command::Reach { peer, .. }) => {
                 self.waiting.push_back((here, Input::Unreachable { peer }));
             }
@@ -337,6 +359,7 @@ fn said(events: &[Event]) -> Vec<&str> {
     said.collect()
 }
 
+/// Checks DC-GOSSIP-050 (positive).
 #[test]
 fn a_message_is_delivered_when_another_member_has_stored_it() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -644,6 +667,49 @@ fn an_item_speaks_for_the_person_it_names_alone() {
     assert_eq!(alice.texts(), ["I am myself"]);
 }
 
+#[test]
+fn a_log_that_two_identities_share_is_the_first_ones() {
+    let mut alice = Home::new("Alice");
+    alice.join("lobby");
+    let stranger = Stranger::new();
+    let room = stranger.key.room();
+    let tag = stranger
+        .key
+        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    stranger.arrive(&mut alice, tag);
+    let first = stranger.seal(stranger.header(1, [0; 32]), &stranger.body("mine"));
+    let prev = dchat_wire::gossip::item_hash(&room, &first.header);
+    stranger.push(&mut alice, first);
+    // Another identity vouches for the same key.
+    let other = Identity::from_seed(&[7; 32]);
+    let key = author(&stranger.person, &room).peer_id();
+    let mut body = stranger.body("mine too");
+    body.author = other.peer_id();
+    body.statement = other.sign(Purpose::RoomAuthor, &[room, *key.public_key()].concat());
+    assert!(body.verify(&room, key.public_key()).is_ok());
+    let second = stranger.seal(stranger.header(2, prev), &body);
+    let prev = dchat_wire::gossip::item_hash(&room, &second.header);
+    stranger.push(&mut alice, second);
+    let third = stranger.seal(stranger.header(3, prev), &stranger.body("still mine"));
+    stranger.push(&mut alice, third);
+    assert_eq!(alice.texts(), ["mine", "still mine"]);
+    let mut alice = alice.restart("Alice");
+    assert_eq!(alice.texts(), ["mine", "still mine"]);
+    assert_eq!(
+        alice
+            .engine
+            .session
+            .rooms
+            .rooms
+            .values()
+            .next()
+            .unwrap()
+            .authors
+            .len(),
+        1
+    );
+}
+
 /// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
 #[test]
 fn who_contradicts_itself_is_heard_no_more_and_others_are() {
@@ -670,7 +736,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     assert_eq!(closed.count(), 1);
 }
 
-/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (negative).
+/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -705,4 +771,29 @@ fn a_home_that_was_copied_writes_another_log() {
     for home in &mut world.homes {
         assert_eq!(home.texts(), ["1", "2", "3"]);
     }
+}
+
+#[test]
+fn who_is_named_in_a_room_is_told_by_the_name_it_has_then() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    world.homes[0].say("@bob one");
+    world.run(500);
+    let name = "Robert".to_owned();
+    assert!(world.homes[1].call(Request::SetName { name }).is_ok());
+    world.homes[0].say("@bob two");
+    world.homes[0].say("@robert three");
+    world.run(500);
+    let rooms = world.homes[1].call(Request::Rooms);
+    let Ok(Reply::Rooms(rooms)) = rooms else {
+        panic!("{rooms:?}");
+    };
+    assert_eq!((rooms[0].unread, rooms[0].mentions), (3, 2));
+    let status = world.homes[1].call(Request::Status);
+    assert!(
+        matches!(&status, Ok(Reply::Status(status)) if status.mentions == 2),
+        "{status:?}"
+    );
 }

@@ -119,6 +119,7 @@ impl Session {
                     known.unwrap_or_default()
                 },
                 connected: own || neighbours.contains(&peer),
+                own,
             })
         });
         let members: Result<Vec<_>, Fault> = members.collect();
@@ -141,6 +142,7 @@ impl Session {
             members: self.people(tx, &room.id)?.len() as u64,
             connected: self.neighbours(&room.id).len() as u64,
             unread: tx.unread_count(&room.id)?,
+            mentions: tx.unread_mentions(&room.id)?,
             closed: room.secret.is_some(),
             joined_at: convert::at(room.joined_at),
         })

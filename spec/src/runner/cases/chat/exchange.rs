@@ -431,7 +431,7 @@ async fn gap(partner: Partner) -> Outcome {
     let first = talk.person.log.say("the one between");
     let second = talk.person.log.say("the one behind");
     let before = talk.parcels.len();
-    talk.send(&[], &[second.clone()]).await?;
+    talk.send(&[], std::slice::from_ref(&second)).await?;
     let what = format!("a frontier that still holds {held}");
     let told = talk.until(&what, |talk| {
         (talk.parcels.len() > before).then(|| talk.held())

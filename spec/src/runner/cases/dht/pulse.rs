@@ -9,6 +9,9 @@ use super::{at_server, find};
 /// Length of a datagram.
 const LEN: usize = 33;
 
+/// What is done to a pulse that was right.
+type Spoil = fn(Vec<u8>) -> Vec<u8>;
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![Case::positive(
         "dht/pulse",
@@ -22,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
             Ok(())
         },
     )];
-    let wrong: [(&str, &str, fn(Vec<u8>) -> Vec<u8>); 7] = [
+    let wrong: [(&str, &str, Spoil); 7] = [
         ("short", "a byte too few", |mut bytes| {
             bytes.pop();
             bytes

@@ -7,6 +7,12 @@ use super::super::super::partner::Partner;
 use super::super::super::tls::Dialing;
 use super::{Side, at_relay_as, between, channel, expect_refused, reserved, short};
 
+/// A datagram for a channel, which is dropped.
+type Drops = fn(u32) -> Vec<u8>;
+
+/// Another name than that of a channel.
+type Rename = fn(u32) -> u32;
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::positive(
@@ -58,7 +64,7 @@ pub(super) fn cases() -> Vec<Case> {
             flood,
         ),
     ];
-    let dropped: [(&str, &str, fn(u32) -> Vec<u8>); 8] = [
+    let dropped: [(&str, &str, Drops); 8] = [
         ("empty", "an empty datagram", |_| Vec::new()),
         ("waking", "a datagram of one byte 0", |_| vec![0]),
         ("waking-long", "a datagram that begins with 0", |channel| {
@@ -94,7 +100,7 @@ pub(super) fn cases() -> Vec<Case> {
             move |partner| drops(partner, make),
         ));
     }
-    let wrong: [(&str, fn(u32) -> u32); 3] = [
+    let wrong: [(&str, Rename); 3] = [
         ("channel-next", |channel| channel.wrapping_add(1)),
         ("channel-largest", |_| u32::MAX),
         ("channel-high-bit", |channel| channel ^ 0x8000_0000),

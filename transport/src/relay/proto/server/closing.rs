@@ -1,5 +1,6 @@
 //! How channels end.
 
+use dchat_wire::defect::{self, Defect};
 use std::time::Instant;
 
 use dchat_wire::relay::Refusal;
@@ -19,7 +20,9 @@ const ENDED: Option<Refused> = Some((Refusal::Ended, RETRY_GONE));
 impl Relay {
     pub(super) fn stream_ended(&mut self, conn: ConnId, stream: StreamId) {
         let link = self.links.get(&conn);
-        if let Some(place) = link.and_then(|link| link.by_stream(stream)) {
+        if let Some(place) = link.and_then(|link| link.by_stream(stream))
+            && !defect::is(Defect::RelaysAfterEnd)
+        {
             self.end_by(place.channel, place.side);
         }
     }

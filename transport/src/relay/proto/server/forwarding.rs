@@ -1,5 +1,6 @@
 //! Datagrams from one end of a channel to the other.
 
+use dchat_wire::defect::{self, Defect};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -46,7 +47,7 @@ impl Relay {
         let Some(channel) = self.channels.get_mut(place.channel) else {
             return Err(|drops| &mut drops.no_channel);
         };
-        if channel.stage != Stage::Open {
+        if channel.stage != Stage::Open && !defect::is(Defect::RelaysBeforeAccept) {
             return Err(|drops| &mut drops.not_open);
         }
         let len = bytes.len() as u64;
@@ -83,7 +84,12 @@ impl Relay {
             outputs: &mut self.outputs,
         };
         if bytes.len() <= exit.link.largest {
-            exit.send(renamed(bytes, other.number));
+            let number = if defect::is(Defect::RelaysUnderSameNumber) {
+                opened.channel()
+            } else {
+                other.number
+            };
+            exit.send(renamed(bytes, number));
             return Ok(());
         }
         let Datagram::Whole { packet, .. } = opened else {

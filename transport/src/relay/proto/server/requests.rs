@@ -1,5 +1,6 @@
 //! Frames on streams: RESERVE, CONNECT, and the answers to INCOMING.
 
+use dchat_wire::defect::{self, Defect};
 use std::time::{Duration, Instant};
 
 use dchat_wire::record::SignedRecord;
@@ -82,8 +83,9 @@ impl Relay {
         };
         let holder = peer.subnet.and_then(|subnet| self.subnets.get_mut(&subnet));
         // The peer's own first: one that is over its rate costs its neighbours nothing.
-        if !peer.requests.take(1, now) || !holder.is_none_or(|holder| holder.requests.take(1, now))
-        {
+        let in_rate =
+            peer.requests.take(1, now) && holder.is_none_or(|holder| holder.requests.take(1, now));
+        if !in_rate && !defect::is(Defect::RelaysWithoutRate) {
             return Err((Refusal::Limited, RETRY_RATE));
         }
         Ok(())
@@ -114,9 +116,14 @@ impl Relay {
             return Err((Refusal::Limited, RETRY_FULL));
         }
         let longest = self.limits.lifetime.max(Limits::LIFETIME_MIN);
-        let lifetime = Duration::from_secs(asked.lifetime_s.into())
-            .clamp(Limits::LIFETIME_MIN, longest)
-            .min(VOUCHER_MAX);
+        let lifetime = Duration::from_secs(asked.lifetime_s.into());
+        let lifetime = if defect::is(Defect::GrantsAnyLifetime) {
+            lifetime
+        } else {
+            lifetime
+                .clamp(Limits::LIFETIME_MIN, longest)
+                .min(VOUCHER_MAX)
+        };
         if moves {
             if let Some(held) = held {
                 self.unreserve(held.subnet);
@@ -158,6 +165,14 @@ impl Relay {
     /// clock set back across a restart makes peers refuse vouchers until it has caught up.
     fn voucher(&mut self, peer: PeerId, lifetime: Duration, unix_ms: u64) -> SignedRecord {
         self.sequence = self.sequence.saturating_add(1).max(unix_ms);
+        if defect::is(Defect::VouchesWithoutSequence) {
+            self.sequence = 1;
+        }
+        let peer = if defect::is(Defect::VouchesForItself) {
+            self.identity.peer_id()
+        } else {
+            peer
+        };
         let voucher = Voucher {
             peer,
             extensions: Default::default(),
@@ -181,14 +196,19 @@ impl Relay {
     ) -> Result<(), Refused> {
         self.admit(from, now)?;
         let to = asked.peer;
-        if !self.policy.may_connect(&from) || to == from {
+        let to_itself = to == from && !defect::is(Defect::RelaysToOneself);
+        if !self.policy.may_connect(&from) || to_itself {
             return Err((Refusal::NotAllowed, 0));
         }
         // Whether a peer is denied is nobody else's business: it looks as if it were not there.
         let target = self.peers.get(&to);
-        let target = target.filter(|peer| peer.reservation.is_some());
+        let anybody = defect::is(Defect::RelaysWithoutReservation);
+        let target = target.filter(|peer| anybody || peer.reservation.is_some());
         let Some((target, &callee_conn)) = target.and_then(|peer| Some((peer, peer.links.last()?)))
         else {
+            if defect::is(Defect::RefusesAsFull) {
+                return Err((Refusal::Full, RETRY_RESERVATION));
+            }
             return Err((Refusal::NoReservation, RETRY_RESERVATION));
         };
         if self.channels.len() >= self.limits.channels
@@ -198,8 +218,9 @@ impl Relay {
             return Err((Refusal::Full, RETRY_RATE));
         }
         let own = self.peers.get(&from).map_or(u16::MAX, |peer| peer.channels);
+        let crowded = self.between(from, to) >= self.limits.channels_per_pair;
         if own >= self.limits.channels_per_peer
-            || self.between(from, to) >= self.limits.channels_per_pair
+            || crowded && !defect::is(Defect::RelaysManyChannels)
         {
             return Err((Refusal::Limited, RETRY_RATE));
         }
@@ -276,6 +297,9 @@ impl Relay {
                 extensions: Default::default(),
             })),
         });
+        if defect::is(Defect::RelaysWithoutConsent) {
+            self.open(id, now);
+        }
     }
 
     /// A frame on a stream of a channel.

@@ -5,6 +5,7 @@ use dchat_gossip::log::Item;
 use dchat_wire::gossip::{GossipLeave, Parting};
 use dchat_wire::{Frame, List, PeerId};
 
+use super::super::deliver::called;
 use super::super::drive::item_of;
 use super::super::restore::incarnation;
 use super::super::room::{Turn, title};
@@ -168,8 +169,15 @@ impl Session {
         if !tx.reveal(&name, seq, &text)? || from == self.rooms.me {
             return Ok(());
         }
+        let in_group = called(group, &self.rooms.me);
+        let mention = self.is_named(tx, id, Some(&in_group), &text)?;
+        if mention {
+            tx.note_mention(&name, seq)?;
+        }
         if let (Some(out), Some(row)) = (out, tx.room(id)?) {
-            out.event(api::Event::Message(message(&row, group, &item, from, text)));
+            let mut message = message(&row, group, &item, from, text);
+            message.mention = mention;
+            out.event(api::Event::Message(message));
         }
         Ok(())
     }
@@ -300,11 +308,18 @@ impl Session {
         for peer in self.rooms.links.keys().copied().collect::<Vec<PeerId>>() {
             self.release(id, &peer, out);
         }
-        self.rooms.rooms.remove(id);
-        match tx.room(id)?.filter(|row| row.left_at.is_none()) {
-            Some(row) => self.enter_room(tx, row, now, out),
-            None => Ok(()),
+        let old = self.rooms.rooms.remove(id);
+        let Some(row) = tx.room(id)?.filter(|row| row.left_at.is_none()) else {
+            return Ok(());
+        };
+        self.enter_room(tx, row, now, out)?;
+        // What members have said they hold they hold still.
+        if let (Some(old), Some(room)) = (old, self.rooms.rooms.get_mut(id))
+            && old.log == room.log
+        {
+            room.held_by = old.held_by;
         }
+        Ok(())
     }
 
     /// Ends the links with those who may not be neighbours any more.
@@ -377,6 +392,7 @@ fn message(row: &Room, group: &Group, item: &Item, from: PeerId, text: String) -
         text,
         sent_at: crate::time::rfc3339(header.sent_at),
         state: None,
+        mention: false,
     }
 }
 

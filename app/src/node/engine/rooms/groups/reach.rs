@@ -35,6 +35,7 @@ impl Session {
             out.command(Command::Reach {
                 peer: *peer,
                 addresses,
+                member: true,
             });
         }
         Ok(())

@@ -44,6 +44,7 @@ impl Session {
             members: group.roster().readers().count() as u64,
             connected: self.neighbours(&row.id).len() as u64,
             unread: tx.unread_count(&row.id)?,
+            mentions: tx.unread_mentions(&row.id)?,
             policy: policy(&group.roster().policy),
             invited_by: mine.by.filter(|_| invited).map(|by| by.to_string()),
             joined_at: convert::at(row.joined_at),
@@ -81,6 +82,7 @@ impl Session {
                 },
                 standing: standing(member.standing),
                 connected: own || neighbours.contains(peer),
+                own,
                 delivered: held.map(u64::from),
                 lag: held.map(|held| u64::from(last - held)),
             }
@@ -105,6 +107,7 @@ impl Session {
                     name_of(group, peer).unwrap_or_default()
                 },
                 connected: own || neighbours.contains(peer),
+                own,
             }
         });
         members.collect()

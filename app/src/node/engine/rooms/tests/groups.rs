@@ -5,7 +5,7 @@ use crate::api::{GroupChange, GroupStanding};
 
 impl World {
     /// Homes that are connected and contacts, each with every other where `friends` says so.
-    fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
+    pub(super) fn acquainted(names: &[&str], friends: impl Fn(usize, usize) -> bool) -> Self {
         let mut world = Self::new(names);
         for one in 0..names.len() {
             for (other, name) in names.iter().enumerate() {
@@ -151,6 +151,7 @@ fn what_a_failed_batch_did_in_a_group_never_happened() {
     }
 }
 
+/// Checks DC-GOSSIP-022 (negative).
 #[test]
 fn messages_are_kept_for_as_long_as_the_policy_says() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
@@ -252,4 +253,115 @@ fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
     world.run(5_000);
     assert_eq!(world.shown(0), ["later", "seen by all"]);
     assert_eq!(world.shown(2), ["seen by all"], "void is void for all");
+}
+
+/// The messages of a conversation that a home is shown to name it.
+fn naming(home: &mut Home, of: &str) -> Vec<String> {
+    let history = home.call(Request::History {
+        to: of.to_owned(),
+        limit: 1000,
+        before: None,
+    });
+    let Ok(Reply::Messages(messages)) = history else {
+        panic!("{history:?}");
+    };
+    let naming = messages.into_iter().filter(|message| message.mention);
+    naming.map(|message| message.text).collect()
+}
+
+#[test]
+fn who_is_named_in_a_group_is_told_and_nobody_else() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Ann Lee"], |one, _| one == 0);
+    world.gather();
+    for home in &mut world.homes {
+        home.events();
+    }
+    let ben = world.homes[1].peer.to_string();
+    world.says(0, "@ben hello");
+    world.says(0, "ben@example.org, @benjamin");
+    world.says(2, "@ANN LEE is me, @Ann is not");
+    world.says(2, "@ann lee alone");
+    world.says(2, &format!("ask {ben}"));
+    world.run(2_000);
+    let told: Vec<Event> = world.homes[1].events();
+    let told = told.iter().filter_map(|event| match event {
+        Event::Message(message) => Some((message.text.as_str(), message.mention)),
+        _ => None,
+    });
+    let told: BTreeMap<&str, bool> = told.collect();
+    assert_eq!(told.get("@ben hello"), Some(&true));
+    assert_eq!(told.get("ben@example.org, @benjamin"), Some(&false));
+    let of_ben = naming(&mut world.homes[1], "@team");
+    assert_eq!(of_ben, ["@ben hello".to_owned(), format!("ask {ben}")]);
+    let of_ann = naming(&mut world.homes[0], "@team");
+    assert_eq!(of_ann, ["@ANN LEE is me, @Ann is not"]);
+    assert!(
+        naming(&mut world.homes[2], "@team").is_empty(),
+        "nobody names themselves"
+    );
+    let unread = |home: &mut Home| match home.call(Request::Groups) {
+        Ok(Reply::Groups(groups)) => (groups[0].unread, groups[0].mentions),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unread(&mut world.homes[1]), (5, 2));
+    let ids = match world.homes[1].call(Request::Unread {
+        from: Some("@team".to_owned()),
+        limit: 100,
+    }) {
+        Ok(Reply::Messages(messages)) => messages.into_iter().map(|one| one.id).collect(),
+        other => panic!("{other:?}"),
+    };
+    let read = world.homes[1].call(Request::MarkRead { ids });
+    assert!(read.is_ok(), "{read:?}");
+    assert_eq!(unread(&mut world.homes[1]), (0, 0));
+}
+
+#[test]
+fn who_was_away_is_told_of_being_named_when_the_keys_come() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.disconnect(0, 1);
+    world.run(100);
+    world.says(0, "@ben where are you?");
+    world.connect(0, 1);
+    world.run(5_000);
+    assert_eq!(
+        naming(&mut world.homes[1], "@team"),
+        ["@ben where are you?"]
+    );
+}
+
+#[test]
+fn what_a_member_that_is_no_neighbour_has_is_known_by_what_it_says() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    world.gather();
+    // With the key, which goes from one to the other alone.
+    world.says(0, "one");
+    world.disconnect(0, 2);
+    world.run(100);
+    let cem = world.homes[2].peer.to_string();
+    let of_cem = |world: &mut World| {
+        let group = "team".to_owned();
+        match world.homes[0].call(Request::GroupMembers { group }) {
+            Ok(Reply::GroupMembers(members)) => {
+                let cem = members.into_iter().find(|one| one.peer_id == cem).unwrap();
+                (cem.connected, cem.delivered, cem.lag)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    world.says(0, "two");
+    world.run(2_000);
+    assert_eq!(world.shown(2), ["one", "two"]);
+    let before = of_cem(&mut world);
+    assert_ne!(before, (false, Some(2), Some(0)), "nobody has said so");
+    world.says(2, "three");
+    world.run(2_000);
+    assert_eq!(of_cem(&mut world), (false, Some(2), Some(0)));
+    world.says(0, "four");
+    assert_eq!(of_cem(&mut world), (false, Some(2), Some(1)));
+    // What is known outlives a change that has the node begin anew.
+    let (group, setting) = ("team".to_owned(), "keep=1d".to_owned());
+    world.done(0, Request::SetGroupPolicy { group, setting });
+    assert_eq!(of_cem(&mut world), (false, Some(2), Some(1)));
 }

@@ -17,6 +17,7 @@ fn refused(reason: Refusal, retry_after_s: u32) -> Frame {
     })
 }
 
+/// Checks DC-RELAY-022 (positive).
 #[test]
 fn a_relay_for_listed_peers_takes_nobody_else() {
     let mut world = World::new(|config| {
@@ -46,6 +47,7 @@ fn listed_askers_only_may_connect_where_the_policy_says_so() {
     world.end();
 }
 
+/// Checks DC-RELAY-020 (positive, negative).
 #[test]
 fn the_denied_get_nothing_even_if_they_are_listed() {
     let mut world = World::new(|config| {
@@ -68,7 +70,7 @@ fn the_denied_get_nothing_even_if_they_are_listed() {
     world.end();
 }
 
-/// Checks DC-RELAY-005 (positive, negative).
+/// Checks DC-RELAY-005 (positive, negative), DC-RELAY-022 (negative).
 #[test]
 fn a_full_relay_says_full_but_renews() {
     let mut world = World::new(|config| config.limits.reservations = 1);

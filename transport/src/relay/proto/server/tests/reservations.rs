@@ -8,7 +8,7 @@ use dchat_wire::relay::{Refusal, RelayReserve, Voucher};
 use super::world::{UNIX_MS, World, ip, peer, relay_identity};
 use crate::relay::proto::server::{Event, Release};
 
-/// Checks DC-RELAY-018 (positive).
+/// Checks DC-RELAY-018 (positive, negative).
 #[test]
 fn the_voucher_is_the_relays_word_for_as_long_as_the_reservation() {
     let mut world = World::new(|config| config.limits.lifetime = Duration::from_secs(600));

@@ -1,0 +1,84 @@
+//! Chat streams that are replaced, over the same homes.
+
+use dchat_wire::chat::Undecryptable;
+
+use super::*;
+
+/// Two contacts that are connected, with how the second opened its chat.
+fn two() -> (World, Box<Frame>) {
+    let world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    let opened = world.opened.get(&(1, World::link(0, 1))).unwrap().clone();
+    (world, opened)
+}
+
+impl World {
+    /// The first home is told of a frame on a chat stream of the second's.
+    fn hears(&mut self, stream: u64, frame: &Frame) {
+        let link = Self::link(0, 1);
+        let frame = Box::new(frame.clone());
+        let input = Input::Frame {
+            link,
+            stream,
+            frame,
+        };
+        self.waiting.push_back((0, input));
+        self.run(0);
+    }
+}
+
+/// A frame that is wrong before CHAT_OPEN and harmless after it.
+fn complaint() -> Frame {
+    Frame::Undecryptable(Undecryptable {
+        session: [7; 32],
+        extensions: Default::default(),
+    })
+}
+
+/// Checks DC-CHAT-065 (positive, negative), DC-CHAT-066 (positive).
+/// Checks DC-CONN-037 (positive, negative).
+#[test]
+fn a_new_chat_stream_replaces_the_one_before_it() {
+    let (mut world, opened) = two();
+    world.hears(2, &opened);
+    world.hears(2, &complaint());
+    // Too late to matter, whatever it is.
+    world.hears(1, &opened);
+    assert_eq!(world.closed, []);
+    world.hears(3, &complaint());
+    assert_eq!(world.closed, [(0, Code::Unexpected)]);
+}
+
+/// Checks DC-CHAT-007 (negative).
+#[test]
+fn a_chat_stream_is_opened_once() {
+    let (mut world, opened) = two();
+    world.hears(1, &opened);
+    assert_eq!(world.closed, [(0, Code::Unexpected)]);
+}
+
+/// Checks DC-CHAT-007 (negative).
+#[test]
+fn a_stranger_opens_its_chat_stream_once_too() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| false);
+    let target = world.homes[0].peer.to_string();
+    let added = world.homes[1].call(Request::Add { target, name: None });
+    assert!(added.is_ok(), "{added:?}");
+    world.run(100);
+    let opened = world.opened.get(&(1, World::link(0, 1))).unwrap().clone();
+    world.hears(2, &opened);
+    assert_eq!(world.closed, []);
+    world.hears(2, &opened);
+    assert_eq!(world.closed, [(0, Code::Unexpected)]);
+}
+
+/// Checks DC-CHAT-066 (negative).
+#[test]
+fn a_peer_that_replaces_its_chat_stream_without_end_is_left() {
+    let (mut world, opened) = two();
+    for stream in 2..=8 {
+        world.hears(stream, &opened);
+    }
+    assert_eq!(world.closed, []);
+    world.hears(9, &opened);
+    assert_eq!(world.closed, [(0, Code::Limit)]);
+}

@@ -1,0 +1,84 @@
+//! The conformance runner against this program: every case that is over in a moment. CI runs all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dchat_spec::runner::cases::catalogue;
+use dchat_spec::runner::run::{Plan, run};
+use dchat_spec::runner::subject::{PATIENCE, Subject, parse_address, parse_invites};
+use dchat_spec::runner::{Case, Verdict, grease};
+use support::daemon::Daemon;
+use support::home::Home;
+
+/// Enough for people on both sides of the daemon's PeerId, and some beside each other.
+const INVITES: usize = 6;
+
+/// A daemon on loopback that takes part in everything it can, and what the runner needs of it.
+fn subject() -> (Home, Daemon, Arc<Subject>) {
+    let (home, _) = Home::of("Subject");
+    let listen = "/ip4/127.0.0.1/udp/0/quic-v1";
+    let args = [
+        "daemon",
+        "--json",
+        "--listen",
+        listen,
+        "--no-mdns",
+        "--no-dht",
+    ];
+    let mut daemon = Daemon::spawn(home.path(), &mut home.command(&args));
+    let listening = daemon.wait_for("listening", |_| true);
+    let (address, peer) = parse_address(listening["addr"].as_str().unwrap()).unwrap();
+    let peer = peer.unwrap();
+    let invite = || {
+        home.json(&["invite"])[0]["invite"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let invites: Vec<String> = (0..INVITES).map(|_| invite()).collect();
+    let subject = Subject {
+        address,
+        peer,
+        patience: PATIENCE,
+        people: parse_invites(&invites, &peer).unwrap(),
+    };
+    (home, daemon, Arc::new(subject))
+}
+
+#[test]
+fn the_daemon_passes_every_case_that_is_over_in_a_moment() {
+    let (_home, mut daemon, subject) = subject();
+    let is_short = |case: &Case| case.takes <= Duration::from_secs(1) && !case.is_alone;
+    let cases: Vec<Case> = catalogue().into_iter().filter(is_short).collect();
+    let plan = Plan {
+        jobs: 16,
+        seed: 1,
+        rounds: 1,
+    };
+    let mut failures = Vec::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ran = runtime.block_on(run(subject, &cases, plan, |ran| {
+        if let Verdict::Failed(failure) = &ran.verdict {
+            failures.push(format!("{}: {failure}", ran.case.id));
+        }
+    }));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(ran.len(), cases.len());
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn a_hundred_partners_from_the_future_are_served() {
+    let (_home, mut daemon, subject) = subject();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let grease = runtime.block_on(grease::run(subject, 7, 100, 8, |_| ()));
+    assert_eq!(grease.fine, 100, "{:?}", grease.failed);
+    assert!(!daemon.has_ended());
+}
