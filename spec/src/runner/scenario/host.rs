@@ -112,19 +112,24 @@ pub(super) struct Host {
     shared: Arc<Shared>,
 }
 
+/// Key, socket and position of a host.
+type Named = ([u8; 32], SocketAddr, [u8; 32]);
+/// Who was asked, the type of the question, and its target.
+type Question = ([u8; 32], u16, Vec<u8>);
+
 /// What the answers of all hosts of one scenario follow from.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// Key, socket and position of each.
-    pub(super) nodes: Mutex<Vec<([u8; 32], SocketAddr, [u8; 32])>>,
-    /// Types and targets of the questions that came, with who was asked.
-    pub(super) asked: Mutex<Vec<([u8; 32], u16, Vec<u8>)>>,
+    /// All of them.
+    nodes: Mutex<Vec<Named>>,
+    /// The questions that came.
+    asked: Mutex<Vec<Question>>,
     /// Keys of those who leave questions unanswered.
-    pub(super) silent: Mutex<Vec<[u8; 32]>>,
+    silent: Mutex<Vec<[u8; 32]>>,
 }
 
 impl Shared {
-    pub(super) fn asked(&self) -> Vec<([u8; 32], u16, Vec<u8>)> {
+    pub(super) fn asked(&self) -> Vec<Question> {
         lock(&self.asked).clone()
     }
 }

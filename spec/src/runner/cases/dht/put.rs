@@ -5,6 +5,9 @@ use super::super::super::case::{Case, Outcome, expect};
 use super::super::super::partner::Partner;
 use super::{KINDS, at_server, bytes_of, expect_reason, get, plain, put, sample, store, stored};
 
+/// What a token is made into.
+type MakesUp = fn([u8; 16]) -> [u8; 16];
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::positive(
@@ -110,7 +113,7 @@ pub(super) fn cases() -> Vec<Case> {
             },
         ),
     ];
-    let made_up: [(&str, fn([u8; 16]) -> [u8; 16]); 3] = [
+    let made_up: [(&str, MakesUp); 3] = [
         ("zeros", |_| [0; 16]),
         ("one-bit-off", |mut token| {
             token[15] ^= 0x80;
