@@ -31,7 +31,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "spec/defects.md"
 ROW = re.compile(r"^\| `([a-z0-9-]+)` \| (.+?) \| (.+) \|$")
-EVIDENCE = re.compile(r"`(vector|case):([a-z0-9/-]+)`")
+EVIDENCE = re.compile(r"`(vector|case|scenario):([a-z0-9/-]+)`")
 PROGRAMS = ["dchat", "dchat-vectors", "dchat-conformance"]
 # Seconds that a peer may take for what has to happen at once. A right one gets far more, so that no
 # slow machine looks like a fault.
@@ -42,7 +42,9 @@ LONGEST = 900
 INVITES, FEW_INVITES = 64, 8
 # The sections that need any.
 TALKS = {"chat", "session", "envelope", "parcel", "exchange"}
-WITHIN = {"vector": "vectors", "case": "network"}
+WITHIN = {"vector": "vectors", "case": "network", "scenario": "scenario"}
+# A public room the node is in.
+ROOM = "conformance"
 
 
 def build(folder):
@@ -118,9 +120,19 @@ def run_cases(bins, defect, ids, folder):
         talks = any(id.split("/")[0] in TALKS for id in ids)
         count = FEW_INVITES * talks if ids else INVITES
         links = [argument for _ in range(count) for argument in ("--invite", invite(bins, home))]
-        patience = PATIENCE_WITH_DEFECTS if defect else PATIENCE
-        arguments = [address, *links, *choice(ids), "--patience", str(patience)]
-        return failed(bins, ["network", *arguments], folder)
+        return failed(bins, ["network", address, *links, *choice(ids), *terms(defect)], folder)
+
+
+def run_scenarios(bins, defect, ids, folder):
+    """The scenarios of `ids`, or all, against a new node."""
+    with daemon(bins, defect, folder) as (address, _):
+        return failed(bins, ["scenario", address, *choice(ids), *terms(defect)], folder)
+
+
+def terms(defect):
+    """Options that say what the node is in, and what is expected of it."""
+    patience = PATIENCE_WITH_DEFECTS if defect else PATIENCE
+    return ["--room", ROOM, "--patience", str(patience)]
 
 
 @contextlib.contextmanager
@@ -140,6 +152,7 @@ def daemon(bins, defect, folder):
             raise RuntimeError(f"no node: {(folder / 'daemon.log').read_text().strip()}")
         # Somebody has to read what it tells, or it waits.
         threading.Thread(target=node.stdout.read, daemon=True).start()
+        ask(bins, home, "room", "join", ROOM)
         yield address, home
     finally:
         node.terminate()
@@ -150,14 +163,18 @@ def daemon(bins, defect, folder):
             node.wait()
 
 
+def ask(bins, home, *words):
+    """Has the running node do something; what it says."""
+    command = [bins / "dchat", "--home", home, "--json", *words]
+    return subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def invite(bins, home):
     """A link of the running node."""
-    made = subprocess.run([bins / "dchat", "--home", home, "--json", "invite"], env=environment(),
-                          stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(made.stdout)["invite"]
+    return json.loads(ask(bins, home, "invite"))["invite"]
 
 
-RUN = {"vector": run_vectors, "case": run_cases}
+RUN = {"vector": run_vectors, "case": run_cases, "scenario": run_scenarios}
 
 
 def noticed(bins, defect, wanted, everything):

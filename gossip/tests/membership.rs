@@ -407,6 +407,21 @@ fn a_member_that_does_things_without_end_does_not_keep_administrators_from_actin
 
 /// Checks DC-GROUP-026 (positive, negative).
 #[test]
+fn who_was_invited_by_nobody_who_may_is_heard_twice_and_invites_nobody() {
+    let group = four();
+    let mut member = group.of(4);
+    member.does(Deed::Invite, Some(5));
+    let mut guest = member.of(5);
+    guest.does(Deed::Accept, None);
+    let leaves = forks(&guest, 5, Deed::Leave, 3);
+    assert_eq!(give(&mut guest.known, &leaves), 2);
+    let guests = write(&guest.known, 5, Deed::Invite, Some(6), "");
+    assert_eq!(guest.known.insert(guests, open), Err(Refused::TooMany));
+    // All of it is void.
+    assert_eq!(guest.known.roster(), group.known.roster());
+}
+
+#[test]
 fn many_members_together_leave_room_for_administrators() {
     let mut group = Replica::create();
     for member in 2..=210 {

@@ -158,9 +158,9 @@ async fn a_dialer_asks_for_no_name() {
     let config =
         quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
     let server = quinn::Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    let there = Address::direct(server.local_addr().unwrap());
+    let there = [Address::direct(server.local_addr().unwrap())];
     let node = node(1);
-    let dial = node.endpoint.connect(None, &[there]);
+    let dial = node.endpoint.connect(None, &there);
     let accepted = async {
         let incoming = server.accept().await.unwrap();
         let connection = incoming.await.unwrap();

@@ -131,8 +131,6 @@ defects! {
     SendsNoIdentify = "sends-no-identify";
     /// Neither reserved frames nor reserved extensions are sent.
     SendsNoGrease = "sends-no-grease";
-    /// IDENTIFY_PUSH, CANDIDATES and PUNCH may come as often as they like.
-    AllowsAnyRate = "allows-any-rate";
     /// The control stream may end.
     AcceptsEndOfControl = "accepts-end-of-control";
     /// There may be two control streams.
@@ -146,10 +144,8 @@ defects! {
     PongsOtherNonce = "pongs-other-nonce";
     /// PING is answered by a reset.
     PongsNever = "pongs-never";
-    /// The stream stays open behind an answer.
+    /// Every answer is sent twice.
     PongsOnAndOn = "pongs-on-and-on";
-    /// What comes behind a question is overlooked.
-    ReadsSecondQuestion = "reads-second-question";
     /// A question that is none closes the connection.
     ClosesOnForeignFrame = "closes-on-foreign-frame";
     /// Streams that are given up are reset with DONE.
@@ -161,8 +157,8 @@ defects! {
     SkipsProbeMac = "skips-probe-mac";
     /// The answer to a probe is longer than the probe.
     AnswersProbesLonger = "answers-probes-longer";
-    /// A probe is answered as often as it comes.
-    AnswersProbesAgain = "answers-probes-again";
+    /// Every probe is answered twice.
+    AnswersProbesTwice = "answers-probes-twice";
     /// The padding of a probe may be anything.
     AcceptsProbePadding = "accepts-probe-padding";
     /// The keys of the two directions are exchanged.
@@ -192,8 +188,6 @@ defects! {
     RelaysWithoutReservation = "relays-without-reservation";
     /// Datagrams are forwarded before the channel is open.
     RelaysBeforeAccept = "relays-before-accept";
-    /// A peer may have a channel to itself.
-    RelaysToOneself = "relays-to-oneself";
     /// Datagrams are forwarded under the sender's number.
     RelaysUnderSameNumber = "relays-under-same-number";
     /// A channel outlives its ends' streams.
@@ -260,8 +254,6 @@ defects! {
     AcknowledgesNothing = "acknowledges-nothing";
     /// What cannot be decrypted is passed over in silence.
     AcknowledgesUndecryptable = "acknowledges-undecryptable";
-    /// All that is received counts as read.
-    ReadsAtOnce = "reads-at-once";
     /// Frontiers of a third party are overlooked.
     AcceptsForeignFrontier = "accepts-foreign-frontier";
     /// Frontiers may contradict themselves.
@@ -276,8 +268,6 @@ defects! {
     RedeemsTwice = "redeems-twice";
     /// An opening may name another session than the one it opens.
     AcceptsOtherSession = "accepts-other-session";
-    /// Sessions may be made anew any number of times.
-    RenewsEndlessly = "renews-endlessly";
     // Rooms.
     /// Items with a false signature are kept and passed on.
     PassesInvalidItems = "passes-invalid-items";

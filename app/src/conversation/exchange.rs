@@ -429,7 +429,7 @@ impl Conversation {
 
     fn count_renewal(&mut self) -> Result<(), Misbehaviour> {
         self.renewals += 1;
-        if self.renewals > MAX_RENEWALS && !defect::is(Defect::RenewsEndlessly) {
+        if self.renewals > MAX_RENEWALS {
             return Err(Misbehaviour::TooManyRenewals);
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! What we say we hold.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::BTreeSet;
 
 use dchat_wire::codec::List;
@@ -98,10 +97,7 @@ fn frontier(pair: &Pair, logs: &[Log], author: Author, incarnation: Incarnation)
         incarnation,
         held: log.map_or(0, |log| log.last_seq),
         low_water: log.map_or(1, |log| log.low_water),
-        read: log.map_or(0, |log| match defect::is(Defect::ReadsAtOnce) {
-            true => log.last_seq,
-            false => read(log),
-        }),
+        read: log.map_or(0, read),
         tip: log.map_or([0; 32], |log| log.tip),
     }
 }

@@ -22,6 +22,8 @@ pub const RESERVED: usize = MAX_OPERATIONS / 4;
 /// Operations of somebody who is no administrator for each time it was invited: it takes its place and
 /// leaves; the rest is for copies of a home, which may each do so.
 pub const PER_INVITE: usize = 16;
+/// ACCEPT and LEAVE of somebody who was invited by nobody who may invite: void, and known to all.
+pub const PER_STRANGER: usize = 2;
 /// Operations of somebody who was removed, done without having seen that: more than an administrator does
 /// while a network is parted.
 pub const PER_REMOVED: usize = 256;
@@ -337,7 +339,11 @@ impl Membership {
             });
             return late - before.count() < PER_REMOVED;
         }
-        own < invites * PER_INVITE && self.nodes.len() < MAX_OPERATIONS - RESERVED
+        let room = match operation.deed {
+            Deed::Accept | Deed::Leave if invites == 0 => PER_STRANGER,
+            _ => invites * PER_INVITE,
+        };
+        own < room && self.nodes.len() < MAX_OPERATIONS - RESERVED
     }
 
     /// Whether something of somebody else's that waits rests on the operation `hash`: others took that up,

@@ -138,7 +138,6 @@ async fn last_word(
     // One question a stream: whatever follows is not read.
     match recv.read_chunk(1, true).await {
         Ok(None) => Ok(None),
-        _ if defect::is(Defect::ReadsSecondQuestion) => Ok(None),
         _ => Ok(Some(Code::Unexpected)),
     }
 }

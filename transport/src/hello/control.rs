@@ -199,7 +199,7 @@ impl Allowance {
             self.left = self.left.saturating_add(earned).min(self.burst);
             self.refilled = now;
         }
-        let allowed = self.left > 0 || defect::is(Defect::AllowsAnyRate);
+        let allowed = self.left > 0;
         self.left = self.left.saturating_sub(1);
         allowed
     }

@@ -1,6 +1,5 @@
 //! Which of the peer's questions are answered: each once, and none too often.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -39,8 +38,7 @@ impl Answers {
             *at_ours == to && *addr == from && now < *at + bounds::ANSWER_GAP
         });
         let spent = repeated || lately.count() >= bounds::ANSWERS_IN_GAP;
-        let any_number = defect::is(Defect::AnswersProbesAgain);
-        if !any_number && (spent || !self.bucket.take(now)) {
+        if spent || !self.bucket.take(now) {
             return false;
         }
         if self.recent.len() >= bounds::ANSWERED {

@@ -1,5 +1,6 @@
 //! The cases, by section. A section is the part of an id before the slash.
 
+mod apart;
 mod body;
 mod chat;
 mod control;
@@ -39,6 +40,7 @@ pub fn catalogue() -> Vec<Case> {
         relay::cases(),
         dht::cases(),
         gossip::cases(),
+        apart::cases(),
     ]
     .concat()
 }

@@ -196,8 +196,7 @@ impl Relay {
     ) -> Result<(), Refused> {
         self.admit(from, now)?;
         let to = asked.peer;
-        let to_itself = to == from && !defect::is(Defect::RelaysToOneself);
-        if !self.policy.may_connect(&from) || to_itself {
+        if !self.policy.may_connect(&from) || to == from {
             return Err((Refusal::NotAllowed, 0));
         }
         // Whether a peer is denied is nobody else's business: it looks as if it were not there.
