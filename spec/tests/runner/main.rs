@@ -36,6 +36,7 @@ async fn against(conduct: Conduct, cases: &[Case]) -> Vec<Ran> {
         // These peers do at once all that they ever do.
         patience: Duration::from_secs(2),
         people: People::default(),
+        room: None,
     };
     let plan = Plan {
         jobs: 64,

@@ -1,10 +1,10 @@
 //! Scenarios: several scripted peers around one running implementation, which has to do its part between
 //! them. A scenario is a [`Case`] that has the node for itself.
 //!
-//! * [`relay`]: two peers that talk end to end through it, and one of them dies.
-//! * [`table`]: nodes of the DHT that name each other and hold records.
-//! * [`room`]: members of one room that know nobody but it.
-//! * [`partition`]: two halves of a room whose logs went apart, and that meet in it.
+//! * `relay`: two peers that talk end to end through it, and one of them dies.
+//! * `table`: nodes of the DHT that name each other and hold records.
+//! * `room`: members of one room that know nobody but it.
+//! * `partition`: two halves of a room whose logs went apart, and that meet in it.
 
 mod host;
 mod partition;

@@ -182,8 +182,8 @@ async fn sketched(member: &mut Member, partner: &Partner) -> Result<GossipSketch
         let digest = room::digest(partner.number(), u32::MAX >> 1, room::horizon());
         member.say(DIGEST, &digest).await;
         let next = member.until("GOSSIP_SKETCH", |frames| {
-            let sketches = frames.iter().filter_map(|frame| sketch_of(frame));
-            sketches.skip(before).next()
+            let mut sketches = frames.iter().filter_map(|frame| sketch_of(frame));
+            sketches.nth(before)
         });
         if let Ok(sketch) = timeout(Duration::from_secs(2), next).await {
             return sketch;
@@ -197,7 +197,7 @@ fn right(sketch: &GossipSketch) -> Outcome {
     let cells = sketch.cells.as_slice();
     let seen = format!("{} bytes from cell {}", cells.len(), sketch.first);
     expect(
-        cells.len() % CELL == 0 && sketch.first == 0,
+        cells.len().is_multiple_of(CELL) && sketch.first == 0,
         "whole cells from 0",
         seen,
     )?;
@@ -226,10 +226,8 @@ async fn more_cells(partner: Partner) -> Outcome {
     member.say(MORE, &room::more(sketch.salt, have, 32)).await;
     let next = member
         .until("more cells", |frames| {
-            let sketches = frames.iter().filter_map(|frame| sketch_of(frame));
-            sketches
-                .filter(|one| one.salt == sketch.salt && one.first > 0)
-                .next()
+            let mut sketches = frames.iter().filter_map(|frame| sketch_of(frame));
+            sketches.find(|one| one.salt == sketch.salt && one.first > 0)
         })
         .await?;
     let came = next.cells.as_slice().len() / CELL;
