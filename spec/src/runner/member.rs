@@ -328,6 +328,13 @@ impl Member {
     }
 }
 
+impl Drop for Member {
+    /// Leaves its place to the next: what answers the peer's streams would keep the connection.
+    fn drop(&mut self) {
+        self.link.leave();
+    }
+}
+
 /// `hops` of a frame that pushes this item.
 fn hops_of(frame: &RawFrame, item: &Item) -> Option<u8> {
     let (hops, rest) = frame.body.split_first()?;
