@@ -37,9 +37,9 @@ impl PeerId {
     /// have small order.
     pub fn from_public_key(key: [u8; 32]) -> Result<Self, PeerIdError> {
         let point = VerifyingKey::from_bytes(&key).map_err(|_| PeerIdError::NotAKey)?;
-        // Decompression accepts y ≥ p and, for x = 0, either sign; only re-encoding tells.
-        let canonical = point.to_edwards().compress().to_bytes() == key;
-        if canonical && !point.is_weak() {
+        // Decompression accepts y ≥ p and, for x = 0, either sign. The points with x = 0 have small
+        // order, so a reduced y is all that is left of re-encoding, which would take as long again.
+        if is_reduced(&key) && !point.is_weak() {
             Ok(Self(key))
         } else {
             Err(PeerIdError::NotAKey)
@@ -69,6 +69,12 @@ impl PeerId {
     }
 }
 checked_field!(PeerId as [u8; 32]);
+
+/// Whether the y coordinate in an encoded point is below p = 2^255 − 19 (RFC 8032 §5.1.3 step 1).
+fn is_reduced(key: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = key;
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+}
 
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
