@@ -96,8 +96,8 @@ impl FromStr for PeerId {
 
     fn from_str(text: &str) -> Result<Self, PeerIdError> {
         let mut bytes = [0; 38];
-        // 38 bytes are at most 52 base58 digits; longer text must not be decoded at all.
-        if text.len() > 52 || bs58::decode(text).onto(&mut bytes) != Ok(38) {
+        // With this prefix they are always 52 base58 digits; long text must not be decoded at all.
+        if text.len() != 52 || bs58::decode(text).onto(&mut bytes) != Ok(38) {
             return Err(PeerIdError::Malformed);
         }
         let key = bytes
