@@ -39,7 +39,7 @@ PATIENCE_WITH_DEFECTS, PATIENCE = 10, 60
 # Seconds for all of a run.
 LONGEST = 900
 # Invites for a run of all cases, and for one of a few of them: one for each person the runner plays.
-INVITES, FEW_INVITES = 64, 8
+INVITES, FEW_INVITES = 24, 8
 # The sections that need any.
 TALKS = {"chat", "session", "envelope", "parcel", "exchange"}
 WITHIN = {"vector": "vectors", "case": "network", "scenario": "scenario"}

@@ -111,12 +111,15 @@ fn damaged() -> Vec<Case> {
     let mut mistyped = good.clone().into_bytes();
     mistyped[40] = if mistyped[40] == b'A' { b'B' } else { b'A' };
     let mistyped = String::from_utf8(mistyped).unwrap_or_default();
-    // One address makes a body whose length leaves unused bits in the last digit.
-    let mut uneven = plain().bytes;
-    uneven.truncate(uneven.len() / 3 * 3);
-    let two_bits = link(&uneven[..uneven.len() - 2]);
-    let digit = if two_bits.ends_with('w') { "x" } else { "h" };
-    let unused = format!("{}{digit}", &two_bits[..two_bits.len() - 1]);
+    // The length of some leaves unused bits in the last digit, which is an even one then.
+    let links = ["A", "Al", "Ali"].map(|name| link(&invite(1, name, &[], &[]).bytes));
+    let uneven = links.iter().find(|link| (link.len() - "dchat:".len()) % 4 != 0);
+    let mut unused = uneven.cloned().unwrap_or_default();
+    let last = unused.pop().map_or('B', |digit| match digit {
+        '-' => '_',
+        digit => char::from(digit as u8 + 1),
+    });
+    unused.push(last);
     vec![
         refused("nothing", String::new(), "not-a-link"),
         refused("no-scheme", content.clone(), "not-a-link"),
