@@ -28,7 +28,7 @@ class Stop(Exception):
 
 def documents() -> list[Path]:
     """The documents in their order: by number, and the registry last."""
-    named = [path for path in SPEC.glob("*.md") if path.stem not in ("README", "CHANGELOG")]
+    named = [path for path in SPEC.glob("*.md") if re.match(r"[0-9]|registry", path.stem)]
     return sorted(named, key=lambda path: path.stem)
 
 
