@@ -35,7 +35,9 @@ fn the_table_names_every_defect_and_no_other() {
 #[test]
 fn every_row_names_what_notices_it() {
     let vectors = suites::all().into_iter().flat_map(|suite| suite.cases);
-    let vectors: BTreeSet<String> = vectors.map(|case| format!("vector:{}", case.id())).collect();
+    let vectors: BTreeSet<String> = vectors
+        .map(|case| format!("vector:{}", case.id()))
+        .collect();
     let cases: BTreeSet<String> = catalogue()
         .iter()
         .map(|case| format!("case:{}", case.id))

@@ -113,7 +113,9 @@ fn damaged() -> Vec<Case> {
     let mistyped = String::from_utf8(mistyped).unwrap_or_default();
     // The length of some leaves unused bits in the last digit, which is an even one then.
     let links = ["A", "Al", "Ali"].map(|name| link(&invite(1, name, &[], &[]).bytes));
-    let uneven = links.iter().find(|link| (link.len() - "dchat:".len()) % 4 != 0);
+    let uneven = links
+        .iter()
+        .find(|link| (link.len() - "dchat:".len()) % 4 != 0);
     let mut unused = uneven.cloned().unwrap_or_default();
     let last = unused.pop().map_or('B', |digit| match digit {
         '-' => '_',
