@@ -450,6 +450,9 @@ pub struct Member {
     pub name: String,
     /// Whether it is connected with this node for the room; this profile is.
     pub connected: bool,
+    /// Whether it is this profile. Said only when it is.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub own: bool,
 }
 
 /// A message of a conversation.

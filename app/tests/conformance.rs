@@ -13,25 +13,27 @@ use std::time::Duration;
 use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::run::{Plan, run};
 use dchat_spec::runner::subject::{PATIENCE, Subject, parse_address, parse_invites};
-use dchat_spec::runner::{Case, Verdict, grease};
+use dchat_spec::runner::{Case, Profile, Verdict, grease, scenario};
 use support::daemon::Daemon;
 use support::home::Home;
 
 /// Enough for people on both sides of the daemon's PeerId, and some beside each other.
 const INVITES: usize = 6;
 
+/// The room that the daemon joins.
+const ROOM: &str = "conformance";
+
 /// A daemon on loopback that takes part in everything it can, and what the runner needs of it.
 fn subject() -> (Home, Daemon, Arc<Subject>) {
+    with(&["--role", "relay,bootstrap"])
+}
+
+/// The same with these arguments.
+fn with(more: &[&str]) -> (Home, Daemon, Arc<Subject>) {
     let (home, _) = Home::of("Subject");
     let listen = "/ip4/127.0.0.1/udp/0/quic-v1";
-    let args = [
-        "daemon",
-        "--json",
-        "--listen",
-        listen,
-        "--no-mdns",
-        "--no-dht",
-    ];
+    let args = ["daemon", "--json", "--listen", listen, "--no-mdns"];
+    let args = [args.as_slice(), more].concat();
     let mut daemon = Daemon::spawn(home.path(), &mut home.command(&args));
     let listening = daemon.wait_for("listening", |_| true);
     let (address, peer) = parse_address(listening["addr"].as_str().unwrap()).unwrap();
@@ -43,34 +45,73 @@ fn subject() -> (Home, Daemon, Arc<Subject>) {
             .to_owned()
     };
     let invites: Vec<String> = (0..INVITES).map(|_| invite()).collect();
+    home.json(&["room", "join", ROOM]);
     let subject = Subject {
         address,
         peer,
         patience: PATIENCE,
         people: parse_invites(&invites, &peer).unwrap(),
+        room: Some(ROOM.to_owned()),
     };
     (home, daemon, Arc::new(subject))
 }
 
-#[test]
-fn the_daemon_passes_every_case_that_is_over_in_a_moment() {
-    let (_home, mut daemon, subject) = subject();
-    let is_short = |case: &Case| case.takes <= Duration::from_secs(1) && !case.is_alone;
-    let cases: Vec<Case> = catalogue().into_iter().filter(is_short).collect();
+/// Runs cases, which must all pass or say that they do not apply; the ids of those that passed.
+fn all_pass(subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
     let plan = Plan {
         jobs: 16,
         seed: 1,
         rounds: 1,
     };
-    let mut failures = Vec::new();
+    let (mut failures, mut passed) = (Vec::new(), Vec::new());
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let ran = runtime.block_on(run(subject, &cases, plan, |ran| {
-        if let Verdict::Failed(failure) = &ran.verdict {
-            failures.push(format!("{}: {failure}", ran.case.id));
-        }
+    let ran = runtime.block_on(run(subject, cases, plan, |ran| match &ran.verdict {
+        Verdict::Failed(failure) => failures.push(format!("{}: {failure}", ran.case.id)),
+        Verdict::Passed => passed.push(ran.case.id.clone()),
+        Verdict::Unsupported(_) => {}
     }));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert_eq!(ran.len(), cases.len());
+    passed
+}
+
+fn chosen(wanted: impl Fn(&Case) -> bool) -> Vec<Case> {
+    catalogue().into_iter().filter(wanted).collect()
+}
+
+#[test]
+fn the_daemon_passes_every_case_that_is_over_in_a_moment() {
+    let (_home, mut daemon, subject) = subject();
+    let cases = chosen(|case| case.takes <= Duration::from_secs(1) && !case.is_alone);
+    all_pass(subject, &cases);
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn the_daemon_passes_every_case_of_rooms() {
+    let (_home, mut daemon, subject) = subject();
+    let cases = chosen(|case| case.profile == Profile::Gossip);
+    let passed = all_pass(subject, &cases);
+    assert!(passed.len() > 100, "{} of {}", passed.len(), cases.len());
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn the_daemon_passes_every_scenario() {
+    let (_home, mut daemon, subject) = subject();
+    let cases = scenario::catalogue();
+    let passed = all_pass(subject, &cases);
+    assert_eq!(passed.len(), cases.len());
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn a_daemon_without_roles_refuses_to_relay_and_to_serve_the_table_unseen() {
+    let (_home, mut daemon, subject) = with(&[]);
+    let wanted = ["relay/none-reserve", "relay/none-connect", "dht/client"];
+    let cases = chosen(|case| wanted.contains(&case.id.as_str()));
+    let passed = all_pass(subject, &cases);
+    assert_eq!(passed.len(), wanted.len(), "{passed:?}");
     assert!(!daemon.has_ended());
 }
 

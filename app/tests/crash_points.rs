@@ -25,7 +25,7 @@ const MESSAGES: usize = 3;
 /// Far more events than a conversation of that size has; reached only if the count never ends.
 const MOST_EVENTS: u64 = 400;
 
-/// Checks DC-CHAT-025 (positive), DC-CHAT-033 (positive).
+/// Checks DC-CHAT-016 (negative), DC-CHAT-025 (positive), DC-CHAT-033 (positive).
 #[test]
 fn the_sender_may_crash_at_any_commit() {
     crash_everywhere(0);

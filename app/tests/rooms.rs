@@ -71,6 +71,30 @@ fn three_daemons_talk_in_a_room_and_end_with_the_same_history() {
 }
 
 #[test]
+fn who_is_named_in_a_room_is_told() {
+    let [alice, bob, _] = three();
+    let mut daemons = [&alice, &bob].map(Member::start);
+    alice.join("lobby");
+    bob.join("lobby");
+    alice.wait_for_neighbours(1);
+    alice.say("#lobby", "mail bob@example.org");
+    alice.say("#lobby", "@BOB, look");
+    let told = daemons[1].wait_for("message", |event| event["text"] == "@BOB, look");
+    assert_eq!(told["mention"], true);
+    let room = bob.room();
+    assert_eq!((&room["unread"], &room["mentions"]), (&2.into(), &1.into()));
+    let history = output(&mut bob.verb(&["history", "#lobby", "--json"]));
+    let named: Vec<bool> = history
+        .lines()
+        .map(|line| line.contains("\"mention\":true"))
+        .collect();
+    assert_eq!(named, [false, true]);
+    let shown = output(&mut bob.verb(&["recv", "--from", "#lobby"]));
+    assert!(shown.contains(" → you: @BOB, look"), "{shown}");
+    assert_eq!(bob.room()["mentions"], 0);
+}
+
+#[test]
 fn who_joins_late_has_the_history_and_who_was_killed_has_all_of_it_again() {
     let [alice, bob, carol] = three();
     let _alice = alice.start();

@@ -100,7 +100,7 @@ fn stores(add: &mut Add<'_>) {
         add("dht_store", name, [&[0], script.as_slice()].concat());
     }
     // Everybody relays, from three subnets and from none.
-    let crowd = steps(256, |n| vec![0, n, n & 7 | n % 3 % 2 * 16]);
+    let crowd = steps(256, |n| vec![0, n, n & 7 | (n % 3 % 2 * 16)]);
     let crowd = [crowd, steps(20, |n| vec![4, 40, 1, n])].concat();
     add("dht_store", "crowd", [&[2], crowd.as_slice()].concat());
     let round = |count: u8, first: u8| vec![6, count, first, 1, 40];

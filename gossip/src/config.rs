@@ -41,21 +41,29 @@ pub struct Config {
     /// How long an announcement waits while trees lose nothing: the other end of the link may say
     /// first that it has the item, and items share a frame.
     pub announce_calm: Wait,
+    /// While much comes late, but comes.
+    pub announce_late: Wait,
     /// While trees lose items.
     pub announce_hasty: Wait,
     /// For a log without a tree: announcing is how it spreads.
     pub announce_cold: Wait,
     /// To how many neighbours an item is announced while trees lose nothing.
     pub announce_to: u32,
-    /// How long the push of a known tree may lag behind the announcement of another: half of it while
-    /// trees lose items.
+    /// How much later than elsewhere an item may come by its tree before it is asked for: half of it
+    /// while trees lose items.
     pub patience: Duration,
+    /// The same while much comes late, but comes: longer than it takes a stream to send again once
+    /// what was lost on a link as long as those trees prefer.
+    pub patience_late: Duration,
     /// A pull is repeated, elsewhere if it can be, after five quarters of the round trip and this.
     pub pull_margin: Duration,
     /// Round trip of a link on which none has been measured.
     pub first_rtt: Duration,
     /// By how much earlier an item must have been to be had elsewhere for a log to change its tree.
     pub better_by: Duration,
+    /// While much is late or lost, one in so many such items changes the tree: which path was faster
+    /// is chance then.
+    pub better_one_in: u32,
 
     /// How long items are kept and logs without items remembered.
     pub window: Window,
@@ -81,19 +89,22 @@ impl Default for Config {
             open_timeout: s(5),
             shuffle_every: s(60),
             mix_every: s(600),
-            heal_every: s(8),
+            heal_every: s(5),
             pacing: Pacing::default(),
             sketch_gap: ms(500),
             session_timeout: s(3),
             settled: s(2),
             announce_calm: Wait(ms(100), ms(300)),
+            announce_late: Wait(ms(20), ms(60)),
             announce_hasty: Wait(ms(2), ms(10)),
             announce_cold: Wait(ms(5), ms(60)),
             announce_to: 3,
             patience: ms(18),
+            patience_late: ms(110),
             pull_margin: ms(10),
             first_rtt: ms(100),
             better_by: ms(2),
+            better_one_in: 16,
             window: Window::default(),
         }
     }

@@ -382,6 +382,7 @@ fn all(from: &Membership) -> Vec<SignedOperation> {
         .collect()
 }
 
+/// Checks DC-GROUP-026 (negative), DC-GROUP-027 (positive).
 #[test]
 fn a_member_that_does_things_without_end_does_not_keep_administrators_from_acting() {
     let mut group = four();
@@ -402,6 +403,22 @@ fn a_member_that_does_things_without_end_does_not_keep_administrators_from_actin
         group.does(Deed::Invite, Some(5));
     }
     assert_eq!(group.known.len(), before + 3 * PER_INVITE);
+}
+
+/// Checks DC-GROUP-026 (positive, negative).
+#[test]
+fn who_was_invited_by_nobody_who_may_is_heard_twice_and_invites_nobody() {
+    let group = four();
+    let mut member = group.of(4);
+    member.does(Deed::Invite, Some(5));
+    let mut guest = member.of(5);
+    guest.does(Deed::Accept, None);
+    let leaves = forks(&guest, 5, Deed::Leave, 3);
+    assert_eq!(give(&mut guest.known, &leaves), 2);
+    let guests = write(&guest.known, 5, Deed::Invite, Some(6), "");
+    assert_eq!(guest.known.insert(guests, open), Err(Refused::TooMany));
+    // All of it is void.
+    assert_eq!(guest.known.roster(), group.known.roster());
 }
 
 #[test]
@@ -427,6 +444,7 @@ fn many_members_together_leave_room_for_administrators() {
     assert_eq!(group.known.len(), MAX_OPERATIONS - RESERVED + 4);
 }
 
+/// Checks DC-GROUP-027 (negative).
 #[test]
 fn who_was_removed_and_has_not_seen_it_fills_nothing() {
     let mut group = four();
@@ -443,6 +461,7 @@ fn who_was_removed_and_has_not_seen_it_fills_nothing() {
     group.does(Deed::Invite, Some(5));
 }
 
+/// Checks DC-GROUP-028 (positive, negative).
 #[test]
 fn members_that_had_room_for_different_parts_of_too_much_come_together_again() {
     let group = four();

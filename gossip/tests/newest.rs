@@ -9,10 +9,10 @@
 mod support;
 
 use dchat_gossip::node::{Input, Load, Output};
-use dchat_gossip::{Message, Time};
+use dchat_gossip::{Item, Message, Time, Verdict};
 use support::{Pair, START, log_of};
 
-/// Checks DC-GOSSIP-052 (positive), DC-GOSSIP-053 (positive).
+/// Checks DC-GOSSIP-052 (positive), DC-GOSSIP-053 (positive, negative).
 #[test]
 fn a_newcomer_is_shown_the_newest_before_their_turn_and_gets_everything_once() {
     let mut pair = Pair::new();
@@ -39,6 +39,59 @@ fn who_was_shown_something_early_writes_after_it() {
         }
     });
     assert!(draft.unwrap().lamport > newest.signed().header.lamport);
+}
+
+/// Member 0 has 200 items, and answers the question of member 1 with the last of them; what member 1
+/// says to that, by this verdict.
+fn answered(verdict: Verdict) -> (Pair, Vec<Output<u8>>) {
+    let mut pair = Pair::new();
+    pair.write(0, 200);
+    pair.give(1, Input::Contacts(vec![0]));
+    pair.give(1, Input::Up(0));
+    let (nonce, answer, alone) = (1, true, false);
+    let message = Message::Open {
+        nonce,
+        answer,
+        alone,
+    };
+    let said = pair.give(1, Input::Received { from: 0, message });
+    let asked = said.iter().any(|output| {
+        let message = match output {
+            Output::Send { message, .. } => message,
+            _ => return false,
+        };
+        matches!(message, Message::Fetch { most: 50, .. })
+    });
+    assert!(asked);
+    let (hops, item) = (u8::MAX, pair.newest_of(0));
+    let message = Message::Push { hops, item };
+    let input = Input::Received { from: 0, message };
+    pair.nodes[1].handle_input(input, pair.now, &mut |_: &Item| verdict);
+    let said = std::iter::from_fn(|| pair.nodes[1].poll_output()).collect();
+    (pair, said)
+}
+
+fn is_early(output: &Output<u8>) -> bool {
+    matches!(output, Output::Early { .. })
+}
+
+/// Checks DC-GOSSIP-053 (negative).
+#[test]
+fn what_is_shown_early_is_not_held() {
+    let (pair, said) = answered(Verdict::Accept);
+    assert!(said.iter().any(is_early));
+    let frontier = pair.nodes[1].frontier();
+    let held = frontier.find(&log_of(0)).and_then(|log| frontier.tip(log));
+    assert_eq!(held.unwrap().seq, 0);
+    assert_eq!(frontier.clone().total(0), 0);
+}
+
+/// Checks DC-GOSSIP-054 (negative).
+#[test]
+fn what_is_rejected_is_not_shown_early() {
+    let (pair, said) = answered(Verdict::Reject);
+    assert!(!said.iter().any(is_early));
+    assert_eq!(pair.nodes[1].stat().rejected, 1);
 }
 
 #[test]

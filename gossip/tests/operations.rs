@@ -90,7 +90,7 @@ fn hashes(operations: &[SignedOperation]) -> Vec<[u8; 32]> {
 
 /// Checks DC-GROUP-005 (positive, negative).
 #[test]
-fn what_no_other_operation_names_is_named_and_of_many_the_lowest() {
+fn what_no_other_operation_names_is_named_and_of_many_sixteen() {
     for count in [1, 3, 16, 20] {
         let start = alone();
         let made = side_by_side(&start, count);
@@ -101,7 +101,11 @@ fn what_no_other_operation_names_is_named_and_of_many_the_lowest() {
         let expected = &hashes(&made)[..count.min(16)];
         assert_eq!(known.heads().as_slice(), expected);
         // What names them takes their place; what was there before them is named no more.
-        let next = rename(&known, known.heads(), "last");
+        let named = known.parents(&creator());
+        assert_eq!(named.as_slice().len(), count.min(16));
+        let of_made = |hash| hashes(&made).contains(hash);
+        assert!(named.as_slice().iter().all(of_made));
+        let next = rename(&known, named, "last");
         known.insert(next.clone(), open).unwrap();
         let left = known.heads();
         assert!(left.as_slice().contains(&next.hash()));

@@ -252,7 +252,7 @@ fn an_item_is_asked_of_one_neighbour_at_a_time() {
     assert!(pulls(&member.sent()).is_empty(), "it is here");
 }
 
-/// Checks DC-GOSSIP-043 (positive).
+/// Checks DC-GOSSIP-011 (positive), DC-GOSSIP-043 (positive).
 #[test]
 fn what_is_asked_for_is_sent_in_order_as_far_as_it_is_held() {
     let mut member = Member::linked(2);
@@ -433,7 +433,7 @@ fn a_proof_that_proves_nothing_closes_nothing_and_is_held_against_its_sender() {
     }
 }
 
-/// Checks DC-GOSSIP-020 (positive, negative), DC-GOSSIP-021 (positive).
+/// Checks DC-GOSSIP-020 (positive, negative), DC-GOSSIP-021 (positive), DC-GOSSIP-054 (negative).
 #[test]
 fn items_ahead_of_their_turn_wait_for_it_and_not_without_bound() {
     let mut member = Member::linked(2);
@@ -452,7 +452,14 @@ fn items_ahead_of_their_turn_wait_for_it_and_not_without_bound() {
         .collect();
     assert_eq!(delivered, [1, 2, 3]);
     assert_eq!(member.node.stat().parked, 0);
-    // Each is signed, and none follows what is here.
+    // What nobody signed does not wait, and is shown neither early nor later.
+    let forged = item_with(9, 9, [1; 32], START, b"forged", 0);
+    member.pushed(2, 0, &forged);
+    assert_eq!(member.node.stat().parked, 0);
+    let told = member.outputs();
+    let shown = |output: &Output<u32>| !matches!(output, Output::Send { .. } | Output::Shunned(_));
+    assert!(!told.iter().any(shown), "{told:?}");
+    // Each of these is signed, and none follows what is here.
     for seq in 2..6000 {
         let item = item_with(3, seq, [1; 32], START, b"ahead", 1);
         member.pushed(1, 0, &item);

@@ -59,7 +59,7 @@ class Text:
             if at % 3 == 0:
                 done.append(self.prose(part))
             elif at % 3 == 2:
-                done.append(figure(part))
+                done.append(figure(part, named(parts[at - 1])))
         return "".join(done)
 
     def prose(self, text: str) -> str:
@@ -127,7 +127,13 @@ def headed(text: str) -> str:
     return "\n".join(lines)
 
 
-def figure(content: str) -> str:
+def named(info: str) -> str:
+    """The case of the vectors that a block shows, for its title."""
+    found = re.search(r"case=(\S+)", info)
+    return f'\n{{: title="Vector {found[1]}"}}' if found else ""
+
+
+def figure(content: str, title: str) -> str:
     """A block as it is, but for lines that are too long.
 
     What stands apart at the end of such a line goes below it. Where nothing does, it is folded
@@ -151,7 +157,7 @@ def figure(content: str) -> str:
                 line, folded = " " * (indent + 4) * (space > 0) + line[at:].lstrip(), True
         lines.append(line)
     note = ["NOTE: '\\' line wrapping per RFC 8792", ""] if folded else []
-    return "\n".join(["~~~", *note, *lines, "~~~"])
+    return "\n".join(["~~~", *note, *lines, "~~~"]) + title
 
 
 def combined() -> str:

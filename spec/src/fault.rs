@@ -216,8 +216,8 @@ pub fn unassigned(
     broken(id, name, &["DC-WIRE-001"], &bytes, "invalid").field(Some(path))
 }
 
-/// An extension block: numbers and values.
-type Block<'a> = &'a [(u16, &'a [u8])];
+/// Kinds and values of extensions.
+type Items<'a> = &'a [(u16, &'a [u8])];
 
 /// Extensions of `structure`, which it has none of, that are right: unknown ones, a reserved one,
 /// the longest, the most.
@@ -230,7 +230,7 @@ pub fn extended(
 ) -> Vec<Case> {
     let longest = [0x5a; 1024];
     let most: Vec<(u16, &[u8])> = (0..16).map(|kind| (kind, &[][..])).collect();
-    let all: [(&str, Block<'_>); 4] = [
+    let all: [(&str, Items<'_>); 4] = [
         ("extension-unknown", &[(7, &[1, 2, 3])]),
         ("extension-reserved", &[(0x1a2a, &[0xee; 32])]),
         ("extension-longest", &[(0x7fff, &longest)]),
@@ -266,7 +266,7 @@ pub fn overextended(
 ) -> Vec<Case> {
     let many: Vec<(u16, &[u8])> = (0..17).map(|kind| (kind, &[][..])).collect();
     let long = [0x5a; 1025];
-    let all: [(&str, Block<'_>, &str); 2] = [
+    let all: [(&str, Items<'_>, &str); 2] = [
         ("extensions-too-many", &many, path),
         ("extension-too-long", &[(7, &long)], "Extension.value"),
     ];

@@ -18,9 +18,9 @@ use dchat_wire::hello::{capability, role};
 use dchat_wire::sign::Identity;
 use dchat_wire::{Address, PeerId, grease};
 
-/// Checks DC-CONN-008 (positive), DC-CONN-009 (positive), DC-CONN-010 (positive).
-/// Checks DC-CONN-011 (positive), DC-CONN-020 (positive), DC-CONN-022 (positive).
-/// Checks DC-CONN-024 (positive).
+/// Checks DC-CONN-006 (positive), DC-CONN-008 (positive), DC-CONN-009 (positive).
+/// Checks DC-CONN-010 (positive), DC-CONN-011 (positive), DC-CONN-020 (positive).
+/// Checks DC-CONN-022 (positive), DC-CONN-024 (positive).
 #[tokio::test]
 async fn two_nodes_connect_and_see_each_others_hello() {
     let mut other = config(2);
@@ -97,7 +97,7 @@ async fn a_node_does_not_connect_to_itself() {
     assert_eq!(nowhere.unwrap_err(), DialError::NoAddress);
 }
 
-/// Checks DC-CONN-018 (positive), DC-CONN-033 (positive).
+/// Checks DC-CONN-018 (positive), DC-CONN-031 (positive), DC-CONN-033 (positive).
 #[tokio::test]
 async fn a_ping_is_answered_in_both_directions() {
     let (_a, _b, out, inc) = pair(1, 2).await;
@@ -131,6 +131,7 @@ async fn a_dead_address_delays_by_one_stagger_only() {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
+/// Checks DC-CONN-064 (negative), DC-CONN-065 (negative).
 #[tokio::test]
 async fn a_wrong_peer_at_one_address_does_not_hide_the_right_one_at_another() {
     let (a, b, c) = (node(1), node(2), node(3));
@@ -158,7 +159,7 @@ async fn settled(a: &Node, b: &Node) -> bool {
         && b.endpoint.connection(&a.peer()) == Some(other)
 }
 
-/// Checks DC-CONN-040 (positive).
+/// Checks DC-CONN-032 (negative), DC-CONN-040 (positive).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn simultaneous_dials_leave_one_and_the_same_connection() {
     for round in 0..40 {
@@ -358,6 +359,7 @@ async fn shutdown_says_goodbye_and_ends_the_events() {
     assert!(after.is_err());
 }
 
+/// Checks DC-CONN-056 (negative).
 #[tokio::test]
 async fn dropping_the_last_handle_closes_the_connections() {
     let (a, _b, _out, inc) = pair(1, 2).await;
@@ -404,7 +406,7 @@ async fn a_peer_that_is_trusted_from_the_start_learns_our_addresses_with_hello()
     assert_eq!(addresses, a.endpoint.listen_addrs());
 }
 
-/// Checks DC-CONN-035 (positive).
+/// Checks DC-CONN-035 (positive), DC-CONN-062 (positive).
 #[tokio::test]
 async fn a_chat_stream_is_handed_over_after_its_first_frame() {
     let (_a, mut b, out, inc) = pair(1, 2).await;

@@ -192,7 +192,7 @@ async fn a_length_over_the_limit_is_malformed() {
     assert_eq!(closed_for(bytes).await, Code::Malformed as u64);
 }
 
-/// Checks DC-WIRE-014 (negative).
+/// Checks DC-CONN-036 (negative), DC-WIRE-014 (negative).
 #[tokio::test]
 async fn an_unknown_critical_frame_is_unsupported() {
     let mut unknown = grease::frame(1, &[]);

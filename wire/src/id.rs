@@ -38,9 +38,9 @@ impl PeerId {
     /// have small order.
     pub fn from_public_key(key: [u8; 32]) -> Result<Self, PeerIdError> {
         let point = VerifyingKey::from_bytes(&key).map_err(|_| PeerIdError::NotAKey)?;
-        // Decompression accepts y ≥ p and, for x = 0, either sign; only re-encoding tells.
-        let canonical = point.to_edwards().compress().to_bytes() == key;
-        if (canonical || defect::is(Defect::AcceptsAliasKey))
+        // Decompression accepts y ≥ p and, for x = 0, either sign. The points with x = 0 have small
+        // order, so a reduced y is all that is left of re-encoding, which would take as long again.
+        if (is_reduced(&key) || defect::is(Defect::AcceptsAliasKey))
             && (!point.is_weak() || defect::is(Defect::AcceptsWeakKey))
         {
             Ok(Self(key))
@@ -73,6 +73,12 @@ impl PeerId {
 }
 checked_field!(PeerId as [u8; 32]);
 
+/// Whether the y coordinate in an encoded point is below p = 2^255 − 19 (RFC 8032 §5.1.3 step 1).
+fn is_reduced(key: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = key;
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+}
+
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = [0; 38];
@@ -93,8 +99,8 @@ impl FromStr for PeerId {
 
     fn from_str(text: &str) -> Result<Self, PeerIdError> {
         let mut bytes = [0; 38];
-        // 38 bytes are at most 52 base58 digits; longer text must not be decoded at all.
-        if text.len() > 52 || bs58::decode(text).onto(&mut bytes) != Ok(38) {
+        // With this prefix they are always 52 base58 digits; long text must not be decoded at all.
+        if text.len() != 52 || bs58::decode(text).onto(&mut bytes) != Ok(38) {
             return Err(PeerIdError::Malformed);
         }
         let key = bytes

@@ -140,3 +140,25 @@ fn bytes_that_are_no_point_are_refused() {
     assert!(VerifyingKey::from_bytes(&key).is_err());
     assert_eq!(PeerId::from_public_key(key), Err(PeerIdError::NotAKey));
 }
+
+/// Checks DC-ID-004 (positive).
+#[test]
+fn around_the_field_s_end_a_key_is_taken_exactly_when_it_re_encodes_to_itself() {
+    let mut taken = 0;
+    for low in 0..=u8::MAX {
+        for (middle, high) in [(0xff, 0x7f), (0xff, 0xff), (0xfe, 0x7f), (0xff, 0x7e)] {
+            let mut key = [0xff; 32];
+            (key[0], key[17], key[31]) = (low, middle, high);
+            let re_encodes = VerifyingKey::from_bytes(&key).is_ok_and(|point| {
+                point.to_edwards().compress().to_bytes() == key && !point.is_weak()
+            });
+            assert_eq!(
+                PeerId::from_public_key(key).is_ok(),
+                re_encodes,
+                "{key:02x?}"
+            );
+            taken += u32::from(re_encodes);
+        }
+    }
+    assert!(taken > 300, "{taken} keys are points");
+}

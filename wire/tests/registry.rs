@@ -10,13 +10,18 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use dchat_wire::chat::Stage;
 use dchat_wire::close::Code;
+use dchat_wire::codec::Field;
+use dchat_wire::gossip::{Parting, Sketched};
+use dchat_wire::group::Deed;
 use dchat_wire::hash::Context;
 use dchat_wire::hello::{capability, role};
+use dchat_wire::nat::{Allocation, CandidateKind, Filtering, Mapping, ReachFrom, ReachResult};
 use dchat_wire::parcel::entry_kind;
 use dchat_wire::record::kind;
 use dchat_wire::sign::Purpose;
-use dchat_wire::{FrameType, grease, limits};
+use dchat_wire::{FrameType, dht, encode, grease, limits, relay};
 
 fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
     let mut seen = BTreeSet::new();
@@ -127,4 +132,33 @@ fn a_reserved_code_is_reserved_and_never_critical() {
         128,
         "every reserved code that is not critical is sent"
     );
+}
+
+/// Codes of `all`, which are written in one byte, or in two of which the second is 0.
+fn codes<T: Field>(all: &[T]) -> Vec<u8> {
+    all.iter()
+        .map(|one| match encode(one).as_slice() {
+            [code] | [code, 0] => *code,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn enumerated_fields_are_written_as_the_codes_of_the_registry() {
+    fn from(first: u8, count: usize) -> Vec<u8> {
+        (first..).take(count).collect()
+    }
+    assert_eq!(codes(&[Stage::Opening, Stage::Established]), [0, 1]);
+    assert_eq!(codes(&[Sketched::Sequences, Sketched::Tips]), [0, 1]);
+    assert_eq!(codes(Mapping::ALL), from(0, 5));
+    assert_eq!(codes(Filtering::ALL), from(0, 5));
+    assert_eq!(codes(Allocation::ALL), from(0, 5));
+    assert_eq!(codes(CandidateKind::ALL), from(0, 4));
+    assert_eq!(codes(ReachFrom::ALL), from(0, 3));
+    assert_eq!(codes(ReachResult::ALL), from(0, 4));
+    assert_eq!(codes(relay::Refusal::ALL), from(1, 9));
+    assert_eq!(codes(dht::Refusal::ALL), from(1, 14));
+    assert_eq!(codes(Parting::ALL), from(1, 4));
+    assert_eq!(codes(Deed::ALL), from(1, 8));
 }

@@ -60,6 +60,9 @@ pub struct GroupMember {
     pub standing: GroupStanding,
     /// Whether it is connected with this node for the group; this profile is.
     pub connected: bool,
+    /// Whether it is this profile. Said only when it is.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub own: bool,
     /// How many messages of our present log it holds, as last heard since this node started: from itself,
     /// where it is connected for the group, or by what its own messages say it had seen, whoever brought
     /// them. It may hold more by now. Null while nothing was heard.

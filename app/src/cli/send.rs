@@ -43,8 +43,14 @@ pub(crate) async fn run<O: OpenNode>(
     if reached(&sent, send.wait) {
         return Ok(());
     }
+    let many = send.to.starts_with(['#', '@']);
     let what_now = match (sent.state, session.is_host()) {
         (MessageState::Failed, _) => "the message expired before it was delivered.",
+        (_, false) if many => "it is queued and goes out as soon as another member is online.",
+        (_, true) if many => {
+            "it is queued and goes out once you and another member are online: run 'dchat daemon' or \
+             'dchat'."
+        }
         (_, false) => "it is queued and goes out as soon as the recipient is online.",
         (_, true) => {
             "it is queued and goes out once both of you are online: run 'dchat daemon' or 'dchat'."

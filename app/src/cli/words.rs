@@ -166,10 +166,10 @@ fn unread(unread: u64, mentions: u64) -> String {
 /// `Bob  12D3KooW…  connected`.
 #[must_use]
 pub(crate) fn member(member: &Member) -> String {
-    let connected = if member.connected {
-        "connected"
-    } else {
-        "not connected"
+    let connected = match (member.own, member.connected) {
+        (true, _) => "you",
+        (false, true) => "connected",
+        (false, false) => "not connected",
     };
     format!(
         "{}  {}  {connected}",
@@ -208,6 +208,14 @@ pub(crate) fn group(group: &GroupInfo) -> String {
 /// yours when last heard of`.
 #[must_use]
 pub(crate) fn group_member(member: &GroupMember) -> String {
+    if member.own {
+        return format!(
+            "{}  {}  {}, you",
+            text::name(&member.name),
+            text::line(&member.peer_id),
+            standing(member.standing)
+        );
+    }
     let connected = if member.connected {
         "connected"
     } else {
@@ -470,8 +478,8 @@ mod tests {
             line.ends_with(" #lobby Bob␛[2J (12D3Ko…QqgD) → you: @alice hello"),
             "{line}"
         );
-        let value = serde_json::to_value(&named).unwrap();
-        assert_eq!(value["mention"], true);
+        let value = serde_json::to_value(&named);
+        assert!(value.is_ok_and(|value| value["mention"] == true));
         assert_eq!(
             (unread(2, 0), unread(2, 1)),
             ("2 unread".into(), "2 unread, 1 for you".into())

@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Checks DC-CHAT-041 (positive).
+    /// Checks DC-CHAT-041 (positive, negative).
     #[test]
     fn the_current_logs_of_both_come_first_whatever_their_names_are() {
         let [own, peer] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]).peer_id());

@@ -9,7 +9,9 @@ use crate::e2ee::StateError;
 #[derive(Debug, thiserror::Error)]
 pub enum ActError<E> {
     /// We are not in it, or not any more.
-    #[error("you are not a member of this group")]
+    #[error(
+        "you are not a member of this group; who was invited accepts first: `dchat group accept NAME`"
+    )]
     NotMember,
     /// Only administrators may.
     #[error("only an administrator of the group may do that")]

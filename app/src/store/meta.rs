@@ -23,6 +23,9 @@ impl MetaKey {
     /// Rules the search index was cut by; owned by the store.
     pub(super) const SEARCH_TERMS: Self = Self("search_terms");
 
+    /// One byte that changes with every [`Store::settle`](super::Store::settle); owned by the store.
+    pub(super) const SETTLED: Self = Self("settled");
+
     /// A value of another layer, named by that layer.
     pub const fn new(name: &'static str) -> Self {
         Self(name)

@@ -9,7 +9,8 @@
 //! What belongs together is committed together: a decrypted message, the frontier of its log and
 //! the advanced ratchet are one [`Store::transaction`]. It is durable when the call returns
 //! (`synchronous=FULL`); after an error, and after a crash at any moment before, none of it
-//! happened.
+//! happened. A transaction of what others will send again may say that it need not outlast the
+//! machine's power ([`Outlasts`]): it outlasts the process, and the next that does takes it along.
 //!
 //! # Logs
 //! A conversation is a set of per-author logs, each named (conversation, author, incarnation)
@@ -82,7 +83,7 @@ pub use log::{ConversationId, Frontier, Incarnation, LogName};
 pub use meta::MetaKey;
 pub use moved::Place;
 pub use name::{ContactName, NameError};
-pub use open::Store;
+pub use open::{Outlasts, Store};
 pub use outbox::{Acknowledged, Pending, Receipt};
 pub use request::{Filed, Request};
 pub use room::{Room, RoomError, RoomKind, RoomPerson};

@@ -8,7 +8,7 @@ use rusqlite::{
 use zeroize::Zeroizing;
 
 use super::{
-    OpenError, StoreError, Tx, View,
+    MetaKey, OpenError, StoreError, Tx, View,
     file::inspect,
     schema::{self, MIGRATIONS, Migration},
     search,
@@ -29,9 +29,21 @@ const WAL_KEPT: u32 = 4 * 1024 * 1024;
 /// Prepared statements kept; there are fewer different ones than this.
 const STATEMENTS: usize = 96;
 
+/// What a commit has to outlast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlasts {
+    /// The process and the power of the machine: it is on disk when the call returns.
+    Power,
+    /// The process alone, until the next commit that outlasts the power takes it along. What is lost
+    /// then is the last there was, all of it or none.
+    Process,
+}
+
 /// The open database of one profile. One thread uses it at a time.
 pub struct Store {
     pub(super) conn: Connection,
+    /// What commits outlast now.
+    outlasts: Outlasts,
     #[cfg(feature = "crash-points")]
     pub(super) observer: Option<super::crash::Observer>,
 }
@@ -82,6 +94,7 @@ impl Store {
         schema::migrate(&mut conn, &path, found, migrations)?;
         let mut store = Self {
             conn,
+            outlasts: Outlasts::Power,
             #[cfg(feature = "crash-points")]
             observer: None,
         };
@@ -103,6 +116,28 @@ impl Store {
         point: &'static str,
         work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.transaction_that(Outlasts::Power, point, work)
+    }
+
+    /// As [`transaction`](Self::transaction), with a commit that outlasts as much as is said.
+    ///
+    /// # Errors
+    /// What `work` returned, or why the commit failed.
+    pub fn transaction_that<T, E: From<StoreError>>(
+        &mut self,
+        outlasts: Outlasts,
+        point: &'static str,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.outlasts != outlasts {
+            self.conn
+                .execute_batch(match outlasts {
+                    Outlasts::Power => "PRAGMA synchronous = FULL",
+                    Outlasts::Process => "PRAGMA synchronous = NORMAL",
+                })
+                .map_err(StoreError::from)?;
+            self.outlasts = outlasts;
+        }
         let transaction = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -121,6 +156,19 @@ impl Store {
         #[cfg(feature = "crash-points")]
         super::crash::observe(&mut self.observer, point, super::crash::CommitSide::After);
         Ok(value)
+    }
+
+    /// Has what was committed outlast the power of the machine.
+    ///
+    /// # Errors
+    /// Why it may not; it outlasts the process all the same.
+    pub fn settle(&mut self, point: &'static str) -> Result<(), StoreError> {
+        // A commit that is synced takes those before it along, but only if it writes anything.
+        self.transaction(point, |tx| {
+            let before = tx.meta(MetaKey::SETTLED)?;
+            let was_odd = before.is_some_and(|value| value.as_slice() == [1]);
+            tx.set_meta(MetaKey::SETTLED, &[u8::from(!was_odd)])
+        })
     }
 
     /// Runs `look` on one consistent state of the database.

@@ -69,7 +69,9 @@ pub struct Room {
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
     /// Another one has the name.
-    #[error("there is another one called {name} here; leave that first")]
+    #[error(
+        "there is another one called {name} here; choose another name, or leave that one first"
+    )]
     NameTaken {
         /// The name asked for.
         name: String,

@@ -13,12 +13,17 @@ use super::state::{self, Roster};
 pub const MAX_OPERATIONS: usize = 4096;
 /// Operations that wait for others.
 pub const MAX_WAITING: usize = 256;
+/// Operations there was no room for that are kept in case they turn out to be needed. Each is looked at
+/// again with every one that comes.
+const MAX_PARKED: usize = 64;
 /// Of the operations of a group, those kept free for who may be an administrator: they can put out
 /// whoever filled the rest.
 pub const RESERVED: usize = MAX_OPERATIONS / 4;
 /// Operations of somebody who is no administrator for each time it was invited: it takes its place and
 /// leaves; the rest is for copies of a home, which may each do so.
 pub const PER_INVITE: usize = 16;
+/// ACCEPT and LEAVE of somebody who was invited by nobody who may invite: void, and known to all.
+pub const PER_STRANGER: usize = 2;
 /// Operations of somebody who was removed, done without having seen that: more than an administrator does
 /// while a network is parted.
 pub const PER_REMOVED: usize = 256;
@@ -112,7 +117,8 @@ pub struct Membership {
     pub(super) nodes: Vec<Node>,
     numbers: BTreeMap<[u8; 32], usize>,
     waiting: BTreeMap<[u8; 32], (Operation, SignedOperation)>,
-    /// Those there was no room for, in case somebody else's turn out to rest on them; as many.
+    /// Those there was no room for, in case somebody else's turn out to rest on them; at most
+    /// [`MAX_PARKED`].
     parked: BTreeMap<[u8; 32], (Operation, SignedOperation)>,
 }
 
@@ -166,7 +172,7 @@ impl Membership {
         if ready {
             self.add(hash, operation, signed, Room::Asked)?;
         } else {
-            keep(&mut self.waiting, hash, (operation, signed));
+            keep(&mut self.waiting, MAX_WAITING, hash, (operation, signed));
         }
         let added = self.settle();
         Ok(if ready {
@@ -273,7 +279,7 @@ impl Membership {
             || self.has_room(&operation, &past, by_admin)
             || self.is_needed(&hash, &operation);
         if !has_room {
-            keep(&mut self.parked, hash, (operation, signed));
+            keep(&mut self.parked, MAX_PARKED, hash, (operation, signed));
             return Err(Refused::TooMany);
         }
         self.numbers.insert(hash, self.nodes.len());
@@ -333,7 +339,11 @@ impl Membership {
             });
             return late - before.count() < PER_REMOVED;
         }
-        own < invites * PER_INVITE && self.nodes.len() < MAX_OPERATIONS - RESERVED
+        let room = match operation.deed {
+            Deed::Accept | Deed::Leave if invites == 0 => PER_STRANGER,
+            _ => invites * PER_INVITE,
+        };
+        own < room && self.nodes.len() < MAX_OPERATIONS - RESERVED
     }
 
     /// Whether something of somebody else's that waits rests on the operation `hash`: others took that up,
@@ -535,10 +545,10 @@ impl Membership {
     }
 }
 
-/// Keeps an operation among at most [`MAX_WAITING`]. Which of them goes does not matter: whoever sent it is
-/// asked for it again.
-fn keep<T>(waiting: &mut BTreeMap<[u8; 32], T>, hash: [u8; 32], operation: T) {
-    if waiting.len() >= MAX_WAITING {
+/// Keeps an operation among at most `most`. Which of them goes does not matter: whoever sent it is asked for
+/// it again.
+fn keep<T>(waiting: &mut BTreeMap<[u8; 32], T>, most: usize, hash: [u8; 32], operation: T) {
+    if waiting.len() >= most {
         waiting.pop_first();
     }
     waiting.insert(hash, operation);

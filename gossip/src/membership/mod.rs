@@ -25,6 +25,7 @@ mod label;
 mod state;
 
 pub use graph::{
-    Inserted, MAX_OPERATIONS, MAX_WAITING, Membership, PER_INVITE, PER_REMOVED, RESERVED, Refused,
+    Inserted, MAX_OPERATIONS, MAX_WAITING, Membership, PER_INVITE, PER_REMOVED, PER_STRANGER,
+    RESERVED, Refused,
 };
 pub use state::{Member, Roster, Standing, Writer};

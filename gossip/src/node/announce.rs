@@ -37,6 +37,8 @@ impl<H: Copy + Eq> Node<H> {
         if self.announce_at.is_none() || hasty {
             self.announce_within(if hasty {
                 self.config.announce_hasty
+            } else if self.is_late() {
+                self.config.announce_late
             } else {
                 self.config.announce_calm
             });
@@ -105,7 +107,7 @@ impl<H: Copy + Eq> Node<H> {
     }
 
     /// What to announce of `log`, unless the neighbour has it by now.
-    fn mark(&mut self, slot: usize, log: Log) -> Option<Mark> {
+    pub(super) fn mark(&mut self, slot: usize, log: Log) -> Option<Mark> {
         let (bit, now) = (1_u16 << slot, self.now);
         let branch = self.branches.get_mut(log.index())?;
         branch.pending &= !bit;
@@ -174,7 +176,13 @@ impl<H: Copy + Eq> Node<H> {
                     && branch.misses < 2
             });
         let age = Duration::from_millis(mark.age.into());
-        let patience = self.config.patience / if self.is_hasty() { 2 } else { 1 };
+        let patience = if self.is_hasty() {
+            self.config.patience / 2
+        } else if self.is_late() {
+            self.config.patience_late
+        } else {
+            self.config.patience
+        };
         let wait = if has_parent {
             patience.saturating_sub(age)
         } else {
@@ -200,6 +208,8 @@ impl<H: Copy + Eq> Node<H> {
             .and_then(|parent| self.link(usize::from(parent)))
             .map_or(0, |parent| parent.deviation);
         let better_by = self.config.better_by.as_millis() as u64 + u64::from(deviation);
+        let chance = self.is_hasty() || self.is_late();
+        let counts = !chance || self.rng.below(self.config.better_one_in as usize) == 0;
         let Some(branch) = self.branches.get_mut(log.index()) else {
             return;
         };
@@ -211,7 +221,11 @@ impl<H: Copy + Eq> Node<H> {
         if there + 20 >= here && branch.children & (1 << slot) == 0 {
             branch.backup = slot as u8;
         }
-        if !branch.pushed || there < here + better_by || branch.children & (1 << slot) != 0 {
+        if !counts
+            || !branch.pushed
+            || there < here + better_by
+            || branch.children & (1 << slot) != 0
+        {
             return;
         }
         let parent = usize::from(branch.parent);
@@ -249,6 +263,24 @@ impl<H: Copy + Eq> Node<H> {
             branch.children |= 1 << slot;
             if usize::from(branch.parent) == slot {
                 branch.parent = NOBODY;
+            }
+        }
+    }
+
+    /// Sends what parents are to be told of this turn.
+    pub(super) fn send_told(&mut self) {
+        if self.told.is_empty() {
+            return;
+        }
+        let mut told = core::mem::take(&mut self.told);
+        told.sort_by_key(|(slot, _)| *slot);
+        for told in told.chunk_by(|one, other| one.0 == other.0) {
+            for told in told.chunks(limits::GOSSIP_MARKS) {
+                let Some((slot, _)) = told.first() else {
+                    continue;
+                };
+                let marks = told.iter().map(|(_, mark)| mark.clone()).collect();
+                self.send_slot(*slot, Message::Announce(marks));
             }
         }
     }

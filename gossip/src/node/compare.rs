@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: u8 = 10;
 /// A sketch of which nothing has come for so long may be dropped for another.
 const STALLED: Duration = Duration::from_millis(300);
+/// Items sent at once to a neighbour that turned out to lack them.
+const AT_ONCE: u32 = 32;
 /// Hours two members' horizons may differ by: clocks are tolerated to differ by less than one.
 const HORIZONS: u32 = 1;
 
@@ -47,6 +49,14 @@ impl<H: Copy + Eq> Node<H> {
                     self.compare(slot);
                 }
             }
+        }
+    }
+
+    /// All that was known to be lacking has come: whether that was all is seen at once.
+    pub(super) fn look_again(&mut self) {
+        if let Some(behind) = self.sessions.behind.as_mut() {
+            behind.at = self.now;
+            behind.looked = 0;
         }
     }
 
@@ -79,10 +89,16 @@ impl<H: Copy + Eq> Node<H> {
         }
     }
 
-    /// A neighbour of those with whom digests were compared longest ago.
+    /// A neighbour of those with whom digests were compared longest ago; of those who are not known to
+    /// have what came last, if there are any.
     fn longest_ago(&mut self) -> Option<usize> {
+        let newest = self.heads.last().map(|(log, _)| log.index());
+        let branch = newest.and_then(|log| self.branches.get(log));
+        let told = branch.map_or(0, |branch| branch.told);
+        let left = if self.live & !told == 0 { 0 } else { told };
         let mut slots: Vec<_> = self
             .live_slots()
+            .filter(|slot| left & (1 << slot) == 0)
             .filter_map(|slot| Some((self.link(slot)?.compared, slot)))
             .collect();
         slots.sort_unstable();
@@ -240,7 +256,10 @@ impl<H: Copy + Eq> Node<H> {
                 return self.fault(slot, Fault::Flood);
             }
             if cells.is_empty() {
-                return self.announce_all(slot);
+                self.announce_all(slot);
+                // It waits for nothing else.
+                self.announce_at = Some(now);
+                return;
             }
             // One at a time; the other hears nothing and comes back in a later round.
             let stalled = self.config.session_timeout.saturating_sub(STALLED);
@@ -304,13 +323,17 @@ impl<H: Copy + Eq> Node<H> {
     fn resolve(&mut self, slot: usize, reading: &Reading, found: &[Difference]) {
         let mut unknown = Vec::new();
         let mut stale = false;
+        let lacking: u32 = found
+            .iter()
+            .map(|difference| self.lacking(difference))
+            .fold(0, u32::saturating_add);
         for difference in found {
             match difference.log {
                 Named::Unknown(hash) => unknown.push(hash),
                 Named::Known(log, theirs) => {
                     stale |= match reading.what {
                         Sketched::Sequences => {
-                            self.settle(slot, log, theirs, &mut unknown, reading)
+                            self.settle(slot, (log, theirs), lacking, &mut unknown, reading)
                         }
                         Sketched::Tips => self.examine(slot, log),
                     };
@@ -336,12 +359,23 @@ impl<H: Copy + Eq> Node<H> {
         self.serve_on(slot);
     }
 
+    /// Items the neighbour lacks by a difference.
+    fn lacking(&self, difference: &Difference) -> u32 {
+        match difference.log {
+            Named::Known(log, theirs) if theirs != CLOSED => self
+                .frontier
+                .tip(log)
+                .map_or(0, |tip| tip.seq.saturating_sub(theirs)),
+            Named::Known(..) | Named::Unknown(_) => 0,
+        }
+    }
+
     /// One log that the neighbour holds up to another sequence. True when it is not just on its way.
     fn settle(
         &mut self,
         slot: usize,
-        log: Log,
-        theirs: u32,
+        (log, theirs): (Log, u32),
+        lacking: u32,
         unknown: &mut Vec<u32>,
         reading: &Reading,
     ) -> bool {
@@ -367,7 +401,8 @@ impl<H: Copy + Eq> Node<H> {
         let fresh = self
             .branch_mut(log)
             .is_some_and(|branch| Duration::from_millis(branch.age(now).into()) < settled);
-        if fresh {
+        // Of much, others may be sending it the same: it asks for each once.
+        if fresh || lacking > AT_ONCE {
             self.announce_anew(slot, log);
         } else if theirs < tip.seq {
             self.serve(slot, log, theirs, tip.seq);

@@ -319,6 +319,7 @@ impl<H: Copy + Eq> Node<H> {
         self.drop_newest(slot);
         self.asks.retain(|ask| ask.0 != slot);
         self.trees.retain(|tree| tree.0 != slot);
+        self.told.retain(|told| told.0 != slot);
         if !was_live {
             return;
         }

@@ -6,7 +6,8 @@
 //! for it. Inputs: [`Node::handle_input`] and [`Node::handle_timeout`], each with the time; after
 //! either the driver drains [`Node::poll_output`] and asks [`Node::poll_timeout`] when to come back.
 //!
-//! Invariants: a log's items are delivered in order, each once; nothing is passed on before its
+//! Invariants: a log's items are delivered in order, each once, though the room's newest may be
+//! [shown](Output::Early) before; nothing is passed on before its
 //! [`Verdict`](crate::log::Verdict); at most one request for an item is under way; whatever is dropped
 //! for want of room is found again by comparing digests. Bounds: 120 bytes a log, of at most
 //! [`MAX_LOGS`](crate::frontier::MAX_LOGS), and less than a mebibyte beside, whatever peers send.
@@ -25,7 +26,7 @@ pub use io::{Draft, Input, Load, Output, Stat};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dchat_wire::gossip::Want;
+use dchat_wire::gossip::{Mark, Want};
 
 use crate::config::{Config, SLOTS};
 use crate::frontier::{Frontier, Full, Log, LogId, Tip};
@@ -64,6 +65,8 @@ pub struct Node<H> {
     announce_at: Option<Time>,
     /// The part of items that trees lost lately, in 65,536ths.
     lossy: u16,
+    /// The part that came from elsewhere first, lost or late, in 65,536ths.
+    astray: u16,
     shuffle_at: Time,
     /// Shuffles since a link was lost.
     hunger: u8,
@@ -77,6 +80,8 @@ pub struct Node<H> {
     left: bool,
     /// Requests of this turn, sent together at its end: slot, whether to graft, what.
     asks: Vec<(usize, bool, Want)>,
+    /// What parents are told of this turn: slot, what came from elsewhere.
+    told: Vec<(usize, Mark)>,
     /// Changes of trees of this turn: slot, log, whether to graft.
     trees: Vec<(usize, u64, bool)>,
     outputs: VecDeque<Output<H>>,
@@ -113,6 +118,7 @@ impl<H: Copy + Eq> Node<H> {
             newest: newest::Newest::default(),
             announce_at: None,
             lossy: 0,
+            astray: 0,
             dial_at: now,
             hunger: 0,
             crowded: None,
@@ -120,6 +126,7 @@ impl<H: Copy + Eq> Node<H> {
             horizon: 0,
             left: false,
             asks: Vec::new(),
+            told: Vec::new(),
             trees: Vec::new(),
             outputs: VecDeque::new(),
             stat: Stat::default(),
@@ -349,6 +356,7 @@ impl<H: Copy + Eq> Node<H> {
     fn end_of_turn(&mut self) {
         self.send_asks();
         self.send_trees();
+        self.send_told();
     }
 
     fn send(&mut self, to: H, message: Message<H>) {
@@ -382,11 +390,12 @@ impl<H: Copy + Eq> Node<H> {
 
     /// Notes how an item fared on its tree.
     fn fared(&mut self, lost: bool) {
-        self.lossy = if lost {
-            self.lossy + (u16::MAX - self.lossy) / 32
-        } else {
-            self.lossy - self.lossy.div_ceil(32)
-        };
+        self.lossy = averaged(self.lossy, lost);
+    }
+
+    /// Notes whether an item came from elsewhere than its tree.
+    fn strayed(&mut self, elsewhere: bool) {
+        self.astray = averaged(self.astray, elsewhere);
     }
 
     /// What seemed lost came after all: its tree is slow, not lossy.
@@ -398,6 +407,11 @@ impl<H: Copy + Eq> Node<H> {
     /// loss is not.
     fn is_hasty(&self) -> bool {
         self.lossy > u16::MAX / 20
+    }
+
+    /// Whether a twentieth comes late, but comes.
+    fn is_late(&self) -> bool {
+        self.astray > u16::MAX / 20 && !self.is_hasty()
     }
 
     fn enter(&mut self, id: LogId) -> Result<Log, Full> {
@@ -448,5 +462,14 @@ impl<H: Copy + Eq> Node<H> {
         if evict {
             self.shun(slot);
         }
+    }
+}
+
+/// A moving average of yes and no over some thirty answers, in 65,536ths.
+fn averaged(part: u16, yes: bool) -> u16 {
+    if yes {
+        part + (u16::MAX - part) / 32
+    } else {
+        part - part.div_ceil(32)
     }
 }

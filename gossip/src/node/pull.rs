@@ -11,15 +11,20 @@ use crate::frontier::Log;
 use crate::message::Message;
 use crate::score::Fault;
 use crate::spread::NOBODY;
+use crate::time::Time;
 
-/// Items of one log asked for at once: about as much as fits a link's window.
-const BATCH: u32 = 256;
+/// Items of one log asked for at once: more than a fast path of a continent holds.
+const BATCH: u32 = 2048;
 /// While much is lost, since what comes after a gap has to wait for it here.
 const FEW: u32 = 64;
 /// Parts of a log asked for at once when some of it is parked.
 const GAPS: usize = 32;
-/// How long each of several items may take: half a kilobyte at a megabit a second.
-const ITEM: Duration = Duration::from_millis(4);
+/// How long each of several items may take, half a kilobyte at a quarter of a megabit a second, and how
+/// long all of them: what is asked for elsewhere too soon comes twice, and it is much.
+const ITEM: Duration = Duration::from_millis(16);
+const ITEMS: Duration = Duration::from_secs(1);
+/// How soon to see whether who is asked for much has room for more.
+const NEXT: Duration = Duration::from_millis(20);
 /// How many deviations an answer may be late (RFC 6298).
 const DEVIATIONS: u32 = 4;
 /// How often everybody who announced an item is asked before it is left to the next comparison of
@@ -37,7 +42,7 @@ impl<H: Copy + Eq> Node<H> {
     pub(super) fn ask(&mut self, log: u64) {
         let held = self.held(log);
         let (live, congested, now) = (self.live, self.congested_slots(), self.now);
-        let hasty = self.is_hasty();
+        let (hasty, busy) = (self.is_hasty(), self.wants.busy());
         let Some(wanted) = self.wants.get_mut(log) else {
             return;
         };
@@ -62,33 +67,40 @@ impl<H: Copy + Eq> Node<H> {
         if from & !congested != 0 {
             from &= !congested;
         }
+        if from & !busy == 0 && from != 0 {
+            wanted.at = now + NEXT;
+            return self.wants.wake(now + NEXT);
+        }
+        from &= !busy;
         if from == 0 {
             self.wants.remove(log);
             return;
         }
-        // The first time whoever said so first, that is alone; later anybody.
-        let which = self.rng.below(from.count_ones() as usize);
-        let slot = (0..16).filter(|slot| from & (1 << slot) != 0).nth(which);
-        let slot = slot.unwrap_or(0);
         let most = if hasty { FEW } else { BATCH };
         let upto = wanted.upto.min(held.saturating_add(most));
+        let slot = self.nearest(from);
         let missing = self.missing(log, held, upto);
         let wait = self.pull_timeout(slot, count(&missing));
         if let Some(link) = self.link_mut(slot) {
             // Whichever answer comes now, it is not known to which question.
             link.given_up.take_if(|given_up| given_up.0 == log);
         }
-        let Some(wanted) = self.wants.get_mut(log) else {
-            return;
-        };
-        wanted.asked = Some((slot as u8, now));
-        wanted.tried |= 1 << slot;
-        wanted.at = now + wait;
-        self.wants.wake(now + wait);
+        self.wants.ask(log, slot, (now, now + wait));
         let graft = self.needs_parent(slot, log);
         self.stat.pulls += 1;
         let wants = missing.into_iter();
         self.asks.extend(wants.map(|want| (slot, graft, want)));
+    }
+
+    /// The neighbour of those in `slots` that is likely to answer first.
+    fn nearest(&self, slots: u16) -> usize {
+        let first = self.config.first_rtt.as_millis() as u32;
+        let all = (0..SLOTS).filter(|slot| slots & (1 << slot) != 0);
+        let nearest = all.min_by_key(|slot| {
+            let rtt = self.link(*slot).and_then(|link| link.rtt);
+            rtt.unwrap_or(first)
+        });
+        nearest.unwrap_or(0)
     }
 
     /// What is missing of `log` after `held` up to `upto`: all but what is parked, in at most
@@ -156,6 +168,7 @@ impl<H: Copy + Eq> Node<H> {
         };
         branch.misses = branch.misses.saturating_add(1);
         let parent = usize::from(branch.parent);
+        self.strayed(true);
         self.fault(parent, Fault::Lost);
         if self.link(parent).is_none_or(|link| !link.is_tardy()) {
             self.fared(true);
@@ -173,10 +186,16 @@ impl<H: Copy + Eq> Node<H> {
             .and_then(|link| link.rtt)
             .map_or(self.config.first_rtt, ms);
         let deviation = link.map_or(Duration::ZERO, |link| ms(link.deviation));
-        let slack = (rtt / 4).max(deviation * DEVIATIONS);
+        // Asked for again too soon, what is late and not lost comes twice.
+        let least = if self.is_hasty() {
+            rtt / 4
+        } else {
+            rtt + rtt / 2
+        };
+        let slack = least.max(deviation * DEVIATIONS);
         // Where much is lost it is not the link that takes its time.
         let items = if self.is_hasty() { 0 } else { items };
-        rtt + slack + self.config.pull_margin + ITEM * items.saturating_sub(1)
+        rtt + slack + self.config.pull_margin + (ITEM * items.saturating_sub(1)).min(ITEMS)
     }
 
     /// Items of `log` up to `seq` are here, the last from `slot`.
@@ -196,7 +215,8 @@ impl<H: Copy + Eq> Node<H> {
         if let Some((asked, since)) = wanted.asked
             && usize::from(asked) == slot
         {
-            rtt = Some(now.since(since));
+            rtt = Some((now.since(since), wanted.measures));
+            wanted.measures = false;
             wanted.asked = Some((asked, now));
             wanted.at = now + wait;
         }
@@ -206,8 +226,11 @@ impl<H: Copy + Eq> Node<H> {
         if done {
             self.wants.remove(prefix);
         }
-        if let (Some(rtt), Some(link)) = (rtt, self.link_mut(slot)) {
+        if let (Some((rtt, true)), Some(link)) = (rtt, self.link_mut(slot)) {
             link.measured(rtt);
+        }
+        if done && self.wants.len() == 0 {
+            self.look_again();
         }
         // The next batch is asked for while the last quarter of this one is on its way.
         if rtt.is_some() && !done && seq.is_multiple_of(BATCH / 4) && seq + BATCH / 4 < upto {
@@ -228,11 +251,10 @@ impl<H: Copy + Eq> Node<H> {
     pub(super) fn pull_due(&mut self) {
         let mut slow = 0_u16;
         for log in self.wants.due(self.now) {
-            let failed = self
-                .wants
-                .get_mut(log)
-                .and_then(|wanted| wanted.asked.take());
-            if let Some((slot, since)) = failed {
+            if self.is_under_way(log) {
+                continue;
+            }
+            if let Some((slot, since)) = self.wants.give_up(log) {
                 let slot = usize::from(slot);
                 let lacking = self.held(log).saturating_add(1);
                 if let Some(link) = self.link_mut(slot) {
@@ -249,6 +271,26 @@ impl<H: Copy + Eq> Node<H> {
         for slot in (0..SLOTS).filter(|slot| slow & (1 << slot) != 0) {
             self.fault(slot, Fault::Missing);
         }
+    }
+
+    /// Whether who is asked for `log` is busy sending something else that it was asked for; then it is
+    /// waited for. Not while much is lost.
+    fn is_under_way(&mut self, log: u64) -> bool {
+        let asked = self.wants.get(log).and_then(|wanted| wanted.asked);
+        let Some((slot, _)) = asked.filter(|_| !self.is_hasty()) else {
+            return false;
+        };
+        let slot = usize::from(slot);
+        let served = self.link(slot).map_or(Time(0), |link| link.served);
+        let until = served + self.pull_timeout(slot, 1);
+        if until <= self.now {
+            return false;
+        }
+        if let Some(wanted) = self.wants.get_mut(log) {
+            wanted.at = until;
+        }
+        self.wants.wake(until);
+        true
     }
 
     /// Sends the requests of this turn.

@@ -135,6 +135,10 @@ impl<H: Copy + Eq> Node<H> {
         if branch.pushed {
             return;
         }
+        let by_chance = self.is_hasty() || self.is_late();
+        let Some(branch) = self.branch_mut(log).filter(|_| !by_chance) else {
+            return self.was_late();
+        };
         if better != NOBODY
             && usize::from(better) != slot
             && live & (1 << better) != 0
@@ -175,6 +179,21 @@ impl<H: Copy + Eq> Node<H> {
         let seq = self.frontier.tip(log).map_or(0, |tip| tip.seq);
         self.parked.drop_log(log, Some(seq));
         self.got(slot, log, seq);
+        if hops == SERVED {
+            self.tell_parent(slot, log);
+        }
+    }
+
+    /// Tells the parent that what it may be about to push came from elsewhere.
+    fn tell_parent(&mut self, from: usize, log: Log) {
+        let live = self.live;
+        let parent = self.branch_mut(log).map(|branch| branch.parent);
+        let parent = parent.filter(|parent| *parent != NOBODY && live & (1 << parent) != 0);
+        if let Some(parent) = parent.map(usize::from).filter(|parent| *parent != from)
+            && let Some(mark) = self.mark(parent, log)
+        {
+            self.told.push((parent, mark));
+        }
     }
 
     /// A parked item was judged when it came; whether it follows shows now.
@@ -200,11 +219,15 @@ impl<H: Copy + Eq> Node<H> {
         let now = self.now;
         if !pulled {
             self.fared(false);
+            self.strayed(false);
         }
         if let Some(link) = self.link_mut(slot) {
             link.score.useful(pulled);
+            if pulled {
+                link.served = now;
+            }
         }
-        let Some(branch) = self.branch_mut(log) else {
+        let Some(branch) = self.branches.get_mut(log.index()) else {
             return;
         };
         branch.pushed = !pulled;
@@ -215,6 +238,11 @@ impl<H: Copy + Eq> Node<H> {
         if !pulled || asked && branch.parent == NOBODY {
             branch.parent = slot as u8;
             branch.misses = 0;
+        } else if branch.parent == NOBODY && branch.children & (1 << slot) == 0 {
+            // Nobody pushed it and nobody announced it, so no tree comes here: from now on one does.
+            branch.parent = slot as u8;
+            branch.misses = 0;
+            self.trees.push((slot, item.log().prefix(), true));
         }
         let elsewhere = branch.parent != NOBODY && usize::from(branch.parent) != slot;
         if pulled && elsewhere && !self.is_old(item) {
@@ -239,6 +267,7 @@ impl<H: Copy + Eq> Node<H> {
             };
         });
         self.lamport = self.lamport.max(lamport);
+        self.rounds.news(self.now, &mut self.rng);
         self.note_head(log, Position::of(item));
         self.recent.add(Arc::clone(item));
         self.stat.delivered += 1;
@@ -323,6 +352,8 @@ impl<H: Copy + Eq> Node<H> {
             branch.children |= pushed;
         }
         let mut announced = others & !pushed & !branch.pending;
+        // The first of a log may have come where a cold push ends: from there nothing goes on by itself.
+        let cold = cold || item.seq() == 1;
         if !cold && !hasty {
             // Some do while trees lose nothing: each time others, so that all are heard of.
             announced = few_of(

@@ -38,6 +38,8 @@ pub(crate) struct Link<H> {
     pub(crate) deviation: u32,
     /// The last pull that was given up: of which log and item, and since when it was under way.
     pub(crate) given_up: Option<(u64, u32, Time)>,
+    /// When it last sent something new that it was asked for.
+    pub(crate) served: Time,
     /// The driver's queue to it is full.
     pub(crate) congested: bool,
     /// When digests were last compared.
@@ -65,6 +67,7 @@ impl<H> Link<H> {
             rtt: None,
             deviation: 0,
             given_up: None,
+            served: Time(0),
             congested: false,
             compared: Time(0),
             pending: Vec::new(),
@@ -114,7 +117,7 @@ pub(crate) struct Ranges {
     pub(crate) loading: bool,
 }
 
-/// Parts asked for and not sent yet.
+/// Parts asked for and not sent yet: for as many logs as a member asks for at once, and then some.
 const RANGES: usize = 2048;
 
 impl Ranges {

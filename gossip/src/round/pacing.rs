@@ -34,6 +34,10 @@ impl Default for Pacing {
     }
 }
 
+/// How soon after something new a round takes place: in the second half of this, when the slowest
+/// paths have brought it.
+const NEWS: Duration = Duration::from_secs(4);
+
 /// The clock of rounds.
 #[derive(Clone, Debug)]
 pub(crate) struct Rounds {
@@ -101,6 +105,16 @@ impl Rounds {
     /// A digest was equal to ours.
     pub(crate) fn consistent(&mut self) {
         self.equal = self.equal.saturating_add(1);
+    }
+
+    /// Something new came: to be compared once it is with everybody, though nothing was missing, so
+    /// that the last message of a conversation is not missed for long by who lost it.
+    pub(crate) fn news(&mut self, now: Time, rng: &mut Rng) {
+        if let Pacing::Adaptive { most, .. } = self.pacing
+            && self.next() > now + NEWS
+        {
+            self.begin(NEWS.min(most), now, rng);
+        }
     }
 
     /// Something was missing.
@@ -172,6 +186,23 @@ mod tests {
         }
         rounds.inconsistent(Time(500_000), &mut rng);
         assert!(rounds.next() <= Time(501_000));
+    }
+
+    #[test]
+    fn what_is_new_is_compared_soon_and_while_more_comes_not_more_often() {
+        let mut rng = Rng::new((1, 2));
+        let mut rounds = Rounds::new(Pacing::default(), Time(0), &mut rng);
+        while rounds.next() < Time(500_000) {
+            let now = rounds.next();
+            rounds.due(now, &mut rng);
+        }
+        let mut sent = 0;
+        for now in (500_000..600_000).step_by(100).map(Time) {
+            rounds.news(now, &mut rng);
+            assert!(rounds.next() <= now + NEWS);
+            sent += u32::from(rounds.due(now, &mut rng));
+        }
+        assert!((12..=40).contains(&sent), "{sent}");
     }
 
     #[test]

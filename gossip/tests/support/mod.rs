@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dchat_gossip::log::{Item, Position, Proof};
 use dchat_gossip::node::{Draft, Input, Load, Node, Output};
-use dchat_gossip::{Config, LogId, Message, Time, Verdict};
+use dchat_gossip::{Config, LogId, Time, Verdict};
 use dchat_wire::codec::{Bytes, List};
 use dchat_wire::extension::Extensions;
 use dchat_wire::gossip::{ItemHeader, SignedItem, body_hash};
@@ -60,7 +60,6 @@ pub(crate) struct Pair {
     pub(crate) nodes: [Node<u8>; 2],
     stores: [BTreeMap<(LogId, u32), Arc<Item>>; 2],
     proofs: [BTreeMap<LogId, Proof>; 2],
-    pub(crate) sent: Vec<Message<u8>>,
     pub(crate) now: Time,
 }
 
@@ -72,7 +71,6 @@ impl Pair {
             nodes: [node(0), node(1)],
             stores: Default::default(),
             proofs: Default::default(),
-            sent: Vec::new(),
             now: Time(START),
         }
     }
@@ -168,10 +166,7 @@ impl Pair {
     ) -> Option<(u8, Input<u8>)> {
         let at = usize::from(who);
         match output {
-            Output::Send { to, message } => {
-                self.sent.push(message.clone());
-                Some((to, Input::Received { from: who, message }))
-            }
+            Output::Send { to, message } => Some((to, Input::Received { from: who, message })),
             Output::Connect(peer) => Some((who, Input::Up(peer))),
             Output::Deliver { item, .. } => {
                 if who == 1 {

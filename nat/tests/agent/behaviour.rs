@@ -279,6 +279,44 @@ fn outputs(agent: &mut Agent) -> Vec<Output> {
     std::iter::from_fn(|| agent.poll_output()).collect()
 }
 
+/// Checks DC-NAT-024 (positive, negative).
+#[test]
+fn where_the_peers_question_came_from_is_asked_before_all_others() {
+    let others: Vec<SocketAddr> = (1..=9)
+        .map(|host| SocketAddr::from(([20, 0, 0, host], 1)))
+        .collect();
+    let probed = |asked: Option<SocketAddr>| {
+        let now = start();
+        let mut agent = lone(&["8.8.8.8:1"]);
+        agent.handle_input(theirs(1, &others), now);
+        outputs(&mut agent);
+        if let Some(remote) = asked {
+            let from = Socket::Main;
+            agent.handle_input(Input::Asked { from, remote }, now);
+        }
+        let mut probed = Vec::new();
+        while probed.len() < 3 {
+            let due = agent.poll_timeout().expect("it probes");
+            agent.handle_timeout(due);
+            probed.extend(
+                outputs(&mut agent)
+                    .into_iter()
+                    .filter_map(|output| match output {
+                        Output::Probe { remote, .. } => Some(remote),
+                        _ => None,
+                    }),
+            );
+        }
+        probed
+    };
+    let elsewhere = SocketAddr::from(([30, 0, 0, 1], 7));
+    assert_eq!(probed(Some(elsewhere))[0], elsewhere);
+    assert!(!probed(None).contains(&elsewhere));
+    // Not where nobody may be asked.
+    let nowhere = SocketAddr::from(([224, 0, 0, 1], 7));
+    assert!(!probed(Some(nowhere)).contains(&nowhere));
+}
+
 /// Checks DC-NAT-011 (negative).
 #[test]
 fn candidates_of_an_old_generation_are_ignored() {

@@ -98,7 +98,11 @@ pub fn vectors() -> Vec<Evidence> {
 #[must_use]
 #[cfg(feature = "runner")]
 pub fn runner_cases() -> Vec<Evidence> {
-    let cases = crate::runner::cases::catalogue();
+    let cases = [
+        crate::runner::cases::catalogue(),
+        crate::runner::scenario::catalogue(),
+    ]
+    .concat();
     let cited = cases.iter().flat_map(|case| {
         let kind = match case.kind {
             crate::runner::Kind::Positive => Kind::Positive,

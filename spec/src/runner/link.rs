@@ -8,7 +8,7 @@ use core::fmt;
 use core::pin::pin;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dchat_wire::Frame;
@@ -44,7 +44,7 @@ pub struct Link {
     heard: Arc<Heard>,
     control: Option<SendStream>,
     // The connection ends with its endpoint.
-    endpoint: quinn::Endpoint,
+    _endpoint: quinn::Endpoint,
 }
 
 /// What the reading tasks share.
@@ -232,7 +232,7 @@ impl Link {
             patience,
             heard,
             control: None,
-            endpoint,
+            _endpoint: endpoint,
         }
     }
 
@@ -265,16 +265,14 @@ impl Link {
 
     // --- moving --------------------------------------------------------------------------------
 
-    /// Goes on from another socket.
+    /// Goes on from another port, with the same connection ID.
     ///
     /// # Errors
     /// The runner's own.
-    pub fn move_to(&mut self, tap: &Arc<Tap>) -> Outcome {
-        let socket = Arc::clone(tap) as Arc<dyn quinn::AsyncUdpSocket>;
-        let moved = self.endpoint.rebind_abstract(socket);
-        moved.map_err(|error| own(error.to_string()))?;
-        self.tap = Arc::clone(tap);
-        Ok(())
+    pub fn move_to(&self, socket: UdpSocket) -> Outcome {
+        self.tap
+            .exchange(socket)
+            .map_err(|error| own(error.to_string()))
     }
 
     /// Answers every question about a path that comes to the present socket from now on, as a correct

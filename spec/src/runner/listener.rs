@@ -100,7 +100,7 @@ impl Listener {
         tls.send_tls13_tickets = 0;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| own(error.to_string()))?;
         let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-        let tap = Arc::new(partner.socket()?);
+        let tap = partner.tap()?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
             Some(config),

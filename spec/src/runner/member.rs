@@ -1,9 +1,11 @@
 //! A partner that is a member of a room, as the least one may be (`80-gossip` §12), and says nothing by
 //! itself: what goes out is the case's.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use dchat_wire::Frame;
+use tokio::time::{Instant, timeout};
 
 use super::bodies::room::{self, ANNOUNCE, Author, Item, LEAVE, OPEN, PUSH, Room, parting};
 use super::case::{Fault, Outcome};
@@ -15,6 +17,11 @@ use super::link::Link;
 use super::partner::Partner;
 use super::talk::Talk;
 use super::tls::Dialing;
+
+/// After which a question that a peer need not answer at once is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
+/// After which what did not come is looked for as a member does: by comparing.
+const COMPARES: Duration = Duration::from_secs(2);
 
 /// The member.
 pub struct Member {
@@ -75,7 +82,15 @@ impl Member {
     /// # Errors
     /// A fault when the peer does not link; unsupported when it is not in the room.
     pub async fn enter(partner: &Partner) -> Result<Self, Fault> {
-        Self::enter_as(partner, partner.array()).await
+        Self::enter_as(partner, partner.fresh()).await
+    }
+
+    /// Two of them.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub async fn two(partner: &Partner) -> Result<(Self, Self), Fault> {
+        tokio::try_join!(Self::enter(partner), Self::enter(partner))
     }
 
     /// The same with the identity of a seed.
@@ -83,6 +98,16 @@ impl Member {
     /// # Errors
     /// As [`enter`](Self::enter).
     pub async fn enter_as(partner: &Partner, seed: [u8; 32]) -> Result<Self, Fault> {
+        let mut member = Self::open(partner, seed).await?;
+        member.settle(partner).await?;
+        Ok(member)
+    }
+
+    /// The same without waiting until the link is live on both sides.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub async fn open(partner: &Partner, seed: [u8; 32]) -> Result<Self, Fault> {
         let room = room_of(partner)?;
         let me = Identity::new(&seed);
         let link = Arc::new(connect(partner, &me).await?);
@@ -96,34 +121,72 @@ impl Member {
             Arc::clone(&link),
             frame(OPEN, &room::open(&tag, nonce, true, true).bytes),
         ));
-        let first = talk
-            .until("GOSSIP_OPEN that agrees", |stream| {
-                stream.first_known().cloned()
+        let mut member = Self {
+            link,
+            room,
+            seed,
+            nonce,
+            talk,
+        };
+        // Who opens a stream at the same time agrees by that.
+        let first = member
+            .until("GOSSIP_OPEN of the peer", |frames| {
+                let of = |frame: &&&RawFrame| matches!(frame.code, OPEN | LEAVE);
+                frames.iter().find(of).map(|frame| (*frame).clone())
             })
-            .await?;
+            .await
+            .map_err(|fault| fault.by("DC-GOSSIP-009"))?;
         match first.decoded() {
-            Some(Frame::GossipOpen(open)) if open.answer && open.room == theirs => Ok(Self {
-                link,
-                room,
-                seed,
-                nonce,
-                talk,
-            }),
+            Some(Frame::GossipOpen(open)) if open.room == theirs => Ok(member),
             Some(Frame::GossipLeave(_)) if first.body.first() == Some(&parting::UNKNOWN_ROOM) => {
                 let why = "it is not in the room that --room names";
                 Err(Fault::unsupported(why))
             }
             _ => {
-                let what = "GOSSIP_OPEN with the tag of the peer, that agrees";
+                member.talk.finish();
+                let what = "GOSSIP_OPEN with the tag of the peer";
                 Err(Fault::new(what, first.to_string()).by("DC-GOSSIP-009"))
             }
         }
     }
 
+    /// Waits until the link is live at the peer, too: when both opened a stream at once, one of them wins
+    /// first. A digest that has less than the peer shows it, by the one that answers it: twice, for the
+    /// first may be the one with which the peer begins.
+    async fn settle(&mut self, partner: &Partner) -> Outcome {
+        let deadline = Instant::now() + self.link.patience();
+        let mut answers = 0;
+        while answers < 2 && Instant::now() < deadline {
+            let before = self.compared(&self.link.journal());
+            let digest = room::digest(partner.number(), 0, room::horizon());
+            self.say(room::DIGEST, &digest).await;
+            let answer = self.link.until("GOSSIP_DIGEST", |journal| {
+                (self.compared(journal) > before).then_some(())
+            });
+            if let Ok(answer) = timeout(AGAIN, answer).await {
+                answer?;
+                answers += 1;
+            }
+        }
+        if answers == 2 {
+            return Ok(());
+        }
+        let what = "an answer to a digest that differs";
+        Err(Fault::new(what, "none").by("DC-GOSSIP-029"))
+    }
+
+    /// Digests and sketches that came.
+    fn compared(&self, journal: &Journal) -> usize {
+        let compares = |frame: &&RawFrame| matches!(frame.code, room::DIGEST | room::SKETCH);
+        self.of(journal).filter(compares).count()
+    }
+
     /// It as an author, with a new log.
     #[must_use]
     pub fn author(&self, partner: &Partner) -> Author {
-        Author::new(&self.room, &self.seed, partner.array())
+        let mut incarnation = [0; 16];
+        incarnation.copy_from_slice(&partner.fresh()[..16]);
+        Author::new(&self.room, &self.seed, incarnation)
     }
 
     /// Sends a frame of the room.
@@ -202,21 +265,39 @@ impl Member {
             .collect()
     }
 
+    /// Waits until a log is announced up to an item, or the item is pushed: with which `hops`. After a
+    /// while the member compares: it has everything announced.
+    ///
+    /// # Errors
+    /// A fault when neither comes.
+    pub async fn hears(&mut self, item: &Item, mark: u64) -> Result<Option<u8>, Fault> {
+        let seq = item.header.seq;
+        let deadline = Instant::now() + self.link.patience();
+        let what = format!("item {seq} of a log, pushed or announced");
+        while Instant::now() < deadline {
+            let found = self.until(&what, |frames| {
+                let pushed = frames.iter().find_map(|frame| hops_of(frame, item));
+                let is_told = || frames.iter().any(|frame| announced(frame, mark, seq));
+                pushed.map(Some).or_else(|| is_told().then_some(None))
+            });
+            if let Ok(found) = timeout(COMPARES, found).await {
+                return found;
+            }
+            let sketch = room::sketch(seq ^ mark as u32, room::horizon(), 0, &[]);
+            self.say(room::SKETCH, &sketch).await;
+        }
+        Err(Fault::new(what, self.link.journal().summary()))
+    }
+
     /// Waits until an item comes, by itself or asked for after it was announced. `hops` of the push.
     ///
     /// # Errors
     /// A fault when it does not come.
     pub async fn obtains(&mut self, item: &Item, mark: u64) -> Result<u8, Fault> {
-        let seq = item.header.seq;
-        let what = format!("item {seq} of a log, pushed or announced");
-        let found = self.until(&what, |frames| {
-            let pushed = frames.iter().find_map(|frame| hops_of(frame, item));
-            let is_told = || frames.iter().any(|frame| announced(frame, mark, seq));
-            pushed.map(Some).or_else(|| is_told().then_some(None))
-        });
-        if let Some(hops) = found.await? {
+        if let Some(hops) = self.hears(item, mark).await? {
             return Ok(hops);
         }
+        let seq = item.header.seq;
         let pull = room::pull(false, &[(mark, seq - 1, seq)]);
         self.say(room::PULL, &pull).await;
         let what = format!("item {seq} of a log, asked for");
@@ -244,6 +325,13 @@ impl Member {
         } else {
             Err(Fault::new(what, format!("reason {said}")))
         }
+    }
+}
+
+impl Drop for Member {
+    /// Leaves its place to the next: what answers the peer's streams would keep the connection.
+    fn drop(&mut self) {
+        self.link.leave();
     }
 }
 

@@ -16,10 +16,9 @@
 //! * [`draw`]: everything random, a function of the seed, the case and the round.
 //! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
 //!   right and wrong.
-//! * [`tap`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the peer did on it.
-//!   [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
-//! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand. [`probe`]: path
-//!   probes by hand.
+//! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
+//! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the
+//!   peer did on it. [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section. [`scenario`]: those in which several peers act.

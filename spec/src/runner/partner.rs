@@ -68,6 +68,15 @@ impl Partner {
         Identity::new(&self.array())
     }
 
+    /// A seed that no run before had, whatever its seed was: of identities and names that a peer
+    /// remembers for longer than between two runs.
+    #[must_use]
+    pub fn fresh(&self) -> [u8; 32] {
+        let drawn: [u8; 32] = self.array();
+        let now = super::clock::now_ms().to_le_bytes();
+        super::bodies::derive("dchat/1 2026-11 conformance fresh", &[&drawn, &now])
+    }
+
     /// A new identity whose PeerId is smaller than the peer's, or larger.
     #[must_use]
     pub fn identity_of_order(&self, is_smaller: bool) -> Identity {
@@ -93,10 +102,24 @@ impl Partner {
     /// # Errors
     /// As [`link`](Self::link).
     pub async fn link_with(&self, me: &Identity, greeting: &Greeting) -> Result<Link, Fault> {
-        let mut link = self.handshake(me).await?;
-        link.control(&greeting.bytes()).await;
+        let link = self.greeted(me, greeting).await?;
         let (ours, theirs) = keys(&link)?;
         link.answer_probes(ours, theirs);
+        Ok(link)
+    }
+
+    /// The same as [`link`](Self::link), but for questions about its paths, which it leaves to the
+    /// case.
+    ///
+    /// # Errors
+    /// As [`link`](Self::link).
+    pub async fn silent_link(&self) -> Result<Link, Fault> {
+        self.greeted(&self.identity(), &Greeting::new(self)).await
+    }
+
+    async fn greeted(&self, me: &Identity, greeting: &Greeting) -> Result<Link, Fault> {
+        let mut link = self.handshake(me).await?;
+        link.control(&greeting.bytes()).await;
         let heard = "HELLO and IDENTIFY";
         link.until(heard, |journal| journal.identifies().into_iter().next())
             .await?;
@@ -166,7 +189,7 @@ impl Partner {
         if let Some(token) = &dialing.token {
             config.token_store(Arc::new(OneToken(token.clone())));
         }
-        let tap = Arc::new(self.socket()?);
+        let tap = self.tap()?;
         let mut endpoint_config = endpoint_config();
         endpoint_config
             .max_udp_payload_size(dialing.takes_packets)
@@ -200,17 +223,18 @@ impl Partner {
     ///
     /// # Errors
     /// A fault of the runner's own means.
-    pub fn socket(&self) -> Result<Tap, Fault> {
-        let tapped = Tap::new(self.plain_socket()?);
-        tapped.map_err(|error| own(error.to_string()))
+    pub fn socket(&self) -> Result<UdpSocket, Fault> {
+        let bound = UdpSocket::bind((self.local_ip(), 0));
+        bound.map_err(|error| own(error.to_string()))
     }
 
-    /// The same without QUIC.
+    /// One that a case can look at.
     ///
     /// # Errors
-    /// A fault of the runner's own means.
-    pub fn plain_socket(&self) -> Result<UdpSocket, Fault> {
-        UdpSocket::bind((self.local_ip(), 0)).map_err(|error| own(error.to_string()))
+    /// As [`socket`](Self::socket).
+    pub fn tap(&self) -> Result<Arc<Tap>, Fault> {
+        let tap = Tap::new(self.socket()?);
+        tap.map(Arc::new).map_err(|error| own(error.to_string()))
     }
 }
 

@@ -6,8 +6,8 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use dchat_wire::Address;
-use dchat_wire::room::RoomName;
 use dchat_wire::invite::Invite;
+use dchat_wire::room::RoomName;
 
 use super::chat::People;
 use super::partner::Partner;

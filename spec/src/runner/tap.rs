@@ -1,10 +1,10 @@
 //! A UDP socket that QUIC uses and that a case can look at: what came that was not QUIC, and how much
-//! came in all.
+//! came in all. It can be exchanged under QUIC for one on another port, of which QUIC notices nothing.
 //!
 //! Bounds: [`KEPT`] datagrams are kept, later ones only counted.
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,10 +43,51 @@ pub struct Came {
 /// The socket, and what it saw.
 #[derive(Debug)]
 pub struct Tap {
-    socket: Arc<dyn AsyncUdpSocket>,
-    aside: UdpSocket,
+    socket: Mutex<Socket>,
     came: Mutex<Came>,
     news: Notify,
+    /// Who polls for what comes, to be told of another socket.
+    reader: Mutex<Option<Waker>>,
+}
+
+/// Of the present socket, whichever that is: one of an earlier socket would say that it can be written
+/// to when the present one cannot.
+#[derive(Debug)]
+struct Poller {
+    tap: Arc<Tap>,
+    of: u64,
+    poller: Pin<Box<dyn UdpPoller>>,
+}
+
+impl UdpPoller for Poller {
+    fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = self.tap.socket();
+        if socket.number != self.of {
+            self.of = socket.number;
+            self.poller = socket.quic.create_io_poller();
+        }
+        self.poller.as_mut().poll_writable(cx)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Socket {
+    number: u64,
+    quic: Arc<dyn AsyncUdpSocket>,
+    aside: Arc<UdpSocket>,
+}
+
+impl Socket {
+    fn new(socket: UdpSocket, number: u64) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let aside = Arc::new(socket.try_clone()?);
+        let quic = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Self {
+            number,
+            quic,
+            aside,
+        })
+    }
 }
 
 impl Tap {
@@ -55,14 +96,32 @@ impl Tap {
     /// # Errors
     /// The operating system's.
     pub fn new(socket: UdpSocket) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let aside = socket.try_clone()?;
         Ok(Self {
-            socket: TokioRuntime.wrap_udp_socket(socket)?,
-            aside,
+            socket: Mutex::new(Socket::new(socket, 0)?),
             came: Mutex::default(),
             news: Notify::new(),
+            reader: Mutex::default(),
         })
+    }
+
+    /// Goes on with another socket, and counts from the beginning what comes there. The one before is
+    /// closed.
+    ///
+    /// # Errors
+    /// The operating system's; the one before stays.
+    pub fn exchange(&self, socket: UdpSocket) -> io::Result<()> {
+        let next = Socket::new(socket, self.socket().number + 1)?;
+        *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = Came::default();
+        let reader = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        Ok(())
     }
 
     /// Sends a datagram beside QUIC.
@@ -70,7 +129,14 @@ impl Tap {
     /// # Errors
     /// The operating system's.
     pub fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.aside.send_to(datagram, to).map(|_| ())
+        self.socket().aside.send_to(datagram, to).map(|_| ())
+    }
+
+    fn socket(&self) -> Socket {
+        self.socket
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// All that came so far.
@@ -112,11 +178,16 @@ impl Tap {
 
 impl AsyncUdpSocket for Tap {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        Arc::clone(&self.socket).create_io_poller()
+        let socket = self.socket();
+        Box::pin(Poller {
+            of: socket.number,
+            poller: socket.quic.create_io_poller(),
+            tap: self,
+        })
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.socket.try_send(transmit)
+        self.socket().quic.try_send(transmit)
     }
 
     fn poll_recv(
@@ -125,7 +196,9 @@ impl AsyncUdpSocket for Tap {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let polled = self.socket.poll_recv(cx, bufs, meta);
+        let reader = cx.waker().clone();
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
+        let polled = self.socket().quic.poll_recv(cx, bufs, meta);
         if let Poll::Ready(Ok(count)) = &polled {
             for (buf, meta) in bufs.iter().zip(meta.iter()).take(*count) {
                 let bytes = &buf[..meta.len.min(buf.len())];
@@ -139,18 +212,18 @@ impl AsyncUdpSocket for Tap {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.socket().quic.local_addr()
     }
 
     fn max_transmit_segments(&self) -> usize {
-        self.socket.max_transmit_segments()
+        self.socket().quic.max_transmit_segments()
     }
 
     fn max_receive_segments(&self) -> usize {
-        self.socket.max_receive_segments()
+        self.socket().quic.max_receive_segments()
     }
 
     fn may_fragment(&self) -> bool {
-        self.socket.may_fragment()
+        self.socket().quic.may_fragment()
     }
 }

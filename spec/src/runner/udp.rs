@@ -28,7 +28,7 @@ impl Udp {
     /// # Errors
     /// A fault of the runner's own means.
     pub fn new(partner: &Partner) -> Result<Self, Fault> {
-        let socket = partner.plain_socket()?;
+        let socket = partner.socket()?;
         socket.set_nonblocking(true).map_err(broken)?;
         Ok(Self {
             socket: UdpSocket::from_std(socket).map_err(broken)?,

@@ -167,13 +167,16 @@ fn of_rooms() {
         ("session_timeout", time(config.session_timeout)),
         ("settled", time(config.settled)),
         ("announce_calm", wait(config.announce_calm)),
+        ("announce_late", wait(config.announce_late)),
         ("announce_hasty", wait(config.announce_hasty)),
         ("announce_cold", wait(config.announce_cold)),
         ("announce_to", config.announce_to.to_string()),
         ("patience", time(config.patience)),
+        ("patience_late", time(config.patience_late)),
         ("pull_margin", time(config.pull_margin)),
         ("first_rtt", time(config.first_rtt)),
         ("better_by", time(config.better_by)),
+        ("better_one_in", config.better_one_in.to_string()),
         ("window", time(config.window.0)),
     ];
     for (name, value) in &known {

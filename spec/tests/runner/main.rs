@@ -19,9 +19,12 @@ use dchat_spec::runner::{Case, Kind, Profile, Subject, Verdict};
 
 use peer::{Conduct, Peer};
 
-/// Cases of every peer, whose partner breaks a rule or keeps all.
+/// Cases of every peer, whose partner breaks a rule or keeps all; but for those of what lies below
+/// streams, where the libraries of these peers are right.
 fn cases(kind: Kind) -> Vec<Case> {
-    let wanted = |case: &Case| case.kind == kind && case.profile == Profile::Core;
+    let wanted = |case: &Case| {
+        case.kind == kind && case.profile == Profile::Core && case.section() != "quic"
+    };
     catalogue().into_iter().filter(wanted).collect()
 }
 
@@ -33,6 +36,7 @@ async fn against(conduct: Conduct, cases: &[Case]) -> Vec<Ran> {
         // These peers do at once all that they ever do.
         patience: Duration::from_secs(2),
         people: People::default(),
+        room: None,
     };
     let plan = Plan {
         jobs: 64,
@@ -54,8 +58,9 @@ async fn a_peer_that_puts_up_with_everything_fails_every_negative_case() {
     let cases = cases(Kind::Negative);
     let ran = against(Conduct::Tolerant, &cases).await;
     let passed: Vec<&str> = passed(&ran);
-    // What such a peer does here is what it should: nothing.
+    // What such a peer or its TLS library does here is what it should.
     let right = [
+        "tls/alpn-none",
         "stream/question-reset",
         "stream/answer-stopped",
         "stream/question-never-ends",

@@ -279,7 +279,7 @@ mod tests {
         assert!(registry.remove(&peer(2), 2));
     }
 
-    /// Checks DC-CONN-041 (positive).
+    /// Checks DC-CONN-041 (positive, negative).
     #[test]
     fn one_dial_of_ours_at_a_time_waits_for_hello() {
         let now = Instant::now();

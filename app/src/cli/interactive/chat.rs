@@ -312,6 +312,10 @@ impl Chat {
             MessageState::Stored => format!("  · left at a mailbox for {to}: {excerpt}"),
             MessageState::Delivered => format!("  ✓ delivered to {to}: {excerpt}"),
             MessageState::Read => format!("  ✓✓ read by {to}: {excerpt}"),
+            // It expired, or we left.
+            MessageState::Failed if is_room(&pending.to) => {
+                format!("  ✗ nobody in {to} had it in time: {excerpt}")
+            }
             MessageState::Failed => {
                 format!("  ✗ expired before it was delivered to {to}: {excerpt}")
             }

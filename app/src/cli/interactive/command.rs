@@ -51,7 +51,8 @@ pub(crate) enum Command {
     },
     Part(Option<String>),
     Rooms,
-    Members,
+    /// Of a room or group, or of the current one.
+    Members(Option<String>),
     Group(Group),
     Dht(Dht),
 }
@@ -61,7 +62,8 @@ pub(crate) const HELP: &str = "\
   text                 send to the current conversation (//text for one that starts with /)
   /to NAME             choose whom you write to: a contact, a #room or a @group
   /join ROOM [FILE]    join a room and write there; FILE holds the secret of a closed one
-  /part [ROOM]         leave a room        /rooms             /members
+  /part [ROOM]         leave a room or group                  /rooms  /members [ROOM]
+  /room join|leave|members|list …  the same, as `dchat room` does
   /group create|invite|accept|remove|promote|leave|members|rename|policy|list …
   /add WHAT [NAME]     add a contact by invite, PeerId or address
   /invite              make an invite for one person
@@ -137,7 +139,8 @@ fn command_of(line: &str) -> Result<Command, String> {
         }
         "part" | "leave" => Command::Part(some()),
         "rooms" => Command::Rooms,
-        "members" | "who" => Command::Members,
+        "members" | "who" => Command::Members(some()),
+        "room" => room(rest)?,
         "group" | "g" => Command::Group(group(rest)?),
         "dht" => Command::Dht(dht(rest)?),
         _ => return Err(format!("there is no /{word}. Try /help.")),
@@ -149,6 +152,30 @@ fn dht(rest: &str) -> Result<Dht, String> {
     let usage = || "/dht needs one of: find KEY|PEERID, get PEERID, put, stat.".to_owned();
     let line = DhtLine::try_parse_from(words(rest)).map_err(|_| usage())?;
     plan::dht(line.verb).map_err(|failure| failure.message)
+}
+
+/// What follows `/room`, much as the command line has it.
+fn room(rest: &str) -> Result<Command, String> {
+    let usage =
+        || "/room needs one of: join NAME [FILE], leave NAME, members NAME, list.".to_owned();
+    let sign = |name: &str| match name.strip_prefix('#') {
+        Some(_) => name.to_owned(),
+        None => format!("#{name}"),
+    };
+    Ok(match words(rest).as_slice() {
+        ["join", name] => Command::Join {
+            name: (*name).to_owned(),
+            secret_file: None,
+        },
+        ["join", name, file] | ["join", name, "--secret-file", file] => Command::Join {
+            name: (*name).to_owned(),
+            secret_file: Some((*file).to_owned()),
+        },
+        ["leave", name] => Command::Part(Some(sign(name))),
+        ["members", name] => Command::Members(Some(sign(name))),
+        ["list"] => Command::Rooms,
+        _ => return Err(usage()),
+    })
 }
 
 /// What follows `/group`, as the command line has it.
@@ -267,7 +294,21 @@ mod tests {
                     to: "Bob".into(),
                 }),
             ),
-            ("/members", Command::Members),
+            ("/members", Command::Members(None)),
+            ("/who @team", Command::Members(Some("@team".into()))),
+            ("/room list", Command::Rooms),
+            ("/room leave lobby", Command::Part(Some("#lobby".into()))),
+            (
+                "/room members #lobby",
+                Command::Members(Some("#lobby".into())),
+            ),
+            (
+                "/room join den --secret-file key",
+                Command::Join {
+                    name: "den".into(),
+                    secret_file: Some("key".into()),
+                },
+            ),
             ("/dht stat", Command::Dht(Dht::Stat)),
         ] {
             assert_eq!(done(line), command, "{line}");

@@ -359,8 +359,9 @@ impl<O: OpenNode> Interactive<O> {
             }
             Command::Join { name, secret_file } => self.join(&name, secret_file).await?,
             Command::Part(name) => self.part(name).await?,
-            Command::Members => {
-                let of = self.chat.target().filter(|to| to.starts_with(['#', '@']));
+            Command::Members(named) => {
+                let of = named.or_else(|| self.chat.target());
+                let of = of.filter(|to| to.starts_with(['#', '@']));
                 let of = of.ok_or_else(|| {
                     Failure::usage("of which room? Choose with /to #ROOM or /to @GROUP.")
                 })?;

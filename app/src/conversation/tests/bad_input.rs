@@ -516,7 +516,7 @@ fn undecryptable_about_a_session_not_in_use_is_ignored() {
     assert_eq!(warned(&mut world, frame), []);
 }
 
-/// Checks DC-CHAT-040 (negative).
+/// Checks DC-CHAT-039 (negative), DC-CHAT-040 (negative).
 #[test]
 fn entries_before_our_frontiers_are_refused() {
     // B waits for A's session; A, who would open it, gets entries in one that B made.

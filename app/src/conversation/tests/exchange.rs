@@ -68,7 +68,7 @@ fn a_batch_travels_in_full_parcels_and_is_acknowledged_once() {
     assert_eq!(world.sides[A].inbox.len(), 1);
 }
 
-/// Checks DC-CHAT-049 (negative).
+/// Checks DC-CHAT-049 (negative), DC-CHAT-059 (negative).
 #[test]
 fn acknowledgements_are_not_acknowledged() {
     let mut world = World::connected();
@@ -207,6 +207,7 @@ fn a_message_that_is_due_already_is_not_queued() {
     assert!(matches!(refused, Err(ComposeError::Expired)));
 }
 
+/// Checks DC-CHAT-064 (positive, negative).
 #[test]
 fn a_new_chat_stream_of_the_same_connection_begins_the_chat_again() {
     let mut world = World::connected();

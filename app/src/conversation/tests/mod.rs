@@ -13,4 +13,5 @@ mod notices;
 mod restored;
 mod sessions;
 mod simulation;
+mod stages;
 mod world;

@@ -144,7 +144,7 @@ fn replace_stream(world: &mut World) -> Result<(), Error<Infallible>> {
     }))
 }
 
-/// Checks DC-CONN-037 (positive).
+/// Checks DC-CHAT-064 (positive), DC-CONN-037 (positive).
 #[test]
 fn a_chat_stream_that_replaces_another_begins_the_chat_again() {
     let mut world = World::connected();

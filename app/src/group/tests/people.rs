@@ -6,7 +6,7 @@ use dchat_wire::group::{LateJoin, Policy};
 use super::world::{World, peer};
 use crate::group::{ActError, Event};
 
-/// Checks DC-GROUP-022 (positive).
+/// Checks DC-GROUP-022 (positive, negative).
 #[test]
 fn an_invitation_shows_name_and_policy_and_can_be_accepted() {
     let mut world = World::new(3);

@@ -318,7 +318,7 @@ mod tests {
         assert!(meetings.next(now + BETWEEN).is_some());
     }
 
-    /// Checks DC-DHT-049 (positive).
+    /// Checks DC-DHT-038 (positive, negative), DC-DHT-049 (positive).
     #[test]
     fn the_record_of_the_next_epoch_is_stored_before_it_begins_and_not_of_all_rooms_at_once() {
         let start = Instant::now();

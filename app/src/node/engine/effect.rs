@@ -113,6 +113,15 @@ impl Effects {
         self.0.push(Effect::Reply(to, Box::new(reply)));
     }
 
+    /// Whether none of them is contradicted when the commit they come of is lost: no ratchet has
+    /// moved, and nobody was told that something is on disk.
+    pub(super) fn are_light(&self) -> bool {
+        self.0.iter().all(|effect| match effect {
+            Effect::Event(_) | Effect::Command(_) | Effect::RoomFrame { .. } => true,
+            Effect::Frame { .. } | Effect::Reply(..) | Effect::Device(..) => false,
+        })
+    }
+
     pub(in crate::node) fn take(&mut self) -> Vec<Effect> {
         core::mem::take(&mut self.0)
     }

@@ -5,6 +5,10 @@
 //! order. When it is committed, what they caused is handed out in the same order; when it fails, all
 //! of it is forgotten, everyone who waits is told, and every conversation starts over from the
 //! database.
+//!
+//! A batch of what others say in open rooms is committed without waiting for the disk: it outlasts the
+//! process, and what the machine's power takes with it is had again from the others. Nothing that
+//! could then contradict them leaves before it is on disk: our own items, keys, and answers.
 
 mod chat;
 mod contacts;
@@ -32,7 +36,7 @@ use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
 use crate::home::LockedHome;
-use crate::store::{DhtNode, MetaKey, Store, Tx, UnixMillis};
+use crate::store::{DhtNode, MetaKey, Outlasts, Store, Tx, UnixMillis};
 use crate::vault::DatabaseKey;
 
 /// Inputs applied in one transaction: one sync to disk serves them all, and a reply waits for no
@@ -208,7 +212,17 @@ impl Engine {
             home: &self.home,
             key: &self.key,
         };
-        let done = self.store.transaction("engine-batch", |tx| {
+        let light = !starting
+            && inputs
+                .as_slice()
+                .iter()
+                .all(|input| session.is_light(input));
+        let outlasts = if light {
+            Outlasts::Process
+        } else {
+            Outlasts::Power
+        };
+        let done = self.store.transaction_that(outlasts, "engine-batch", |tx| {
             if starting {
                 session
                     .greet_contacts(tx, &mut effects)
@@ -223,6 +237,12 @@ impl Engine {
             }
             session.finish(tx, now, &mut effects)
         });
+        let done = match done {
+            Ok(deadline) if light && !effects.are_light() => {
+                self.store.settle("engine-settle").map(|()| deadline)
+            }
+            done => done,
+        };
         match done {
             Ok(deadline) => {
                 self.outlets.deadline.send_if_modified(|known| {
@@ -273,6 +293,16 @@ impl Engine {
 }
 
 impl Session {
+    /// Whether what comes of `input` may be lost with the machine's power: what others say in open
+    /// rooms, which they say again. In groups, keys move.
+    fn is_light(&self, input: &Input) -> bool {
+        match input {
+            Input::RoomFrame { stream, .. } => self.rooms.is_of_open_room(*stream),
+            Input::StreamCongested { .. } => true,
+            _ => false,
+        }
+    }
+
     fn apply(
         &mut self,
         tx: &Tx<'_>,

@@ -306,6 +306,32 @@ fn bodies_end_and_stubs_stay_until_the_log_is_forgotten() {
     store.verify().unwrap();
 }
 
+/// Checks DC-GOSSIP-052 (positive).
+#[test]
+fn the_newest_that_still_say_something_are_had_first() {
+    let (_profile, mut store) = opened();
+    for seq in 1..=3 {
+        assert!(Item::of(2, seq, &format!("a{seq}")).put(&mut store));
+        assert!(Item::of(3, seq, &format!("b{seq}")).put(&mut store));
+    }
+    let short = Item {
+        expires_at: Some(NOW + 10),
+        ..Item::of(2, 4, "short")
+    };
+    assert!(short.put(&mut store));
+    commit(&mut store, |tx| tx.expire_items(NOW + 10)).unwrap();
+    let newest = |store: &mut Store, between, most, bytes| -> Vec<u64> {
+        let items = read(store, |view| view.newest_items(&ROOM, between, most, bytes));
+        assert!(items.iter().all(|item| item.body.is_some()));
+        items.into_iter().map(|item| item.seq).collect()
+    };
+    let all = (0, u64::MAX);
+    assert_eq!(newest(&mut store, all, 3, 1 << 20), [3, 3, 2]);
+    assert_eq!(newest(&mut store, all, 3, 1), [3]);
+    let tip = tip(&mut store, 3).lamport;
+    assert!(newest(&mut store, (tip + 1, u64::MAX), 3, 1 << 20).is_empty());
+}
+
 #[test]
 fn the_oldest_of_too_many_go_first() {
     let (_profile, mut store) = opened();

@@ -31,7 +31,10 @@ fn main() -> ExitCode {
         Some(Command::Network(wanted)) => network::run(&args, wanted),
         Some(Command::Scenario(wanted)) => network::scenario(&args, wanted),
         Some(Command::Vectors(wanted)) => vectors::run(&args, wanted),
-        None => Err("name what to check: network ADDR, scenario ADDR or vectors COMMAND; or give --list".into()),
+        None => Err(
+            "name what to check: network ADDR, scenario ADDR or vectors COMMAND; or give --list"
+                .into(),
+        ),
     };
     match ended {
         Ok(code) => code,

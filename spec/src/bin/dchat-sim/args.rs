@@ -19,6 +19,7 @@ dchat-sim gossip   --members N [--seed S] [--loss F] [--loss-of datagrams|stream
 dchat-sim reconcile --log N --missing D [--seed S] [--seeds N] [--json]
 dchat-sim catch-up --log N [--held H] [--members M] [--authors A] [--mbit R] [--seed S]
                    [--seeds N] [--json]
+dchat-sim burden   --authors A [--frames N] [--seed S] [--json]
 
   --seeds N      runs of each pair or profile, from seed S on
   --seed S       the first seed, 0 unless given
@@ -50,6 +51,7 @@ dchat-sim catch-up --log N [--held H] [--members M] [--authors A] [--mbit R] [--
   --log N        messages of 10,000 authors that one of two members holds
   --missing D    of these, how many the other lacks
   --held H       messages, the oldest, that who catches up holds already, none unless given
+  --frames N     hostile frames that a core is given
   --mbit R       megabits a second of everybody's access, either way, 100 unless given
   --json         one JSON object a line";
 
@@ -78,7 +80,7 @@ pub(crate) struct Args {
 /// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgsError {
-    #[error("name one of nat, path, classify, kademlia, gossip, reconcile and catch-up")]
+    #[error("name one of nat, path, classify, kademlia, gossip, reconcile, catch-up and burden")]
     NoCommand,
     #[error("{0} is no option of this command")]
     Unknown(String),

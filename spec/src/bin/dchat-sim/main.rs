@@ -12,12 +12,14 @@
 //! dchat-sim reconcile --log N --missing D [--seed S] [--seeds N] [--json]
 //! dchat-sim catch-up --log N [--held H] [--members M] [--authors A] [--mbit R] [--seed S]
 //!                    [--seeds N] [--json]
+//! dchat-sim burden   --authors A [--frames N] [--seed S] [--json]
 //! ```
 //!
 //! `--seed` is the first seed, 0 unless given. The same command prints the same, but for how long
 //! it took, which goes to stderr. Exit codes: 0 done, 2 usage.
 
 mod args;
+mod burden;
 mod catch_up;
 mod classify;
 mod gossip;
@@ -38,12 +40,13 @@ fn main() -> ExitCode {
     let own = |word: &String| {
         matches!(
             word.as_str(),
-            "kademlia" | "gossip" | "reconcile" | "catch-up"
+            "kademlia" | "gossip" | "reconcile" | "catch-up" | "burden"
         )
     };
     let done = match words.next_if(own).as_deref() {
         Some("kademlia") => kademlia::Args::parse(words).map(|args| kademlia::run(&args)),
         Some("gossip") => gossip::Args::parse(words).map(|args| gossip::run(&args)),
+        Some("burden") => burden::Args::parse(words).map(|args| burden::run(&args)),
         Some("catch-up") => catch_up::Args::parse(words).map(|args| catch_up::run(&args)),
         Some(_) => reconcile::Args::parse(words).map(|args| reconcile::run(&args)),
         None => Args::parse(words).map(|args| match args.command {

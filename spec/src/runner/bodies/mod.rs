@@ -54,7 +54,8 @@ mod tests {
     fn a_multiaddr_is_what_dchat_wire_reads() {
         for text in ["192.0.2.7:4001", "[2001:db8::7]:1"] {
             let socket = text.parse().unwrap();
-            let read = Address::from_bytes(&multiaddr(socket, Some(&ALICE.public()))).unwrap();
+            let bytes = address(&multiaddr(socket, Some(&ALICE.public()))).bytes;
+            let read: Address = dchat_wire::codec::decode(&bytes).unwrap();
             let Address::Direct { socket: at, peer } = read else {
                 panic!("{read:?}");
             };

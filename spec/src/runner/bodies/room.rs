@@ -173,7 +173,10 @@ impl Item {
     /// The hash by which the next one names it.
     #[must_use]
     pub fn hash(&self, room: &Room) -> [u8; 32] {
-        derive("dchat/1 2026-11 item hash", &[&room.id, &self.header_bytes()])
+        derive(
+            "dchat/1 2026-11 item hash",
+            &[&room.id, &self.header_bytes()],
+        )
     }
 
     /// Signed by a key, whoever it names.
@@ -250,7 +253,11 @@ impl Author {
     /// The name of the log.
     #[must_use]
     pub fn log(&self) -> [u8; 16] {
-        let parts = [self.room.id.as_slice(), &self.key.public(), &self.next.incarnation];
+        let parts = [
+            self.room.id.as_slice(),
+            &self.key.public(),
+            &self.next.incarnation,
+        ];
         let digest = derive("dchat/1 2026-11 room log", &parts);
         let mut name = [0; 16];
         name.copy_from_slice(&digest[..16]);
@@ -365,9 +372,11 @@ pub fn shuffle(answer: bool, peers: &[[u8; 32]]) -> Structure {
 /// The body of GOSSIP_PUSH.
 #[must_use]
 pub fn push(hops: u8, item: &Item) -> Structure {
-    Structure::new()
-        .u8("GossipPush.hops", hops)
-        .push("GossipPush.item", &item.structure().part(), false)
+    Structure::new().u8("GossipPush.hops", hops).push(
+        "GossipPush.item",
+        &item.structure().part(),
+        false,
+    )
 }
 
 /// The body of GOSSIP_ANNOUNCE: log, sequence and age.
@@ -533,7 +542,9 @@ pub fn root(held: &[([u8; 16], [u8; 32], u32)], nonces: [u64; 2]) -> (u64, u32) 
     let (low, high) = (one.min(other).to_le_bytes(), one.max(other).to_le_bytes());
     let salted = derive(FRONTIER, &[&low, &high, &root]);
     let [a, b, c, d, e, f, g, h, ..] = salted;
-    let total = held.iter().fold(0_u32, |sum, (_, _, seq)| sum.wrapping_add(*seq));
+    let total = held
+        .iter()
+        .fold(0_u32, |sum, (_, _, seq)| sum.wrapping_add(*seq));
     (u64::from_le_bytes([a, b, c, d, e, f, g, h]), total)
 }
 

@@ -4,7 +4,7 @@ mod apart;
 mod body;
 mod chat;
 mod control;
-mod dht;
+pub(crate) mod dht;
 mod dialer;
 mod ending;
 mod frame;
@@ -14,7 +14,7 @@ mod identify;
 mod nat;
 mod probe;
 mod quic;
-mod relay;
+pub(crate) mod relay;
 mod stream;
 mod tls;
 

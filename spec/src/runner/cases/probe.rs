@@ -269,7 +269,7 @@ fn right_address(partner: &Partner, tap: &Tap, said: Said) -> Outcome {
 
 /// Lets a socket of its own receive, which QUIC does not.
 fn listen(partner: &Partner) -> Result<(Arc<Tap>, quinn::Endpoint), Fault> {
-    let tap = Arc::new(partner.socket()?);
+    let tap = partner.tap()?;
     let endpoint = quinn::Endpoint::new_with_abstract_socket(
         endpoint_config(),
         None,
@@ -313,14 +313,11 @@ const WATCHED: Duration = Duration::from_secs(6);
 const MANY: usize = 100;
 
 async fn moved(partner: &Partner, answers: bool) -> Outcome {
-    let mut link = partner.link().await?;
+    let link = partner.silent_link().await?;
     let (ours, theirs) = keys(&link)?;
-    // It asks from there first, so that the peer knows by the tag whose the address is: QUIC libraries
-    // take another connection ID when they move.
-    let (tap, endpoint) = listen(partner)?;
-    ask(partner, &link, &tap, SHORTEST).await?;
-    drop(endpoint);
-    link.move_to(&tap)?;
+    link.lives().await?;
+    link.move_to(partner.socket()?)?;
+    let tap = Arc::clone(&link.tap);
     // Something comes from the new address, so that the peer hears of it.
     let nonce = partner.number();
     let ping = super::super::frames::frame(

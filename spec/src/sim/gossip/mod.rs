@@ -11,8 +11,9 @@
 //! **Contract.** A world is a function of its [setting](Setting): the same one gives the same events,
 //! and [`World::digest`] shows it. [`run()`] makes a world, has its members talk and reports.
 //! [`reconcile()`] is apart: two members that compare what they hold, and what that costs. So is
-//! [`catch_up()`], in which links have a rate.
+//! [`catch_up()`], in which links have a rate, and a [`Burden`], one core that is weighed.
 
+pub mod burden;
 pub mod catch_up;
 pub mod conduct;
 pub mod library;
@@ -26,6 +27,7 @@ mod flooding;
 mod plan;
 mod scenario;
 
+pub use burden::Burden;
 pub use catch_up::{Absence, CaughtUp, catch_up};
 pub use links::Manner;
 pub use plan::{Plan, Report};

@@ -5,7 +5,7 @@ use dchat_spec::sim::gossip::conduct::Conduct;
 
 use super::{ends_equal, gathered, talk};
 
-/// Checks DC-GOSSIP-021 (negative).
+/// Checks DC-GOSSIP-011 (negative), DC-GOSSIP-021 (negative).
 #[test]
 fn a_fifth_of_all_frames_lost_or_late_loses_no_item() {
     for manner in [Manner::Datagrams, Manner::Streams] {

@@ -125,6 +125,25 @@ fn when_the_direct_path_dies_the_relay_carries_copies_and_then_all() {
     assert_eq!(net.nodes[0].copies, copies);
 }
 
+/// Checks DC-NAT-032 (positive, negative).
+#[test]
+fn no_copies_go_over_a_path_that_was_silent_for_half_a_minute() {
+    for (silent, copied) in [(ms(0), true), (bounds::CONSENT + ms(10_000), false)] {
+        let mut net = upgraded();
+        net.relays[0].dead = !silent.is_zero();
+        let rounds = silent.as_secs();
+        for round in 0..rounds {
+            net.talk(0, round * 100..round * 100 + 2);
+            net.run(ms(1000));
+        }
+        assert_eq!(net.path(0).kind, PathKind::Direct);
+        assert_eq!(net.nodes[0].copies, 0);
+        net.dead.insert(addr(LISTENER));
+        net.talk_reliably(0, 10_000..10_050, ms(20));
+        assert_eq!(net.nodes[0].copies > 0, copied, "silent for {silent:?}");
+    }
+}
+
 /// Checks DC-NAT-031 (positive).
 #[test]
 fn a_path_in_doubt_that_answers_again_keeps_its_place() {

@@ -8,7 +8,8 @@
 //! delivers is stored there, and what it sends is an effect, released after the commit. Outputs:
 //! effects of the batch, and the time by which [`Session::tend_rooms`] wants to be called.
 //!
-//! Invariants: nothing is announced, acknowledged or served before it is committed. After a batch
+//! Invariants: nothing is announced, acknowledged or served before it is committed, and nothing of our
+//! own before it is on disk. After a batch
 //! that failed every node is dropped and made anew from the database, and every stream is reset, so
 //! that neighbours begin anew as well. What says that another member holds a message of ours is that
 //! member's announcement of our log; an author's neighbours announce its log to it as soon as they
@@ -86,6 +87,13 @@ impl Rooms {
             touched: BTreeSet::new(),
             look_at: 0,
         }
+    }
+
+    /// Whether `stream` is one of a room that is no group.
+    pub(super) fn is_of_open_room(&self, stream: StreamId) -> bool {
+        let room = self.streams.get(&stream);
+        let room = room.and_then(|(id, _)| self.rooms.get(id));
+        room.is_some_and(|room| room.row.kind == crate::store::RoomKind::Room)
     }
 
     /// What the nodes hold in memory never happened.

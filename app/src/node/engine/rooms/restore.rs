@@ -98,6 +98,7 @@ fn room(tx: &Tx<'_>, row: store::Room, kind: Kind, me: PeerId, now: Time) -> Res
     Ok(Room {
         own: own.chain([log]).collect(),
         authors: known.collect(),
+        keys: BTreeMap::new(),
         full: tx.full_items(&row.id)?,
         row,
         kind,

@@ -7,11 +7,14 @@ use dchat_gossip::log::Item;
 use dchat_gossip::{Input, LogId, Node, Time, Verdict};
 use dchat_wire::PeerId;
 use dchat_wire::gossip::item_message;
-use dchat_wire::sign::{Purpose, verify};
+use dchat_wire::sign::{Purpose, Verifier};
 
 use super::kind::{Kind, Known};
 use super::lines::Line;
 use crate::store::{self, StoreError, Tx};
+
+/// Keys kept ready: those of all who write in a lively room. When there are more, all go.
+const KEYS: usize = 256;
 
 /// Peers remembered not to be in a room; who said so longest ago goes.
 const STRANGERS: usize = 256;
@@ -28,6 +31,8 @@ pub(in crate::node::engine) struct Room {
     pub(super) own: BTreeSet<LogId>,
     /// Whose the logs are; at most as many as the node has.
     pub(super) authors: BTreeMap<LogId, Known>,
+    /// Keys of authors whose items were right lately; at most [`KEYS`].
+    pub(super) keys: BTreeMap<[u8; 32], Verifier>,
     /// Items with a body.
     pub(super) full: u64,
     /// Logs older than this hour were forgotten.
@@ -57,12 +62,14 @@ pub(super) enum Turn {
 impl Room {
     /// Gives the node its turn; outputs wait in it.
     pub(super) fn turn(&mut self, tx: &Tx<'_>, turn: Turn, now: Time) -> Result<(), StoreError> {
-        let Self { node, kind, .. } = self;
+        let Self {
+            node, kind, keys, ..
+        } = self;
         match turn {
             Turn::Timeout => node.handle_timeout(now),
             Turn::Input(input) => {
                 let mut failed = None;
-                let mut judge = |item: &Item| match judge(kind, tx, item) {
+                let mut judge = |item: &Item| match judge(kind, keys, tx, item) {
                     Ok(verdict) => verdict,
                     Err(error) => {
                         // The whole batch will be undone.
@@ -122,15 +129,39 @@ pub(in crate::node::engine) fn title(room: &store::Room) -> String {
 }
 
 /// Whether an item is its author's; then what is particular decides.
-fn judge(kind: &Kind, tx: &Tx<'_>, item: &Item) -> Result<Verdict, StoreError> {
-    let header = &item.signed().header;
-    let signed = PeerId::from_public_key(header.author).is_ok_and(|author| {
-        let message = item_message(&kind.id(), header);
-        verify(&author, Purpose::Item, &message, &item.signed().signature).is_ok()
-    });
-    if signed || defect::is(Defect::PassesInvalidItems) {
+fn judge(
+    kind: &Kind,
+    keys: &mut BTreeMap<[u8; 32], Verifier>,
+    tx: &Tx<'_>,
+    item: &Item,
+) -> Result<Verdict, StoreError> {
+    if is_signed(&kind.id(), keys, item) || defect::is(Defect::PassesInvalidItems) {
         kind.judge(tx, item)
     } else {
         Ok(Verdict::Reject)
     }
+}
+
+fn is_signed(room: &[u8; 32], keys: &mut BTreeMap<[u8; 32], Verifier>, item: &Item) -> bool {
+    let header = &item.signed().header;
+    let is_right = |key: &Verifier| {
+        let message = item_message(room, header);
+        let signature = &item.signed().signature;
+        key.verify(Purpose::Item, &message, signature).is_ok()
+    };
+    if let Some(key) = keys.get(&header.author) {
+        return is_right(key);
+    }
+    let Ok(author) = PeerId::from_public_key(header.author) else {
+        return false;
+    };
+    let key = Verifier::new(&author);
+    let signed = is_right(&key);
+    if signed {
+        if keys.len() >= KEYS {
+            keys.clear();
+        }
+        keys.insert(header.author, key);
+    }
+    signed
 }

@@ -119,6 +119,7 @@ impl Session {
                     known.unwrap_or_default()
                 },
                 connected: own || neighbours.contains(&peer),
+                own,
             })
         });
         let members: Result<Vec<_>, Fault> = members.collect();

@@ -199,7 +199,7 @@ const KINDS: [&str; 7] = [
 pub(crate) fn sample(partner: &Partner, slug: &'static str) -> Sample {
     use super::super::bodies::address;
     use crate::structure::Structure;
-    let signer = partner.identity();
+    let signer = Identity::new(&partner.fresh());
     let public = signer.public();
     let at = std::net::SocketAddr::from(([192, 0, 2, 7], 4001));
     let addresses = [address(&multiaddr(at, None))];
@@ -240,7 +240,7 @@ pub(crate) fn sample(partner: &Partner, slug: &'static str) -> Sample {
             )
         }
         "service" => {
-            let name = format!("conformance {:x}", partner.number());
+            let name = format!("conformance {:x}", partner.number() ^ clock::now_ms());
             (
                 5,
                 Structure::new()
@@ -286,7 +286,7 @@ pub(crate) fn sample(partner: &Partner, slug: &'static str) -> Sample {
         statement: Statement {
             signer: public,
             kind,
-            sequence: 7,
+            sequence: now,
             issued_at: now,
             expires_at: now + HOLDS,
             payload: payload.bytes,

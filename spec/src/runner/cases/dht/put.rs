@@ -5,8 +5,8 @@ use super::super::super::case::{Case, Outcome, expect};
 use super::super::super::partner::Partner;
 use super::{KINDS, at_server, bytes_of, expect_reason, get, plain, put, sample, store, stored};
 
-/// Makes a token of one that was given.
-type Forge = fn([u8; 16]) -> [u8; 16];
+/// What a token is made into.
+type MakesUp = fn([u8; 16]) -> [u8; 16];
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -113,7 +113,7 @@ pub(super) fn cases() -> Vec<Case> {
             },
         ),
     ];
-    let made_up: [(&str, Forge); 3] = [
+    let made_up: [(&str, MakesUp); 3] = [
         ("zeros", |_| [0; 16]),
         ("one-bit-off", |mut token| {
             token[15] ^= 0x80;

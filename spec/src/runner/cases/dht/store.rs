@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::super::bodies::dht::{self, refusal};
 use super::super::super::case::{Case, Fault, Outcome, expect};
 use super::super::super::clock;
+use super::super::super::identity::Identity;
 use super::super::super::partner::Partner;
 use super::{at_server, expect_reason, get, put, rendezvous, sample, store, stored};
 use crate::structure::Structure;
@@ -58,7 +59,7 @@ fn large(partner: &Partner) -> super::Sample {
 }
 
 async fn quota(partner: Partner) -> Outcome {
-    let link = at_server(&partner, &partner.identity()).await?;
+    let link = at_server(&partner, &Identity::new(&partner.fresh())).await?;
     // Half as much again as one writer may have: 131072 bytes.
     for _ in 0..60 {
         let sample = large(&partner);
@@ -66,7 +67,7 @@ async fn quota(partner: Partner) -> Outcome {
             Ok(_) => {}
             refused => {
                 expect_reason(refused, refusal::WRITER_QUOTA)?;
-                let other = at_server(&partner, &partner.identity()).await?;
+                let other = at_server(&partner, &Identity::new(&partner.fresh())).await?;
                 return stored(store(&other, &sample.key, &sample.record()).await?).map(|_| ());
             }
         }
@@ -82,7 +83,7 @@ async fn fill(
     partner: &Partner,
     count: usize,
 ) -> Result<(super::Link, super::Sample, Result<u32, u16>), Fault> {
-    let link = at_server(partner, &partner.identity()).await?;
+    let link = at_server(partner, &Identity::new(&partner.fresh())).await?;
     let mut sample = sample(partner, "rendezvous");
     sample.statement.expires_at = sample.statement.issued_at + 60_000;
     let token = get(&link, &sample.key, &[]).await?.token;
@@ -138,7 +139,7 @@ async fn full(partner: Partner) -> Outcome {
 }
 
 async fn expires(partner: Partner) -> Outcome {
-    let link = at_server(&partner, &partner.identity()).await?;
+    let link = at_server(&partner, &Identity::new(&partner.fresh())).await?;
     let mut sample = sample(&partner, "presence");
     sample.statement.expires_at = clock::now_ms() + 1500;
     stored(store(&link, &sample.key, &sample.record()).await?)?;

@@ -15,7 +15,10 @@ pub(super) fn cases() -> Vec<Case> {
         let cut = body.bytes[..body.bytes.len() - 1].to_vec();
         let more = [body.bytes.as_slice(), &[0]].concat();
         all.push((code, Break::new("cut", "has a byte too few", REQ, cut)));
-        all.push((code, Break::new("and-more", "has a byte too many", REQ, more)));
+        all.push((
+            code,
+            Break::new("and-more", "has a byte too many", REQ, more),
+        ));
     }
     let leave = room::leave(parting::LEAVING);
     for reason in [0, 5, 255] {
@@ -70,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
                 move |partner| {
                     let bytes = bytes.clone();
                     async move {
-                        let mut member = Member::enter(&partner).await?;
+                        let mut member = Member::open(&partner, partner.fresh()).await?;
                         member.raw(&bytes).await;
                         member.link.expect_close(codes::MALFORMED).await
                     }

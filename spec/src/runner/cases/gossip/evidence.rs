@@ -62,10 +62,12 @@ pub(super) fn cases() -> Vec<Case> {
             "gossip/proof-of-one-item",
             "one item twice is no proof",
             &["DC-GOSSIP-025"],
-            |partner| proves_nothing(partner, |author, _| {
-                let item = author.says("once");
-                vec![item.clone(), item]
-            }),
+            |partner| {
+                proves_nothing(partner, |author, _| {
+                    let item = author.says("once");
+                    vec![item.clone(), item]
+                })
+            },
         ),
         Case::negative(
             "gossip/proof-forged",
@@ -116,7 +118,9 @@ fn chain(author: &mut Author) -> [Item; 2] {
 }
 
 fn clock(author: &mut Author) -> [Item; 2] {
-    second(author, |header, first| header.sent_at = first.header.sent_at - 1)
+    second(author, |header, first| {
+        header.sent_at = first.header.sent_at - 1
+    })
 }
 
 fn lamport(author: &mut Author) -> [Item; 2] {
@@ -152,8 +156,7 @@ async fn expect_proof(member: &Member, author: &Author) -> Outcome {
 }
 
 async fn contradiction(partner: Partner, pair: Pair) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let other = Member::enter(&partner).await?;
+    let (mut one, other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     for item in pair(&mut author) {
         one.push(&item, 5).await;
@@ -162,8 +165,7 @@ async fn contradiction(partner: Partner, pair: Pair) -> Outcome {
 }
 
 async fn proof(partner: Partner) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let other = Member::enter(&partner).await?;
+    let (mut one, other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let pair = fork(&mut author);
     one.push(&pair[0], 5).await;
@@ -172,8 +174,7 @@ async fn proof(partner: Partner) -> Outcome {
 }
 
 async fn closed(partner: Partner) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let pair = fork(&mut author);
     for item in &pair {
@@ -189,7 +190,11 @@ async fn closed(partner: Partner) -> Outcome {
     third.push(&item, 5).await;
     other.obtains(&item, good.mark()).await?;
     let pushed = other.pushed(&late);
-    expect(pushed.is_empty(), "nothing more of the closed log", "a push")
+    expect(
+        pushed.is_empty(),
+        "nothing more of the closed log",
+        "a push",
+    )
 }
 
 async fn asked(partner: Partner) -> Outcome {
@@ -222,12 +227,8 @@ fn two_logs(author: &mut Author, partner: &Partner) -> Vec<Item> {
     vec![author.says("here"), other.says("there")]
 }
 
-async fn proves_nothing(
-    partner: Partner,
-    pair: fn(&mut Author, &Partner) -> Vec<Item>,
-) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+async fn proves_nothing(partner: Partner, pair: fn(&mut Author, &Partner) -> Vec<Item>) -> Outcome {
+    let (mut one, mut other) = Member::two(&partner).await?;
     // Somebody else's log: the one who says so is judged for itself.
     let mut author = other.author(&partner);
     let items = pair(&mut author, &partner);
@@ -245,7 +246,11 @@ async fn proves_nothing(
     one.push(&other_next, 5).await;
     other.obtains(&other_next, author.mark()).await?;
     let is_proven = other.frames().iter().any(|frame| proves(frame, &author));
-    expect(!is_proven, "nothing said against the author", "GOSSIP_PROOF")
+    expect(
+        !is_proven,
+        "nothing said against the author",
+        "GOSSIP_PROOF",
+    )
 }
 
 async fn many(partner: Partner) -> Outcome {

@@ -20,79 +20,121 @@ pub(super) fn cases() -> Vec<Case> {
         ("sequence-0", "has the sequence 0", |author, _| {
             with(author, |header| header.seq = 0)
         }),
-        ("sequence-over-the-last", "has a sequence above the last", |author, _| {
-            with(author, |header| {
-                (header.seq, header.floor, header.prev) = (LAST + 1, LAST + 1, [7; 32]);
-            })
-        }),
-        ("first-with-previous", "is the first and names one before", |author, _| {
-            with(author, |header| header.prev = [7; 32])
-        }),
-        ("second-without-previous", "is the second and names none before", |author, _| {
-            with(author, |header| (header.seq, header.floor) = (2, 2))
-        }),
+        (
+            "sequence-over-the-last",
+            "has a sequence above the last",
+            |author, _| {
+                with(author, |header| {
+                    (header.seq, header.floor, header.prev) = (LAST + 1, LAST + 1, [7; 32]);
+                })
+            },
+        ),
+        (
+            "first-with-previous",
+            "is the first and names one before",
+            |author, _| with(author, |header| header.prev = [7; 32]),
+        ),
+        (
+            "second-without-previous",
+            "is the second and names none before",
+            |author, _| with(author, |header| (header.seq, header.floor) = (2, 2)),
+        ),
         ("floor-above", "has a floor above itself", |author, _| {
             with(author, |header| header.floor = 2)
         }),
-        ("lamport-too-low", "has a lamport time before it was sent", |author, _| {
-            with(author, |header| header.lamport = header.sent_at - 1)
-        }),
-        ("body-of-another-digest", "has a body that its digest is not of", |author, _| {
-            let mut item = with(author, |_| {});
-            if let Some(body) = &mut item.body {
-                body[0] ^= 1;
-            }
-            item
-        }),
-        ("body-of-another-length", "has a body of another length", |author, _| {
-            let mut item = with(author, |_| {});
-            item.body_len += 1;
-            item.sign(&author.room.id, &author.key);
-            item
-        }),
-        ("stub-too-long", "is a stub of more than a body may have", |author, _| {
-            let mut item = with(author, |_| {}).stub();
-            item.body_len = 66_561;
-            item.sign(&author.room.id, &author.key);
-            item
-        }),
-        ("false-signature", "has a signature with one bit wrong", |author, _| {
-            let mut item = with(author, |_| {});
-            item.signature[3] ^= 1;
-            item
-        }),
-        ("signed-by-another", "is signed by another key", |author, partner| {
-            let mut item = with(author, |_| {});
-            item.sign(&author.room.id, &partner.identity());
-            item
-        }),
-        ("of-another-room", "is signed for another room", |author, partner| {
-            let mut item = with(author, |_| {});
-            item.sign(&partner.array(), &author.key);
-            item
-        }),
-        ("sealed-for-another-place", "has a body sealed for another place", |author, _| {
-            let elsewhere = Header {
-                lamport: author.next.lamport + 1,
-                ..author.next.clone()
-            };
-            let mut item = author.item(&elsewhere, &author.plain(b"moved").bytes);
-            item.header = author.next.clone();
-            item.sign(&author.room.id, &author.key);
-            item
-        }),
-        ("sealed-with-another-key", "has a body sealed with the key of another room", |author, _| {
-            let other = super::super::super::bodies::room::Room::new("another");
-            let public = author.key.public();
-            let body = other.seal(&public, &author.next, &author.plain(b"elsewhere").bytes);
-            let mut item = with(author, |_| {});
-            item.body_len = body.len() as u32;
-            let hash = "dchat/1 2026-11 item body";
-            item.body_hash = super::super::super::bodies::derive(hash, &[&body]);
-            item.body = Some(body);
-            item.sign(&author.room.id, &author.key);
-            item
-        }),
+        (
+            "lamport-too-low",
+            "has a lamport time before it was sent",
+            |author, _| with(author, |header| header.lamport = header.sent_at - 1),
+        ),
+        (
+            "body-of-another-digest",
+            "has a body that its digest is not of",
+            |author, _| {
+                let mut item = with(author, |_| {});
+                if let Some(body) = &mut item.body {
+                    body[0] ^= 1;
+                }
+                item
+            },
+        ),
+        (
+            "body-of-another-length",
+            "has a body of another length",
+            |author, _| {
+                let mut item = with(author, |_| {});
+                item.body_len += 1;
+                item.sign(&author.room.id, &author.key);
+                item
+            },
+        ),
+        (
+            "stub-too-long",
+            "is a stub of more than a body may have",
+            |author, _| {
+                let mut item = with(author, |_| {}).stub();
+                item.body_len = 66_561;
+                item.sign(&author.room.id, &author.key);
+                item
+            },
+        ),
+        (
+            "false-signature",
+            "has a signature with one bit wrong",
+            |author, _| {
+                let mut item = with(author, |_| {});
+                item.signature[3] ^= 1;
+                item
+            },
+        ),
+        (
+            "signed-by-another",
+            "is signed by another key",
+            |author, partner| {
+                let mut item = with(author, |_| {});
+                item.sign(&author.room.id, &partner.identity());
+                item
+            },
+        ),
+        (
+            "of-another-room",
+            "is signed for another room",
+            |author, partner| {
+                let mut item = with(author, |_| {});
+                item.sign(&partner.array(), &author.key);
+                item
+            },
+        ),
+        (
+            "sealed-for-another-place",
+            "has a body sealed for another place",
+            |author, _| {
+                let elsewhere = Header {
+                    lamport: author.next.lamport + 1,
+                    ..author.next.clone()
+                };
+                let mut item = author.item(&elsewhere, &author.plain(b"moved").bytes);
+                item.header = author.next.clone();
+                item.sign(&author.room.id, &author.key);
+                item
+            },
+        ),
+        (
+            "sealed-with-another-key",
+            "has a body sealed with the key of another room",
+            |author, _| {
+                let other = super::super::super::bodies::room::Room::new("another");
+                let public = author.key.public();
+                let body = other.seal(&public, &author.next, &author.plain(b"elsewhere").bytes);
+                let mut item = with(author, |_| {});
+                item.body_len = body.len() as u32;
+                let hash = "dchat/1 2026-11 item body";
+                item.body_hash = super::super::super::bodies::derive(hash, &[&body]);
+                item.body = Some(body);
+                item.sign(&author.room.id, &author.key);
+                item
+            },
+        ),
     ];
     for (slug, about, make) in bad {
         cases.push(Case::negative(
@@ -109,9 +151,11 @@ pub(super) fn cases() -> Vec<Case> {
                 header.lamport = header.sent_at;
             })
         }),
-        ("lamport-of-tomorrow", "has a lamport time a day ahead", |author, _| {
-            with(author, |header| header.lamport += 86_400_000)
-        }),
+        (
+            "lamport-of-tomorrow",
+            "has a lamport time a day ahead",
+            |author, _| with(author, |header| header.lamport += 86_400_000),
+        ),
     ];
     for (slug, about, make) in early {
         cases.push(Case::negative(
@@ -122,30 +166,44 @@ pub(super) fn cases() -> Vec<Case> {
         ));
     }
     let odd: [(&str, &str, Make); 4] = [
-        ("not-a-room-body", "opens and is no RoomBody", |author, partner| {
-            author.item(&author.next, &partner.bytes(40))
-        }),
-        ("of-another-statement", "has a statement about another key", |author, partner| {
-            let mut other = author.clone();
-            other.key = Identity::new(&partner.array());
-            author.item(&author.next, &other.plain(b"not mine").bytes)
-        }),
-        ("of-a-kind-unknown", "is of a kind nobody knows", |author, _| {
-            let header = Header {
-                kind: 0x7777,
-                ..author.next.clone()
-            };
-            author.item(&header, &author.plain(b"what").bytes)
-        }),
-        ("from-the-middle", "begins its log in the middle, which its floor allows", |author, partner| {
-            let header = Header {
-                seq: 70,
-                floor: 70,
-                prev: partner.array(),
-                ..author.next.clone()
-            };
-            author.item(&header, &author.plain(b"later").bytes)
-        }),
+        (
+            "not-a-room-body",
+            "opens and is no RoomBody",
+            |author, partner| author.item(&author.next, &partner.bytes(40)),
+        ),
+        (
+            "of-another-statement",
+            "has a statement about another key",
+            |author, partner| {
+                let mut other = author.clone();
+                other.key = Identity::new(&partner.array());
+                author.item(&author.next, &other.plain(b"not mine").bytes)
+            },
+        ),
+        (
+            "of-a-kind-unknown",
+            "is of a kind nobody knows",
+            |author, _| {
+                let header = Header {
+                    kind: 0x7777,
+                    ..author.next.clone()
+                };
+                author.item(&header, &author.plain(b"what").bytes)
+            },
+        ),
+        (
+            "from-the-middle",
+            "begins its log in the middle, which its floor allows",
+            |author, partner| {
+                let header = Header {
+                    seq: 70,
+                    floor: 70,
+                    prev: partner.array(),
+                    ..author.next.clone()
+                };
+                author.item(&header, &author.plain(b"later").bytes)
+            },
+        ),
     ];
     for (slug, about, make) in odd {
         cases.push(Case::positive(
@@ -171,8 +229,7 @@ fn with(author: &Author, change: impl FnOnce(&mut Header)) -> Item {
 }
 
 async fn dropped(partner: Partner, make: Make) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let author = one.author(&partner);
     let bad = make(&author, &partner);
     one.push(&bad, 5).await;
@@ -181,15 +238,16 @@ async fn dropped(partner: Partner, make: Make) -> Outcome {
     one.push(&item, 5).await;
     other.obtains(&item, good.mark()).await?;
     let frames = other.frames();
-    let is_told = frames.iter().any(|frame| announced(frame, author.mark(), 0));
+    let is_told = frames
+        .iter()
+        .any(|frame| announced(frame, author.mark(), 0));
     let seen = if is_told { "announced" } else { "pushed" };
     let right = !is_told && other.pushed(&bad).is_empty();
     expect(right, "what was refused not to be passed on", seen)
 }
 
 async fn passed(partner: Partner, make: Make) -> Outcome {
-    let mut one = Member::enter(&partner).await?;
-    let mut other = Member::enter(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let author = one.author(&partner);
     let item = make(&author, &partner);
     one.push(&item, 5).await;

@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
             "an item of one member reaches another, unchanged",
             &["DC-GOSSIP-040", "DC-GOSSIP-018"],
             |partner| async move {
-                let (mut one, mut other) = two(&partner).await?;
+                let (mut one, mut other) = Member::two(&partner).await?;
                 let mut author = one.author(&partner);
                 let item = author.says("hello");
                 one.push(&item, 5).await;
@@ -94,15 +94,12 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-async fn two(partner: &Partner) -> Result<(Member, Member), Fault> {
-    let one = Member::enter(partner).await?;
-    let other = Member::enter(partner).await?;
-    Ok((one, other))
-}
-
 /// The sequences of a log in the order in which its items were pushed to a member.
 fn order(member: &Member, items: &[Item]) -> Vec<u32> {
-    let pushes = member.frames().into_iter().filter(|frame| frame.code == PUSH);
+    let pushes = member
+        .frames()
+        .into_iter()
+        .filter(|frame| frame.code == PUSH);
     pushes
         .filter_map(|frame| {
             let bytes = frame.body.get(1..)?;
@@ -113,9 +110,11 @@ fn order(member: &Member, items: &[Item]) -> Vec<u32> {
 }
 
 async fn in_order(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
-    let items: Vec<Item> = (0..12).map(|n| author.says(&format!("number {n}"))).collect();
+    let items: Vec<Item> = (0..12)
+        .map(|n| author.says(&format!("number {n}")))
+        .collect();
     for item in &items {
         one.push(item, 5).await;
     }
@@ -124,11 +123,15 @@ async fn in_order(partner: Partner) -> Outcome {
     }
     let came = order(&other, &items);
     let sorted = came.windows(2).all(|pair| pair[0] < pair[1]);
-    expect(sorted && came.len() == items.len(), "1 to 12 in order", format!("{came:?}"))
+    expect(
+        sorted && came.len() == items.len(),
+        "1 to 12 in order",
+        format!("{came:?}"),
+    )
 }
 
 async fn twice(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let item = author.says("once");
     for _ in 0..3 {
@@ -165,14 +168,18 @@ async fn asks(member: &Member, mark: u64) -> Result<(u32, u32), Fault> {
 }
 
 async fn gap(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..3).map(|n| author.says(&format!("{n}"))).collect();
     one.push(&items[0], 5).await;
     one.push(&items[2], 5).await;
     let (after, upto) = asks(&one, author.mark()).await?;
     let right = after == 1 && (2..=3).contains(&upto);
-    expect(right, "a request for what is after item 1", format!("after {after}, up to {upto}"))?;
+    expect(
+        right,
+        "a request for what is after item 1",
+        format!("after {after}, up to {upto}"),
+    )?;
     one.push(&items[1], ASKED).await;
     for item in &items {
         other.obtains(item, author.mark()).await?;
@@ -181,7 +188,7 @@ async fn gap(partner: Partner) -> Outcome {
 }
 
 async fn announcement(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..3).map(|n| author.says(&format!("{n}"))).collect();
     let marks = room::announce(&[(author.mark(), 3, 0)]);
@@ -202,7 +209,7 @@ async fn announcement(partner: Partner) -> Outcome {
 }
 
 async fn announced_twice(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = other.author(&partner);
     let item = author.says("asked for once");
     let marks = room::announce(&[(author.mark(), 1, 0)]);
@@ -227,11 +234,15 @@ async fn announced_twice(partner: Partner) -> Outcome {
             wants.filter(|want| want.log == author.mark()).count()
         })
         .max();
-    expect(most == Some(1), "the log once in a request", format!("{most:?}"))
+    expect(
+        most == Some(1),
+        "the log once in a request",
+        format!("{most:?}"),
+    )
 }
 
 async fn pulls(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let items: Vec<Item> = (0..5).map(|n| author.says(&format!("{n}"))).collect();
     for item in &items {
@@ -255,7 +266,11 @@ async fn pulls(partner: Partner) -> Outcome {
         })
         .await?;
     let came = order(&third, &items);
-    expect(came == [2, 3, 4], "items 2, 3 and 4 in order", format!("{came:?}"))?;
+    expect(
+        came == [2, 3, 4],
+        "items 2, 3 and 4 in order",
+        format!("{came:?}"),
+    )?;
     for item in &items[1..4] {
         let hops = third.pushed(item);
         expect(hops == [ASKED], "hops 255", format!("{hops:?}"))?;
@@ -264,19 +279,29 @@ async fn pulls(partner: Partner) -> Outcome {
 }
 
 async fn pull_of_nothing(partner: Partner) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let unknown = partner.number();
     one.say(
         PULL,
-        &room::pull(true, &[(unknown, 0, 9), (author.mark(), 3, 1), (author.mark(), 0, u32::MAX)]),
+        &room::pull(
+            true,
+            &[
+                (unknown, 0, 9),
+                (author.mark(), 3, 1),
+                (author.mark(), 0, u32::MAX),
+            ],
+        ),
     )
     .await;
     let item = author.says("hello");
     one.push(&item, 5).await;
     other.obtains(&item, author.mark()).await?;
     other
-        .say(PULL, &room::pull(false, &[(author.mark(), 5, 9), (author.mark(), 0, 1)]))
+        .say(
+            PULL,
+            &room::pull(false, &[(author.mark(), 5, 9), (author.mark(), 0, 1)]),
+        )
         .await;
     other.link.lives().await?;
     one.link.lives().await
@@ -295,29 +320,23 @@ async fn told(partner: Partner) -> Outcome {
 }
 
 async fn old(partner: Partner) -> Outcome {
-    let (one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     author.next.sent_at -= 60_000;
     author.next.lamport = author.next.sent_at;
     let item = author.says("a minute ago");
     one.push(&item, ASKED).await;
-    let mark = author.mark();
-    other
-        .until("an announcement", |frames| {
-            let is_told = |frame: &&&RawFrame| announced(frame, mark, 1);
-            let is_pushed = |frame: &&&RawFrame| {
-                frame.code == PUSH && frame.body.get(1..) == Some(&item.structure().bytes)
-            };
-            let told = frames.iter().find(is_told).map(|_| ());
-            told.or_else(|| frames.iter().find(is_pushed).map(|_| ()))
-        })
-        .await?;
+    other.hears(&item, author.mark()).await?;
     let hops = other.pushed(&item);
-    expect(hops.is_empty(), "an announcement", format!("a push with hops {hops:?}"))
+    expect(
+        hops.is_empty(),
+        "an announcement",
+        format!("a push with hops {hops:?}"),
+    )
 }
 
 async fn counts_down(partner: Partner, hops: u8) -> Outcome {
-    let (mut one, mut other) = two(&partner).await?;
+    let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let item = author.says("hop");
     one.push(&item, hops).await;

@@ -122,7 +122,10 @@ impl Circle {
             .time
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
         let (Some(group), Some(author)) = (self.group.as_deref_mut(), &self.author) else {
-            return Err(Fault::denied("you are not a member of this group."));
+            return Err(Fault::denied(
+                "you are not a member of this group. Who was invited accepts first: \
+                 `dchat group accept NAME`.",
+            ));
         };
         header.keep_s = match (header.keep_s, keep_s) {
             (0, keep_s) => keep_s.unwrap_or(0),

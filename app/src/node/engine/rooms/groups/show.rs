@@ -82,6 +82,7 @@ impl Session {
                 },
                 standing: standing(member.standing),
                 connected: own || neighbours.contains(peer),
+                own,
                 delivered: held.map(u64::from),
                 lag: held.map(|held| u64::from(last - held)),
             }
@@ -106,6 +107,7 @@ impl Session {
                     name_of(group, peer).unwrap_or_default()
                 },
                 connected: own || neighbours.contains(peer),
+                own,
             }
         });
         members.collect()

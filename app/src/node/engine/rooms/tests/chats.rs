@@ -34,6 +34,8 @@ fn complaint() -> Frame {
     })
 }
 
+/// Checks DC-CHAT-065 (positive, negative), DC-CHAT-066 (positive).
+/// Checks DC-CONN-037 (positive, negative).
 #[test]
 fn a_new_chat_stream_replaces_the_one_before_it() {
     let (mut world, opened) = two();
@@ -46,6 +48,7 @@ fn a_new_chat_stream_replaces_the_one_before_it() {
     assert_eq!(world.closed, [(0, Code::Unexpected)]);
 }
 
+/// Checks DC-CHAT-007 (negative).
 #[test]
 fn a_chat_stream_is_opened_once() {
     let (mut world, opened) = two();
@@ -53,6 +56,7 @@ fn a_chat_stream_is_opened_once() {
     assert_eq!(world.closed, [(0, Code::Unexpected)]);
 }
 
+/// Checks DC-CHAT-007 (negative).
 #[test]
 fn a_stranger_opens_its_chat_stream_once_too() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| false);
@@ -67,6 +71,7 @@ fn a_stranger_opens_its_chat_stream_once_too() {
     assert_eq!(world.closed, [(0, Code::Unexpected)]);
 }
 
+/// Checks DC-CHAT-066 (negative).
 #[test]
 fn a_peer_that_replaces_its_chat_stream_without_end_is_left() {
     let (mut world, opened) = two();

@@ -1,0 +1,93 @@
+//! What once kept two members apart for good.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dchat_gossip::log::Proof;
+use dchat_gossip::node::{Input, Output};
+use dchat_gossip::{Item, Message, Verdict};
+use dchat_wire::gossip::{Mark, Sketched};
+use support::{Pair, Shown, item, log_of};
+
+const ACCEPT: fn(&Item) -> Verdict = |_| Verdict::Accept;
+
+/// Two items of `author` for one place.
+fn fork(pair: &Pair, author: u8) -> (Arc<Item>, Arc<Item>) {
+    let draft = pair.nodes[0].draft(log_of(author), pair.now);
+    (item(author, &draft, b"one"), item(author, &draft, b"two"))
+}
+
+/// Checks DC-GOSSIP-024 (positive).
+#[test]
+fn who_announces_a_closed_log_is_sent_the_proof() {
+    let mut pair = Pair::new();
+    pair.write(0, 1);
+    pair.meet();
+    let (one, other) = fork(&pair, 9);
+    let proof = Proof::new(Arc::clone(&one), Arc::clone(&other), &mut { ACCEPT }).unwrap();
+    let outputs = pair.give(
+        0,
+        Input::Contradiction {
+            one: Arc::clone(&one),
+            other,
+        },
+    );
+    // Member 1 does not hear of it, and says that it holds the log.
+    for output in outputs {
+        if !matches!(output, Output::Send { .. }) {
+            pair.carry(0, vec![output], &mut Shown::default());
+        }
+    }
+    let mark = Mark {
+        log: one.log().prefix(),
+        seq: 1,
+        age: 0,
+    };
+    let message = Message::Announce(vec![mark]);
+    let outputs = pair.give(0, Input::Received { from: 1, message });
+    let mut shown = Shown::default();
+    pair.carry(0, outputs, &mut shown);
+    assert_eq!(shown.proofs.len(), 1, "it has learnt of it");
+    assert_eq!(shown.proofs[0].log(), proof.log());
+}
+
+/// Checks DC-GOSSIP-029 (positive).
+#[test]
+fn who_asks_for_everything_is_told_of_what_it_is_taken_to_hold_too() {
+    let mut pair = Pair::new();
+    pair.write(0, 3);
+    pair.meet();
+    // Member 1 has it all and says so; having lost it, it asks for everything.
+    let mark = Mark {
+        log: log_of(0).prefix(),
+        seq: 3,
+        age: u16::MAX,
+    };
+    let message = Message::Announce(vec![mark]);
+    pair.give(0, Input::Received { from: 1, message });
+    let horizon = (pair.now.0 / 3_600_000) as u32 - 24;
+    let message = Message::Sketch {
+        salt: 1,
+        of: Sketched::Sequences,
+        horizon,
+        first: 0,
+        cells: Vec::new(),
+    };
+    let outputs = pair.give(0, Input::Received { from: 1, message });
+    pair.carry(0, outputs, &mut Shown::default());
+    pair.now = pair.now + Duration::from_secs(1);
+    pair.nodes[0].handle_timeout(pair.now);
+    let told = std::iter::from_fn(|| pair.nodes[0].poll_output()).any(|output| {
+        matches!(output, Output::Send { message: Message::Announce(marks), .. }
+            if marks.iter().any(|mark| mark.log == log_of(0).prefix() && mark.seq == 3))
+    });
+    assert!(told);
+}
