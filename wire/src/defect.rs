@@ -283,8 +283,6 @@ defects! {
     ForksLogs = "forks-logs";
     /// A stream to a room opens with any tag.
     OpensAnyRoom = "opens-any-room";
-    /// Items are kept and never passed on.
-    AnnouncesNothing = "announces-nothing";
     /// A digest says one item too many.
     LiesInDigests = "lies-in-digests";
     /// The key of a room does not depend on its secret.
@@ -312,10 +310,7 @@ impl Defect {
     /// The defect of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|defect| defect.name() == name)
+        Self::ALL.iter().copied().find(|defect| defect.name() == name)
     }
 }
 
