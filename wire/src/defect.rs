@@ -310,7 +310,10 @@ impl Defect {
     /// The defect of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|defect| defect.name() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|defect| defect.name() == name)
     }
 }
 
