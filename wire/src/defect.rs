@@ -223,10 +223,6 @@ defects! {
     StoresNothing = "stores-nothing";
     /// Records are sent to those who say that they have them.
     RepeatsKnownRecords = "repeats-known-records";
-    /// Nodes are named in the wrong order.
-    NamesFarthestFirst = "names-farthest-first";
-    /// An asker is named to itself.
-    NamesAsker = "names-asker";
     /// Any nonce solves the puzzle.
     SkipsPuzzle = "skips-puzzle";
     /// Questions are answered at any rate.
