@@ -223,10 +223,6 @@ defects! {
     StoresNothing = "stores-nothing";
     /// Records are sent to those who say that they have them.
     RepeatsKnownRecords = "repeats-known-records";
-    /// Nodes are named in the wrong order.
-    NamesFarthestFirst = "names-farthest-first";
-    /// An asker is named to itself.
-    NamesAsker = "names-asker";
     /// Any nonce solves the puzzle.
     SkipsPuzzle = "skips-puzzle";
     /// Questions are answered at any rate.
@@ -283,8 +279,6 @@ defects! {
     ForksLogs = "forks-logs";
     /// A stream to a room opens with any tag.
     OpensAnyRoom = "opens-any-room";
-    /// Items are kept and never passed on.
-    AnnouncesNothing = "announces-nothing";
     /// A digest says one item too many.
     LiesInDigests = "lies-in-digests";
     /// The key of a room does not depend on its secret.

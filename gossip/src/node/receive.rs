@@ -1,6 +1,5 @@
 //! Items that come.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use super::Node;
@@ -330,9 +329,6 @@ impl<H: Copy + Eq> Node<H> {
     /// Pushes an item to the children, or where there is no tree yet a few hops to everybody, and
     /// has it announced to the others.
     fn spread(&mut self, from: Option<usize>, hops: u8, log: Log, item: Arc<Item>) {
-        if defect::is(Defect::AnnouncesNothing) {
-            return;
-        }
         let live = self.live;
         let (congested, hasty) = (self.congested_slots(), self.is_hasty());
         let Some(branch) = self.branches.get_mut(log.index()) else {

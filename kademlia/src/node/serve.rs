@@ -76,7 +76,7 @@ impl<H: Copy + Ord, N: Notary> Node<H, N> {
         self.table
             .closest(target, usize::from(want).min(K), |entry| {
                 (all || entry.is_fresh(now))
-                    && (asker != Some(entry.at) || defect::is(Defect::NamesAsker))
+                    && asker != Some(entry.at)
                     && !tails.contains(&entry.at.tail())
             })
     }

@@ -2,7 +2,6 @@
 
 use crate::call::{K, Nodes};
 use crate::key::{BITS, Key};
-use dchat_wire::defect::{self, Defect};
 
 use super::Table;
 use super::entry::Entry;
@@ -68,7 +67,7 @@ fn nearest_first<H: Copy>(
     }
     let middle = entries.partition_point(|entry| !entry.at.bit(split));
     let (zeros, ones) = entries.split_at(middle);
-    let (near, far) = match target.bit(split) != defect::is(Defect::NamesFarthestFirst) {
+    let (near, far) = match target.bit(split) {
         true => (ones, zeros),
         false => (zeros, ones),
     };

@@ -43,7 +43,11 @@ pub fn multiaddr(socket: std::net::SocketAddr, peer: Option<&[u8; 32]>) -> Vec<u
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed assumption fails the test"
+    )]
 
     use dchat_wire::Address;
 

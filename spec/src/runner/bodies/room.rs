@@ -550,7 +550,11 @@ pub fn root(held: &[([u8; 16], [u8; 32], u32)], nonces: [u64; 2]) -> (u64, u32) 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed assumption fails the test"
+    )]
 
     use dchat_wire::room::{RoomKey, RoomName};
 

@@ -1,13 +1,11 @@
-//! What deliberate defects (`defects.md`) showed that no other case sees: where two names, or two
-//! nodes, have to differ before a mix-up shows.
+//! What deliberate defects (`defects.md`) showed that no other case sees: where two names have to
+//! differ before a mix-up shows.
 
 use std::sync::Arc;
 
-use super::super::bodies::{dht, relay};
+use super::super::bodies::relay;
 use super::super::case::{Case, Fault, Outcome, Profile, expect};
-use super::super::frames::frame;
 use super::super::partner::Partner;
-use super::dht::{at_server, find};
 use super::relay::{at_relay, between, connect, expect_refused, reserved};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -26,13 +24,6 @@ pub(super) fn cases() -> Vec<Case> {
             second_channel,
         )
         .profile(Profile::Relay),
-        Case::positive(
-            "dht/find-among-many",
-            "of several nodes the nearest is named first, and nobody to itself",
-            &["DC-DHT-018"],
-            among_many,
-        )
-        .profile(Profile::Dht),
     ]
 }
 
@@ -67,37 +58,4 @@ async fn second_channel(partner: Partner) -> Outcome {
     let packet = partner.bytes(61);
     asked.send(&relay::whole(asked.channel, &packet))?;
     asker.expect(&packet).await
-}
-
-/// Nodes that say they serve where they are seen, so that nobody has to look whether they are there.
-const NODES: usize = 8;
-
-async fn among_many(partner: Partner) -> Outcome {
-    let mut nodes = Vec::new();
-    for _ in 0..NODES {
-        let link = at_server(&partner, &partner.identity()).await?;
-        let server = dht::server(0, link.tap_address()?);
-        let question = dht::find(&partner.array(), 0, &[], Some(&server));
-        link.ask(&frame(dht::FIND, &question.bytes)).await?;
-        nodes.push(link);
-    }
-    let mut named = 0;
-    for link in &nodes {
-        let me = link.me.public();
-        let (_, target) = dht::pass(&me, 0);
-        let found = find(link, &target, 20, &[]).await?;
-        let mut last = [0; 32];
-        for node in found.nodes.as_slice() {
-            expect(node.key != me, "an answer without the asker", "the asker")?;
-            let (_, position) = dht::pass(&node.key, node.nonce);
-            let distance = dht::distance(&position, &target);
-            expect(distance >= last, "the nearest first", "another order")?;
-            last = distance;
-        }
-        named = named.max(found.nodes.len());
-    }
-    if named < 2 {
-        return Err(Fault::unsupported("it names nobody it has just met"));
-    }
-    Ok(())
 }
