@@ -308,6 +308,22 @@ impl Member {
         .map_err(|fault| fault.by("DC-GOSSIP-043"))
     }
 
+    /// Pushes an item until another member has it: a link that began anew may have lost it.
+    ///
+    /// # Errors
+    /// A fault when it does not come.
+    pub async fn passes(&mut self, other: &mut Self, item: &Item, mark: u64) -> Outcome {
+        let deadline = Instant::now() + self.link.patience();
+        loop {
+            self.push(item, 5).await;
+            match timeout(2 * COMPARES, other.obtains(item, mark)).await {
+                Ok(came) => return came.map(|_| ()),
+                Err(_) if Instant::now() < deadline => {}
+                Err(_) => return Err(Fault::new("an item to be passed on", "nothing of it")),
+            }
+        }
+    }
+
     /// Waits for GOSSIP_LEAVE with a reason.
     ///
     /// # Errors

@@ -144,9 +144,7 @@ async fn holding(partner: &Partner) -> Result<(Member, u64), Fault> {
     let (mut member, mut other) = Member::two(partner).await?;
     let mut author = member.author(partner);
     let item = author.says("something to compare");
-    member.push(&item, 5).await;
-    // It is held when it is shown to somebody else.
-    other.obtains(&item, author.mark()).await?;
+    member.passes(&mut other, &item, author.mark()).await?;
     other.link.leave();
     Ok((member, author.mark()))
 }
@@ -308,8 +306,7 @@ async fn refused(partner: Partner, first: u32, cell: [u8; CELL]) -> Outcome {
     let mut other = Member::enter(&partner).await?;
     let mut author = member.author(&partner);
     let item = author.says("after it");
-    member.push(&item, 5).await;
-    other.obtains(&item, author.mark()).await?;
+    member.passes(&mut other, &item, author.mark()).await?;
     let asked = member.frames().iter().any(|frame| match frame.decoded() {
         Some(Frame::GossipMore(more)) => more.salt == salt && more.want < 16_384 && more.want > 0,
         _ => false,

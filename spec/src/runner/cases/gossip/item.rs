@@ -235,8 +235,7 @@ async fn dropped(partner: Partner, make: Make) -> Outcome {
     one.push(&bad, 5).await;
     let mut good = one.author(&partner);
     let item = good.says("after it");
-    one.push(&item, 5).await;
-    other.obtains(&item, good.mark()).await?;
+    one.passes(&mut other, &item, good.mark()).await?;
     let frames = other.frames();
     let is_told = frames
         .iter()
@@ -250,8 +249,7 @@ async fn passed(partner: Partner, make: Make) -> Outcome {
     let (mut one, mut other) = Member::two(&partner).await?;
     let author = one.author(&partner);
     let item = make(&author, &partner);
-    one.push(&item, 5).await;
-    other.obtains(&item, author.mark()).await.map(|_| ())
+    one.passes(&mut other, &item, author.mark()).await
 }
 
 async fn misbehaves(partner: Partner) -> Outcome {

@@ -181,8 +181,7 @@ async fn without_capability(partner: Partner) -> Outcome {
     let (mut one, mut other) = Member::two(&partner).await?;
     let mut author = one.author(&partner);
     let item = author.says("among members");
-    one.push(&item, 5).await;
-    other.obtains(&item, author.mark()).await?;
+    one.passes(&mut other, &item, author.mark()).await?;
     plain.lives().await?;
     let opened = plain.journal().questions(OPEN).count();
     if opened > 0 {

@@ -18,8 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
                 let (mut one, mut other) = Member::two(&partner).await?;
                 let mut author = one.author(&partner);
                 let item = author.says("hello");
-                one.push(&item, 5).await;
-                other.obtains(&item, author.mark()).await.map(|_| ())
+                one.passes(&mut other, &item, author.mark()).await
             },
         ),
         Case::positive(
@@ -295,8 +294,7 @@ async fn pull_of_nothing(partner: Partner) -> Outcome {
     )
     .await;
     let item = author.says("hello");
-    one.push(&item, 5).await;
-    other.obtains(&item, author.mark()).await?;
+    one.passes(&mut other, &item, author.mark()).await?;
     other
         .say(
             PULL,
