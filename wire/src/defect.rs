@@ -157,8 +157,6 @@ defects! {
     SkipsProbeMac = "skips-probe-mac";
     /// The answer to a probe is longer than the probe.
     AnswersProbesLonger = "answers-probes-longer";
-    /// Every probe is answered twice.
-    AnswersProbesTwice = "answers-probes-twice";
     /// The padding of a probe may be anything.
     AcceptsProbePadding = "accepts-probe-padding";
     /// The keys of the two directions are exchanged.

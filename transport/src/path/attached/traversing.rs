@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use dchat_nat::agent::{self, Agent, Outcome, Socket};
-use dchat_wire::defect::{self, Defect};
 use dchat_wire::limits;
 use dchat_wire::probe::Probe;
 
@@ -221,9 +220,6 @@ impl Attached {
         };
         cx.common.stats.answers_sent += 1;
         let datagram = answer.seal(&self.keys.ours, limits::PROBE);
-        if defect::is(Defect::AnswersProbesTwice) {
-            cx.output(transmit(cx, from, local, remote, datagram.clone()));
-        }
         cx.output(transmit(cx, from, local, remote, datagram));
         true
     }
