@@ -1,6 +1,6 @@
 //! Builds that are wrong on purpose, one rule at a time.
 //!
-//! With the feature `defects` a process may be started with one of these [chosen](choose), and breaks
+//! With the feature `defects` a process may be started with one of these chosen (`choose`), and breaks
 //! that rule from then on; the conformance runner has to notice. Where a rule is kept, the code asks
 //! [`is`] whether it is the one to be broken. Without the feature that is a constant `false`, so
 //! nothing of this is left in what people use.
