@@ -163,23 +163,6 @@ impl Conversation {
         })
     }
 
-    /// Says that what follows comes on a new chat stream of the peer's, which replaces its earlier one
-    /// (spec `30-transport` §4): all begins again as after a new connection, but for our own CHAT_OPEN
-    /// and for what is bounded by connection. Nothing happens before the peer's first.
-    pub fn peer_replaced_stream(&mut self) {
-        if self.peer.take().is_none() {
-            return;
-        }
-        self.replaced = true;
-        self.sending = None;
-        self.renew = false;
-        self.synced = false;
-        self.sync_sent = false;
-        self.peer_synced = false;
-        self.outgoing = None;
-        self.asked = None;
-    }
-
     /// Encrypts what is due and saves the sessions used: once, last in the transaction.
     ///
     /// # Errors
@@ -289,7 +272,10 @@ impl Conversation {
     /// The peer begins again, as after a new connection; what is bounded for a connection goes on
     /// counting, and our own stream stays.
     fn replaced(&mut self) {
-        self.peer = None;
+        if self.peer.take().is_none() {
+            return;
+        }
+        self.replaced = true;
         self.peer_synced = false;
         self.sending = None;
         self.renew = false;

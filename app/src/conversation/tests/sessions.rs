@@ -7,9 +7,9 @@ use dchat_wire::chat::{ChatOpen, Stage};
 use dchat_wire::codec::{List, Text};
 use dchat_wire::extension::Extensions;
 
-use super::world::{A, B, World};
+use super::world::{A, B, Crash, World};
 use crate::conversation::exchange::MAX_RENEWALS;
-use crate::conversation::{Error, Misbehaviour, Output, Warning};
+use crate::conversation::{Error, Input, Misbehaviour, Output, Warning};
 use crate::e2ee::{AcceptError, Device};
 
 fn sessions(world: &World, side: usize) -> usize {
@@ -134,7 +134,10 @@ fn sessions_stay_within_their_bound() {
 fn replace_stream(world: &mut World) -> Result<(), Error<Infallible>> {
     let state = world.sides[B].ledger.device.clone().unwrap();
     let device = Device::from_state(&state).unwrap();
-    world.sides[A].chat.as_mut().unwrap().peer_replaced_stream();
+    let now = world.now;
+    world.transact(A, Crash::No, |chat, ledger| {
+        chat.handle_input(ledger, Input::Replaced, now).unwrap();
+    });
     world.feed(Frame::ChatOpen(ChatOpen {
         name: Text::default(),
         invite: None,

@@ -308,10 +308,6 @@ impl Session {
             None if self.shares_a_group(&peer) => self.start_chat(tx, &peer, now, out)?,
             None => return self.ask(tx, id, &peer, open, now, out),
         }
-        // One stream brings one CHAT_OPEN: a further one is the first of a stream that replaces it.
-        if let Some(Chat::Open(conversation)) = self.chats.links.get_mut(&id).map(|l| &mut l.chat) {
-            conversation.peer_replaced_stream();
-        }
         self.feed(tx, id, Input::Frame(Frame::ChatOpen(open)), now, out)
     }
 
