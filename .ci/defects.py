@@ -6,7 +6,8 @@ Builds `dchat` and `dchat-vectors` with the feature `defects` (`dchat_wire::defe
 rule that `DCHAT_DEFECT` names, and copies them out of cargo's way: its folder then holds the right
 programs again. `--bins` takes programs that are there. Then:
 
-* The control run: with nothing broken every vector and every case passes.
+* The control run: with nothing broken every vector and every case passes. One that fails is run once
+  more, and told as unsteady when it passes then.
 * Each row of the table in `spec/defects.md`: the vectors and cases in its last column are run, and each
   has to fail. When none does, or with `--all`, everything is run, to tell who else notices.
 
@@ -217,9 +218,15 @@ def control(bins):
             failing, passed = run(bins, None, [], pathlib.Path(folder))
         took = time.monotonic() - begun
         print(f"control: {len(passed)} {WITHIN[kind]} pass, {len(failing)} fail ({took:.0f} s)", flush=True)
+        # A machine that is busy enough makes a case fail in a hundred runs or so; a peer that is wrong
+        # fails it again.
+        again = failing
+        if failing:
+            with tempfile.TemporaryDirectory(prefix="dchat-defect-") as folder:
+                again, _ = run(bins, None, sorted(failing), pathlib.Path(folder))
         for id in sorted(failing):
-            print(f"FALSE ALARM {kind}:{id}")
-        right &= bool(passed) and not failing
+            print(f"{'FALSE ALARM' if id in again else 'UNSTEADY'} {kind}:{id}", flush=True)
+        right &= bool(passed) and not again
     return right
 
 
