@@ -23,6 +23,8 @@ pub enum Input<H> {
         /// What.
         message: Message<H>,
     },
+    /// A member sent what is no item ([`ItemFault`](crate::log::ItemFault)): dropped, and held against it.
+    NoItem(H),
     /// The driver's queue to a member is full, or has room again: while it is full, items are
     /// announced later instead of being pushed now.
     Congested {

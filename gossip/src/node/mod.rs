@@ -169,6 +169,12 @@ impl<H: Copy + Eq> Node<H> {
             Input::Contacts(peers) => self.contacts(peers),
             Input::Up(peer) => self.up(peer),
             Input::Down(peer) => self.down(peer),
+            Input::NoItem(peer) => {
+                if let Some(slot) = self.slot_of(peer) {
+                    self.stat.rejected += 1;
+                    self.fault(slot, Fault::Invalid);
+                }
+            }
             Input::Leave => self.leave(),
         }
         self.end_of_turn();

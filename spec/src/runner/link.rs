@@ -511,6 +511,15 @@ impl Link {
         self.close(codes::DONE, b"");
     }
 
+    /// Why the connection is over, in words; nothing while it is not.
+    #[must_use]
+    pub fn closed(&self) -> String {
+        let reason = self.connection.close_reason();
+        reason
+            .map(|reason| format!("({reason})"))
+            .unwrap_or_default()
+    }
+
     /// Closes with a code and a reason.
     pub fn close(&self, code: u64, reason: &[u8]) {
         let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);

@@ -319,7 +319,18 @@ impl Member {
             match timeout(2 * COMPARES, other.obtains(item, mark)).await {
                 Ok(came) => return came.map(|_| ()),
                 Err(_) if Instant::now() < deadline => {}
-                Err(_) => return Err(Fault::new("an item to be passed on", "nothing of it")),
+                Err(_) => {
+                    let of = |one: &Self| {
+                        let heard = one.link.journal().summary();
+                        format!("{heard} {}", one.link.closed())
+                    };
+                    let seen = format!(
+                        "nothing of it; its sender: {}; the other: {}",
+                        of(self),
+                        of(other)
+                    );
+                    return Err(Fault::new("an item to be passed on", seen));
+                }
             }
         }
     }

@@ -273,11 +273,7 @@ impl Session {
             Ok(None) => Ok(()),
             Err(error) => {
                 tracing::debug!(%peer, %error, "a member passes on what is no item");
-                out.command(Command::Drop {
-                    link,
-                    code: Code::Unexpected,
-                });
-                Ok(())
+                self.drive(tx, id, Turn::Input(Input::NoItem(peer)), now, out)
             }
         }
     }
