@@ -76,7 +76,7 @@ fn a_quiet_room_costs_next_to_nothing() {
 fn an_overflow_turns_items_into_announcements_and_loses_none() {
     let mut world = gathered(20, 11);
     talk(&mut world, 20, 50);
-    world.run(1000);
+    ends_equal(&mut world, 5000);
     let peers: Vec<u32> = world.nodes()[0].neighbours().collect();
     let congest = |world: &mut World, congested| {
         for peer in peers.iter().copied() {
