@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use dchat_transport as transport;
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::capability;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -603,7 +604,7 @@ async fn read(incoming: Incoming, engine: mpsc::Sender<Input>) {
             return;
         }
         next = match frames.next().await {
-            Ok(Some(Frame::ChatOpen(_))) => {
+            Ok(Some(Frame::ChatOpen(_))) if !defect::is(Defect::AcceptsSecondOpen) => {
                 conn.close(Code::Unexpected);
                 return;
             }
