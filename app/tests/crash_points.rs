@@ -15,6 +15,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
 use support::command::{output, run};
 use support::daemon::Daemon;
 use support::history;
@@ -24,6 +27,8 @@ use support::pair::Side;
 const MESSAGES: usize = 3;
 /// Far more events than a conversation of that size has; reached only if the count never ends.
 const MOST_EVENTS: u64 = 400;
+/// Conversations held at a time: they mostly wait, for a connection to be tried again.
+const AT_A_TIME: usize = 4;
 
 /// Checks DC-CHAT-016 (negative), DC-CHAT-025 (positive), DC-CHAT-033 (positive).
 #[test]
@@ -40,14 +45,26 @@ fn the_receiver_may_crash_at_any_commit() {
 /// Holds the same conversation again and again, and kills one side one commit event later each
 /// time, until it lives through the whole conversation.
 fn crash_everywhere(victim: usize) {
-    for event in 1..MOST_EVENTS {
-        if !converse(victim, event) {
-            eprintln!("crashed at each of {} commit events", event - 1);
-            assert!(event > 10, "a conversation has more commits than that");
-            return;
+    let (next, lived) = (AtomicU64::new(1), AtomicU64::new(MOST_EVENTS));
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    let event = next.fetch_add(1, Ordering::Relaxed);
+                    if event >= lived.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if !converse(victim, event) {
+                        lived.fetch_min(event, Ordering::Relaxed);
+                    }
+                }
+            });
         }
-    }
-    panic!("the conversation never ended");
+    });
+    let lived = lived.into_inner();
+    assert!(lived < MOST_EVENTS, "the conversation never ended");
+    eprintln!("crashed at each of {} commit events", lived - 1);
+    assert!(lived > 11, "a conversation has more commits than that");
 }
 
 /// Whether the victim met its end.
