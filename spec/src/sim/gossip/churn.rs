@@ -1,5 +1,6 @@
 //! Members that come and go, and attackers that do more than distort.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use super::world::{Event, World};
 
 /// How long who comes back has been away, on average.
 const AWAY: Duration = Duration::from_secs(120);
+/// Milliseconds within which all that are away are back when churn ends: somebody comes back with an
+/// item that nobody else has, and who has only just come lacks what all others hold.
+pub(super) const LAST_RETURN: u64 = 10_000;
 /// Part of those who go that never come back; somebody new comes instead.
 const FOR_GOOD: f64 = 0.25;
 /// Part of those who go that say so.
@@ -23,17 +27,26 @@ const FLOOD: u32 = 100;
 pub(super) struct Churn {
     /// Departures in a second; none while it is zero.
     pub(super) rate: f64,
+    /// Members that went and have not been replaced: those online bound them.
+    away: BTreeSet<u32>,
     /// Attackers do no more than distort.
     pub(super) quiet: bool,
 }
 
 impl World {
-    /// From now on this part of the members goes every minute; others come in their place.
+    /// From now on this part of the members goes every minute; others come in their place. When it is
+    /// none any more, all that are away are back within [`LAST_RETURN`].
     pub fn churn(&mut self, part_a_minute: f64) {
         let idle = self.churn.rate == 0.0;
         self.churn.rate = part_a_minute / 60.0 * f64::from(self.setting.members);
         if idle && self.churn.rate > 0.0 {
             self.next_departure();
+        }
+        if self.churn.rate == 0.0 {
+            for node in self.churn.away.clone() {
+                let wait = self.rng.below(LAST_RETURN);
+                self.after(wait, Event::Return(node));
+            }
         }
     }
 
@@ -59,11 +72,15 @@ impl World {
         let word = self.rng.chance(WORD);
         self.leave(node, word);
         let away = self.rng.until_next(1.0 / AWAY.as_secs_f64());
+        self.churn.away.insert(node);
         self.after(away.as_millis() as u64, Event::Return(node));
         self.next_departure();
     }
 
     pub(super) fn somebody_returns(&mut self, node: u32) {
+        if !self.churn.away.remove(&node) {
+            return;
+        }
         if self.rng.chance(FOR_GOOD) {
             let conduct = self.members[node as usize].conduct;
             self.add(conduct);

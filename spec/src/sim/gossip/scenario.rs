@@ -1,5 +1,6 @@
 //! A room that gathers, talks, is disturbed, and falls silent.
 
+use super::churn::LAST_RETURN;
 use super::plan::{Plan, Report};
 use super::tally::{Histogram, Tally};
 use super::world::{Setting, World};
@@ -244,9 +245,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Nobody comes or goes any more; seconds until everybody online holds everything.
+    /// Nobody goes any more, and who is away comes back; seconds from then until everybody online
+    /// holds everything.
     fn settle(&mut self, world: &mut World) -> f64 {
         world.churn(0.0);
+        if self.plan.churn_per_min > 0.0 {
+            world.run(LAST_RETURN);
+        }
         let took = world.until_whole(SETTLE).unwrap_or(SETTLE);
         self.take(world);
         took as f64 / 1000.0
