@@ -115,11 +115,7 @@ impl Args {
             json: false,
         };
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match (option.as_str(), command) {
                 ("--json", _) => args.json = true,
                 ("--seed", _) => args.seed = parsed(&option, &value()?)?,
@@ -145,6 +141,15 @@ impl Args {
         }
         Ok(args)
     }
+}
+
+/// The word after `option`: its value.
+pub(crate) fn following(
+    option: &str,
+    words: &mut impl Iterator<Item = String>,
+) -> Result<String, ArgsError> {
+    let value = words.next();
+    value.ok_or_else(|| ArgsError::NoValue(option.into()))
 }
 
 pub(crate) fn bad(option: &str, value: &str, why: impl Display) -> ArgsError {

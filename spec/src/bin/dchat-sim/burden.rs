@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use dchat_spec::sim::gossip::Burden;
 use serde_json::{Map, json};
 
-use crate::args::{ArgsError, parsed};
+use crate::args::{ArgsError, following, parsed};
 use crate::output::resident;
 
 /// Everything that was asked for.
@@ -33,11 +33,7 @@ impl Args {
             json: false,
         };
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => args.json = true,
                 "--authors" => args.authors = parsed(&option, &value()?)?,

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use dchat_spec::sim::gossip::{Absence, CaughtUp, catch_up};
 use serde_json::{Map, json};
 
-use crate::args::{ArgsError, bad, parsed};
+use crate::args::{ArgsError, bad, following, parsed};
 use crate::output::rounded;
 
 /// Everything that was asked for.
@@ -37,11 +37,7 @@ impl Args {
         };
         let (mut seeds, mut json) = (1, false);
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--log" => absence.log = parsed(&option, &value()?)?,

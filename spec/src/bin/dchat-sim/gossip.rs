@@ -28,7 +28,7 @@ use std::time::Instant;
 use dchat_spec::sim::gossip::{Manner, Plan, Report, run as play};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, named, parsed, part};
+use crate::args::{ArgsError, bad, following, named, parsed, part};
 use crate::output::{hex, resident, rounded};
 
 /// Names of what loss does.
@@ -61,11 +61,7 @@ impl Args {
         };
         let (mut seeds, mut json) = (1, false);
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--members" => plan.members = parsed(&option, &value()?)?,

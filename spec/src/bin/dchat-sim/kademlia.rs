@@ -26,7 +26,7 @@ use dchat_spec::sim::kademlia::adversary::Conduct;
 use dchat_spec::sim::kademlia::scenario::{self, Plan, Report, Scenario};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, named, parsed, part};
+use crate::args::{ArgsError, bad, following, named, parsed, part};
 use crate::output::{hex, resident, rounded};
 
 /// What attackers can be told to do.
@@ -59,11 +59,7 @@ impl Args {
         };
         let mut json = false;
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--nodes" => plan.nodes = parsed(&option, &value()?)?,

@@ -9,7 +9,7 @@ use dchat_spec::sim::gossip::reconcile::{full, reconcile};
 use dchat_spec::sim::scenario::quantile;
 use serde_json::{Map, json};
 
-use crate::args::{ArgsError, bad, parsed};
+use crate::args::{ArgsError, bad, following, parsed};
 
 /// Everything that was asked for.
 #[derive(Debug)]
@@ -28,11 +28,7 @@ impl Args {
         };
         let (mut seeds, mut json) = (1000, false);
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--log" => gap.log = parsed(&option, &value()?)?,
