@@ -29,7 +29,7 @@ use dchat_spec::sim::gossip::{Manner, Plan, Report, run as play};
 use serde_json::{Map, Value, json};
 
 use crate::args::{ArgsError, bad, following, named, parsed, part};
-use crate::output::{hex, resident, rounded};
+use crate::output::{hex, print, resident, rounded};
 
 /// Names of what loss does.
 const MANNERS: [(&str, Manner); 2] = [
@@ -130,14 +130,7 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
     object.insert("deliveries_per_s".into(), json!(rate.round()));
     object.insert("rss_bytes".into(), json!(resident("VmHWM:")));
     object.insert("wall_s".into(), rounded(wall, 3));
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{}", Value::Object(object));
-    }
-    for (name, value) in &object {
-        writeln!(out, "{name:24} {value}")?;
-    }
-    Ok(())
+    print(&Value::Object(object), args.json, 24)
 }
 
 /// Of each number the worse: the lesser of what should be much, the greater of all else.

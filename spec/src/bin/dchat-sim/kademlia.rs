@@ -19,7 +19,7 @@
 //! Others follow that are the scenario's own; `dchat_spec::sim::kademlia::scenario` says what each
 //! does.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 
 use dchat_spec::sim::kademlia::adversary::Conduct;
@@ -27,7 +27,7 @@ use dchat_spec::sim::kademlia::scenario::{self, Plan, Report, Scenario};
 use serde_json::{Map, Value, json};
 
 use crate::args::{ArgsError, bad, following, named, parsed, part};
-use crate::output::{hex, resident, rounded};
+use crate::output::{hex, print, resident, rounded};
 
 /// What attackers can be told to do.
 const CONDUCTS: [(&str, Conduct); 5] = [
@@ -105,14 +105,7 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
     let mut object = fields(&report);
     object.insert("rss_bytes".into(), json!(resident("VmHWM:")));
     object.insert("wall_s".into(), rounded(began.elapsed().as_secs_f64(), 3));
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{}", Value::Object(object));
-    }
-    for (name, value) in &object {
-        writeln!(out, "{name:28} {value}")?;
-    }
-    Ok(())
+    print(&Value::Object(object), args.json, 28)
 }
 
 fn fields(report: &Report) -> Map<String, Value> {
