@@ -173,6 +173,19 @@ pub(crate) fn part(option: &str, value: &str) -> Result<f64, ArgsError> {
     }
 }
 
+/// The part of `all` that is attackers: 0.9 at most, so that there is something to measure.
+pub(crate) fn minority(option: &str, value: &str, all: &str) -> Result<f64, ArgsError> {
+    let number = part(option, value)?;
+    match number <= 0.9 {
+        true => Ok(number),
+        false => Err(bad(
+            option,
+            value,
+            format!("leaves no honest {all} to measure"),
+        )),
+    }
+}
+
 /// One of those that have names.
 pub(crate) fn named<T: Copy>(option: &str, value: &str, of: &[(&str, T)]) -> Result<T, ArgsError> {
     let found = of.iter().find(|(name, _)| *name == value);

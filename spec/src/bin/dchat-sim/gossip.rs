@@ -28,7 +28,7 @@ use std::time::Instant;
 use dchat_spec::sim::gossip::{Manner, Plan, Report, run as play};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, following, named, parsed, part};
+use crate::args::{ArgsError, bad, following, minority, named, parsed, part};
 use crate::output::{hex, print, resident, rounded};
 
 /// Names of what loss does.
@@ -71,7 +71,7 @@ impl Args {
                 "--loss-of" => plan.manner = named(&option, &value()?, &MANNERS)?,
                 "--churn-per-min" => plan.churn_per_min = part(&option, &value()?)?,
                 "--partition-min" => plan.partition_min = minutes(&option, &value()?)?,
-                "--hostile" => plan.hostile = minority(&option, &value()?)?,
+                "--hostile" => plan.hostile = minority(&option, &value()?, "members")?,
                 "--messages" => plan.messages = parsed(&option, &value()?)?,
                 "--authors" => plan.authors = parsed(&option, &value()?)?,
                 "--idle-min" => plan.idle_min = minutes(&option, &value()?)?,
@@ -96,14 +96,6 @@ fn minutes(option: &str, value: &str) -> Result<f64, ArgsError> {
     match (0.0..=10_000.0).contains(&number) {
         true => Ok(number),
         false => Err(bad(option, value, "is not between 0 and 10,000 minutes")),
-    }
-}
-
-fn minority(option: &str, value: &str) -> Result<f64, ArgsError> {
-    let number = part(option, value)?;
-    match number <= 0.9 {
-        true => Ok(number),
-        false => Err(bad(option, value, "leaves no honest members to measure")),
     }
 }
 

@@ -26,7 +26,7 @@ use dchat_spec::sim::kademlia::adversary::Conduct;
 use dchat_spec::sim::kademlia::scenario::{self, Plan, Report, Scenario};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, following, named, parsed, part};
+use crate::args::{ArgsError, bad, following, minority, named, parsed};
 use crate::output::{hex, print, resident, rounded};
 
 /// What attackers can be told to do.
@@ -67,7 +67,7 @@ impl Args {
                 "--churn-median-min" => {
                     plan.churn_median_min = Some(above_zero(&option, &value()?)?)
                 }
-                "--hostile" => plan.hostile = minority(&option, &value()?)?,
+                "--hostile" => plan.hostile = minority(&option, &value()?, "nodes")?,
                 "--conduct" => plan.conduct = named(&option, &value()?, &CONDUCTS)?,
                 "--lookups" => plan.lookups = Some(parsed(&option, &value()?)?),
                 "--hours" => plan.hours = Some(above_zero(&option, &value()?)?),
@@ -88,14 +88,6 @@ fn above_zero(option: &str, value: &str) -> Result<f64, ArgsError> {
     match number > 0.0 && number.is_finite() {
         true => Ok(number),
         false => Err(bad(option, value, "is not above 0")),
-    }
-}
-
-fn minority(option: &str, value: &str) -> Result<f64, ArgsError> {
-    let number = part(option, value)?;
-    match number <= 0.9 {
-        true => Ok(number),
-        false => Err(bad(option, value, "leaves no honest nodes to measure")),
     }
 }
 
