@@ -1,8 +1,8 @@
 //! The operations and what each has seen.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::group::{Deed, Operation, OperationError, Parents, SignedOperation};
 use dchat_wire::limits;
 

@@ -24,13 +24,13 @@ pub use text::Text;
 pub(crate) use error::Trail;
 pub(crate) use field::{body, checked_field, sealed};
 
-use crate::defect::{self, Defect};
 use ::bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use ::bincode::de::read::SliceReader;
 use ::bincode::de::{Decoder as _, DecoderImpl};
 use ::bincode::enc::EncoderImpl;
 use ::bincode::enc::write::{SizeWriter, Writer};
 
+use crate::defect::{self, Defect};
 use crate::limits;
 
 pub(crate) mod bincode {
