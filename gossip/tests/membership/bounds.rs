@@ -3,22 +3,20 @@
 use dchat_gossip::membership::{
     MAX_OPERATIONS, Membership, PER_INVITE, PER_REMOVED, RESERVED, Refused,
 };
-use dchat_wire::codec::{self, Text};
+use dchat_wire::codec::Text;
 use dchat_wire::group::{Deed, Operation, SignedOperation};
 
-use crate::replica::{Replica, four, open, peer, write};
+use crate::replica::{Replica, four, open, peer, signed, write};
 
 /// Concurrent operations of `author`, which all come after what `group` knows.
 fn forks(group: &Replica, author: u8, deed: Deed, count: usize) -> Vec<SignedOperation> {
     let one = write(&group.known, author, deed, None, "");
-    let one: Operation = codec::decode(one.body.as_slice()).unwrap();
-    let fork = |number| SignedOperation {
-        body: codec::Bytes::new(codec::encode(&Operation {
+    let one = open(&one).unwrap();
+    let fork = |number| {
+        signed(&Operation {
             text: Text::new(format!("fork {number}")).unwrap(),
             ..one.clone()
-        }))
-        .unwrap(),
-        signature: [0; 64],
+        })
     };
     (0..count).map(fork).collect()
 }

@@ -14,6 +14,14 @@ pub(crate) fn open(signed: &SignedOperation) -> Result<Operation, OperationError
     Ok(codec::decode(signed.body.as_slice())?)
 }
 
+/// As it is sent, with a signature that nobody looks at.
+pub(crate) fn signed(operation: &Operation) -> SignedOperation {
+    SignedOperation {
+        body: codec::Bytes::new(codec::encode(operation)).unwrap(),
+        signature: [0; 64],
+    }
+}
+
 pub(crate) fn peer(number: u8) -> PeerId {
     Identity::from_seed(&[number; 32]).peer_id()
 }
@@ -79,10 +87,7 @@ pub(crate) fn cutting(
         cut: Cut::new(cut.collect()),
         extensions: Extensions::default(),
     };
-    SignedOperation {
-        body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
-        signature: [0; 64],
-    }
+    signed(&operation)
 }
 
 impl Replica {

@@ -1,10 +1,9 @@
 //! Whose the logs are, and how far they count.
 
 use dchat_gossip::membership::Refused;
-use dchat_wire::codec;
-use dchat_wire::group::{Cut, Deed, LogCut, Operation, SignedOperation};
+use dchat_wire::group::{Cut, Deed, LogCut, Operation};
 
-use crate::replica::{four, key, merged, open, peer, write};
+use crate::replica::{four, key, merged, open, peer, signed, write};
 
 /// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
 #[test]
@@ -65,12 +64,9 @@ fn of_two_who_take_one_key_the_first_writes_with_it_and_the_other_ends_nothing()
     group.does(Deed::Invite, Some(5));
     let mut thief = group.of(5);
     let taken = write(&thief.known, 5, Deed::Accept, None, "");
-    let mut operation: Operation = codec::decode(taken.body.as_slice()).unwrap();
+    let mut operation = open(&taken).unwrap();
     operation.seat.as_mut().unwrap().key = key(4, 1);
-    let taken = SignedOperation {
-        body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
-        signature: [0; 64],
-    };
+    let taken = signed(&operation);
     thief.known.insert(taken, open).unwrap();
     thief.ends(Deed::Leave, None, &[]);
     let both = merged(&group, &thief);
@@ -86,12 +82,9 @@ fn a_key_is_not_taken_twice() {
     group.ends(Deed::Remove, Some(4), &[]);
     group.does(Deed::Invite, Some(4));
     let again = write(&group.known, 4, Deed::Accept, None, "");
-    let mut operation: Operation = codec::decode(again.body.as_slice()).unwrap();
+    let mut operation = open(&again).unwrap();
     operation.seat.as_mut().unwrap().key = key(4, 1);
-    let again = SignedOperation {
-        body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
-        signature: [0; 64],
-    };
+    let again = signed(&operation);
     assert_eq!(group.known.insert(again, open), Err(Refused::OldKey));
 }
 
@@ -99,13 +92,10 @@ fn a_key_is_not_taken_twice() {
 fn a_seat_and_a_cut_stand_only_where_they_mean_something() {
     let mut group = four();
     let with = |change: fn(&mut Operation), deed, subject| {
-        let signed = write(&group.known, 1, deed, subject, "");
-        let mut operation: Operation = codec::decode(signed.body.as_slice()).unwrap();
+        let made = write(&group.known, 1, deed, subject, "");
+        let mut operation = open(&made).unwrap();
         change(&mut operation);
-        SignedOperation {
-            body: codec::Bytes::new(codec::encode(&operation)).unwrap(),
-            signature: [0; 64],
-        }
+        signed(&operation)
     };
     let cut = |operation: &mut Operation| {
         operation.cut = Cut::new(vec![LogCut {
