@@ -440,54 +440,21 @@ impl Tx<'_> {
              WHERE log = ?1",
             params![log.key, item.hour, one, other],
         )?;
-        self.void_items(&log, 0)
+        self.void_items(&log)
     }
 
-    /// Has what a log says after sequence `after` be as if it had not been said; stubs stay.
-    ///
-    /// # Errors
-    /// Only those of the environment.
-    pub fn void_after(
-        &self,
-        conversation: &ConversationId,
-        log: &Incarnation,
-        after: u64,
-    ) -> Result<(), StoreError> {
-        let author: Option<PeerKey> = self.one(
-            "SELECT l.author FROM conversations c \
-             CROSS JOIN logs l ON l.conversation = c.conversation AND l.incarnation = ?2 \
-             WHERE c.id = ?1",
-            params![conversation, log],
-            |row| row.get(0),
-        )?;
-        let Some(author) = author else {
-            return Ok(());
-        };
-        let name = LogName {
-            conversation: *conversation,
-            author,
-            incarnation: *log,
-        };
-        match self.log(&name)? {
-            Some(log) => self.void_items(&log, after),
-            None => Ok(()),
-        }
-    }
-
-    fn void_items(&self, log: &Log, after: u64) -> Result<(), StoreError> {
+    /// Has what a log says be as if it had not been said; stubs stay.
+    fn void_items(&self, log: &Log) -> Result<(), StoreError> {
         let said: Vec<(i64, String)> = self.all(
-            "SELECT ord, text FROM entries WHERE log = ?1 AND seq > ?2 AND text IS NOT NULL",
-            params![log.key, seq_to_sql(after)],
+            "SELECT ord, text FROM entries WHERE log = ?1 AND text IS NOT NULL",
+            [log.key],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         for (ord, text) in said {
             self.unindex_entry(ord, log.conversation, &terms::index(&text))?;
             self.run("UPDATE entries SET text = NULL WHERE ord = ?1", [ord])?;
         }
-        self.run(
-            "UPDATE items SET body = NULL WHERE log = ?1 AND seq > ?2",
-            params![log.key, seq_to_sql(after)],
-        )?;
+        self.run("UPDATE items SET body = NULL WHERE log = ?1", [log.key])?;
         Ok(())
     }
 
