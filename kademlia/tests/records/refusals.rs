@@ -1,11 +1,13 @@
 //! One test for each way a put is refused, and what it leaves.
 
-use crate::support::*;
+use std::sync::Arc;
+
 use dchat_kademlia::store::{Limits, Store};
 use dchat_wire::codec::Bytes;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::{CLOCK_SKEW, RecordBody, SignedRecord, kind};
-use std::sync::Arc;
+
+use crate::support::*;
 
 fn store() -> Store {
     Store::new(Limits::default())

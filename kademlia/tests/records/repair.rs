@@ -1,7 +1,8 @@
 //! Records stay where they belong while nodes come and go.
 
-use crate::support::*;
-use crate::world::{Manner, World};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use dchat_kademlia::call::{Answer, Nodes, Question};
 use dchat_kademlia::record::Strict;
 use dchat_kademlia::repair::{IN_FLIGHT, NEIGHBOURS, ROUND, Repair};
@@ -9,8 +10,9 @@ use dchat_kademlia::store::{Limits, Store};
 use dchat_kademlia::token::Writer;
 use dchat_kademlia::{Contact, Key, Subnet, Time};
 use dchat_wire::record::SignedRecord;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+
+use crate::support::*;
+use crate::world::{Manner, World};
 
 const MINUTE: u64 = 60_000;
 

@@ -1,9 +1,9 @@
 //! What to do with the peer's streams.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::nat::Reached;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{RecvStream, SendStream, VarInt};

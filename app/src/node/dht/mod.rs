@@ -10,6 +10,7 @@
 
 mod answer;
 mod ask;
+mod backoff;
 mod look;
 mod meet;
 mod meeting;

@@ -3,11 +3,11 @@
 //! A link is a live connection. It carries a conversation once the peer is a contact; before that,
 //! the CHAT_OPEN of a stranger is kept (one a link) so that accepting the stranger is enough.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_wire::chat::{ChatOpen, InviteProof};
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::{Frame, PeerId, Text};
 use subtle::ConstantTimeEq as _;
 
