@@ -8,6 +8,7 @@
 mod chats;
 mod groups;
 mod members;
+mod people;
 mod strangers;
 
 use std::cell::Cell;
@@ -84,6 +85,21 @@ impl Home {
         let Self { engine, dir, .. } = self;
         drop(engine);
         Self::open(dir, name)
+    }
+
+    /// The home, and a copy of it as it is now.
+    fn copied(self, name: &str) -> [Self; 2] {
+        let Self { engine, dir, .. } = self;
+        let copy = tempfile::tempdir().unwrap();
+        engine.store.close().unwrap();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+            }
+        }
+        drop((engine.home, engine.session));
+        [dir, copy].map(|dir| Self::open(dir, name))
     }
 
     fn call(&mut self, request: Request) -> Result<Reply, ApiError> {
@@ -179,6 +195,12 @@ struct World {
     closed: Vec<(usize, Code)>,
     /// Frames that were sent: from whom, and what.
     sent: Vec<(usize, Frame)>,
+    /// Rooms that homes are to be found in by who knows the secret.
+    met: Vec<(usize, [u8; 32])>,
+    /// Whom homes wanted connected for rooms and groups.
+    reached: Vec<(usize, PeerId)>,
+    /// The home whose operations of groups are kept back, and they.
+    kept_back: (Option<usize>, Vec<Input>),
     /// Bytes of items sent in one batch, at most.
     most_bytes: usize,
 }
@@ -194,6 +216,9 @@ impl World {
             closed: Vec::new(),
             waiting: VecDeque::new(),
             sent: Vec::new(),
+            met: Vec::new(),
+            reached: Vec::new(),
+            kept_back: (None, Vec::new()),
             most_bytes: 0,
         }
     }
@@ -262,12 +287,17 @@ impl World {
                     }
                     None => return,
                 };
+                let is_kept =
+                    self.kept_back.0 == Some(there) && matches!(frame, Frame::GroupOperations(_));
                 let frame = Input::RoomFrame {
                     link,
                     stream: end,
                     frame: Box::new(frame),
                 };
-                self.waiting.push_back((there, frame));
+                match is_kept {
+                    true => self.kept_back.1.push(frame),
+                    false => self.waiting.push_back((there, frame)),
+                }
             }
             Effect::Frame { link, frame } => {
                 let link_to = |there: &usize| *there != here && Self::link(here, *there) == link;
@@ -300,7 +330,9 @@ impl World {
                 self.waiting.push_back((here, told));
             }
             Effect::Command(Command::Drop { code, .. }) => self.closed.push((here, code)),
+            Effect::Command(Command::Meet { topic, .. }) => self.met.push((here, topic)),
             Effect::Command(Command::Reach { peer, .. }) => {
+                self.reached.push((here, peer));
                 self.waiting.push_back((here, Input::Unreachable { peer }));
             }
             _ => {}
