@@ -294,7 +294,7 @@ fn an_operation_waits_for_those_it_names() {
     assert_eq!(late.known.roster(), group.known.roster());
 }
 
-/// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
+/// Checks DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_counts_as_far_as_the_remover_had_seen() {
     let mut group = four();

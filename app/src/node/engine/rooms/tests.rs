@@ -378,6 +378,31 @@ fn a_message_is_delivered_when_another_member_has_stored_it() {
 
 /// Checks DC-GOSSIP-014 (negative).
 #[test]
+fn what_could_not_be_stored_is_sent_to_nobody() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    world.sent.clear();
+    let (to, _reply) = oneshot::channel();
+    let say = Request::Send {
+        to: "#lobby".to_owned(),
+        text: "never said".to_owned(),
+        ttl_s: None,
+        token: None,
+    };
+    world.homes[0].fail(vec![Input::Call(Box::new(say), to)]);
+    world.run(5000);
+    let pushed = |(_, frame): &(usize, Frame)| matches!(frame, Frame::GossipPush(_));
+    assert!(!world.sent.iter().any(pushed));
+    world.homes[0].say("said");
+    world.run(2000);
+    for home in &mut world.homes {
+        assert_eq!(home.texts(), ["said"]);
+    }
+}
+
+#[test]
 fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     let mut world = World::new(&["Alice", "Bob"]);
     world.homes.iter_mut().for_each(|home| home.join("lobby"));
@@ -402,7 +427,7 @@ fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     assert!(delivered(&world.homes[0].events(), &id));
 }
 
-/// Checks DC-GOSSIP-006 (positive), DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
+/// Checks DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
 #[test]
 fn who_restarts_goes_on_where_it_was() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -736,7 +761,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     assert_eq!(closed.count(), 1);
 }
 
-/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
+/// Checks DC-GOSSIP-006 (positive, negative), DC-GOSSIP-051 (positive, negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);
