@@ -376,6 +376,36 @@ fn a_message_is_delivered_when_another_member_has_stored_it() {
     assert_eq!(said(&world.homes[1].events()), ["alone", "together"]);
 }
 
+/// Checks DC-GOSSIP-013 (positive), DC-GOSSIP-016 (positive).
+#[test]
+fn what_is_written_follows_what_was_written_before_also_when_the_clock_went_back() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    for text in ["1", "2", "3"] {
+        world.homes[0].say(text);
+        world.run(500);
+    }
+    NOW.set(now() - HOUR);
+    world.homes[0].say("4");
+    world.run(2000);
+    let pushed = world.sent.iter().filter_map(|(from, frame)| match frame {
+        Frame::GossipPush(push) if *from == 0 => Some(&push.item.header),
+        _ => None,
+    });
+    let headers: Vec<&ItemHeader> = pushed.collect();
+    assert_eq!(headers.len(), 4);
+    let room = RoomKey::derive(&RoomName::new("lobby").unwrap(), None).unwrap();
+    for pair in headers.windows(2) {
+        let (one, next) = (pair[0], pair[1]);
+        assert_eq!(next.seq, one.seq + 1);
+        assert_eq!(next.prev, dchat_wire::gossip::item_hash(&room.room(), one));
+        assert!(next.lamport > one.lamport && next.sent_at >= one.sent_at);
+        assert!(next.floor >= one.floor && next.floor <= next.seq);
+    }
+}
+
 /// Checks DC-GOSSIP-014 (negative).
 #[test]
 fn what_could_not_be_stored_is_sent_to_nobody() {
