@@ -268,7 +268,7 @@ mod tests {
         }
     }
 
-        #[test]
+    #[test]
     fn a_question_arrives_as_it_was_asked() {
         let mut tails = Known::default();
         tails.push(7);
