@@ -320,7 +320,7 @@ fn claim(nonce: u64, socket: SocketAddr) -> Option<Server> {
     })
 }
 
-/// Checks DC-DHT-017 (negative).
+/// Checks DC-DHT-007 (negative), DC-DHT-008 (negative), DC-DHT-017 (negative).
 #[tokio::test]
 async fn who_says_it_serves_without_a_solved_puzzle_is_refused_by_name() {
     let mut config = member_config(1, &[]);

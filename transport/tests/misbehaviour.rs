@@ -11,11 +11,12 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{chat_open, node, node_with, raw, until, within};
+use common::{chat_open, node, node_with, ordered, raw, until, within};
 use dchat_transport::tls::IdentityError;
 use dchat_transport::{DialError, Limits};
 use dchat_wire::close::Code;
 use dchat_wire::ping::Ping;
+use dchat_wire::sign::Identity;
 use dchat_wire::{Address, Frame, grease};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -458,4 +459,50 @@ async fn garbage_is_never_answered_with_more_than_it_was_and_stops_nobody() {
     .await;
     within(connection.ping()).await.unwrap();
     until(|| node.endpoint.connections().len() == 1).await;
+}
+
+/// Checks DC-CONN-063 (positive, negative).
+#[tokio::test]
+async fn the_older_of_two_that_the_rule_would_keep_is_asked_whether_it_lives() {
+    // That of the smaller PeerId stays, so it is the node that dials first.
+    let (small, large) = ordered(1, 2);
+    let chain = || raw::chain_of(&Identity::from_seed(&[large; 32]));
+    for lives in [true, false] {
+        let node = node(small);
+        let server = raw::server(chain(), b"dchat/1");
+        let there = [Address::direct(server.local_addr().unwrap())];
+        let dial = node.endpoint.connect(Some(raw::peer_of(&chain())), &there);
+        let greet = async {
+            let connection = server.accept().await.unwrap().await.unwrap();
+            let control = raw::control(&connection, &raw::hello().to_bytes()).await;
+            (connection, control)
+        };
+        let (dialed, (older, _control)) = within(async { tokio::join!(dial, greet) }).await;
+        dialed.unwrap();
+        // Two seconds are what those dialed at once may be apart: the wait is the test.
+        tokio::time::sleep(Duration::from_millis(2100)).await;
+        let asked = older.clone();
+        let answering = tokio::spawn(async move {
+            while lives && let Ok((mut send, mut recv)) = asked.accept_bi().await {
+                let mut question = recv.read_to_end(100).await.unwrap();
+                // PONG is PING with another type.
+                question[4] = 5;
+                send.write_all(&question).await.unwrap();
+                send.finish().unwrap();
+            }
+        });
+        let client = raw::client(Some(chain()), b"dchat/1");
+        let connecting = client.connect(node.addr, "x.invalid").unwrap();
+        let newer = within(connecting).await.unwrap();
+        let _second = raw::control(&newer, &raw::hello().to_bytes()).await;
+        let (gone, stays) = if lives {
+            (newer, older)
+        } else {
+            (older, newer)
+        };
+        assert_eq!(raw::close_code(&gone).await, Code::Duplicate as u64);
+        assert!(stays.close_reason().is_none());
+        assert_eq!(node.endpoint.connections().len(), 1);
+        answering.abort();
+    }
 }

@@ -318,7 +318,6 @@ fn a_sealed_item() {
     assert_eq!(opened, Ok(gossip::room_body()));
 }
 
-/// Checks DC-GOSSIP-005 (positive).
 #[test]
 fn what_follows_from_a_name_and_a_secret() {
     let derived = |secret: Option<&[u8]>| {

@@ -5,7 +5,7 @@ use dchat_wire::group::{Cut, Deed, LogCut, Operation};
 
 use crate::replica::{four, key, merged, open, peer, signed, write};
 
-/// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
+/// Checks DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_counts_as_far_as_the_remover_had_seen() {
     let mut group = four();

@@ -296,7 +296,7 @@ fn an_empty_store_calls_for_no_rounds() {
     assert_eq!(repair.poll_timeout(), None);
 }
 
-/// Checks DC-DHT-040 (positive).
+/// Checks DC-DHT-040 (positive, negative).
 #[test]
 fn few_questions_are_under_way_at_once() {
     let (mut repair, mut store, _) = after_a_round(20, &[contact(1)]);
@@ -373,6 +373,7 @@ fn what_a_neighbour_has_that_is_newer_is_taken() {
     assert!(repair.poll_ask(&mut store).is_none());
 }
 
+/// Checks DC-DHT-025 (negative), DC-DHT-028 (negative).
 #[test]
 fn forged_records_in_an_answer_are_dropped() {
     let (mut repair, mut store, _) = after_a_round(1, &[contact(1)]);

@@ -452,7 +452,7 @@ fn readings() -> Vec<Case> {
 }
 
 fn sums() -> Vec<Case> {
-    let req = &["DC-GOSSIP-045"];
+    let req = &["DC-GOSSIP-049"];
     let places = |places: &[[u64; 2]]| {
         Json::List(
             places

@@ -268,7 +268,6 @@ mod tests {
         }
     }
 
-    /// Checks DC-DHT-019 (positive).
     #[test]
     fn a_question_arrives_as_it_was_asked() {
         let mut tails = Known::default();
@@ -303,7 +302,7 @@ mod tests {
         assert!(asked(refused(Refusal::Full, 0)).is_none());
     }
 
-    /// Checks DC-DHT-019 (negative).
+    /// Checks DC-DHT-019 (positive, negative).
     #[test]
     fn answers_are_cut_to_what_was_asked() {
         let named = vec![node(1), node(2), node(1), node(7), node(3), node(4)];

@@ -80,7 +80,6 @@ fn what_may_not_be_done_is_refused_with_its_reason() {
     assert!(matches!(again, Err(ActError::NotInvited)));
 }
 
-/// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
 /// Checks DC-GROUP-025 (positive, negative).
 #[test]
 fn a_removed_member_is_told_and_can_do_nothing_more() {

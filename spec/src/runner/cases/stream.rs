@@ -59,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::negative(
             "stream/question-never-ends",
             "a question whose stream is not ended is answered or refused, and harms nobody",
-            &["DC-CONN-034", "DC-CONN-062"],
+            &["DC-CONN-034"],
             never_ends,
         )
         .takes(10),

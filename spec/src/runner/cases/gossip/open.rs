@@ -49,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "gossip/come-and-go",
             "a member that leaves may come back",
-            &["DC-GOSSIP-009", "DC-GOSSIP-036"],
+            &["DC-GOSSIP-009"],
             |partner| async move {
                 let seed = partner.fresh();
                 for _ in 0..3 {

@@ -3,6 +3,7 @@
 use dchat_wire::chat::{Envelope, Stage, Undecryptable};
 
 use super::*;
+use crate::store::limits::MAX_REQUESTS;
 
 /// Two contacts that are connected, with how the second opened its chat.
 fn two() -> (World, Box<Frame>) {
@@ -111,5 +112,23 @@ fn a_peer_that_replaces_its_chat_stream_without_end_is_left() {
     }
     assert_eq!(world.closed, []);
     world.hears(9, &opened);
+    assert_eq!(world.closed, [(0, Code::Limit)]);
+}
+
+/// Checks DC-CHAT-003 (negative).
+#[test]
+fn who_asks_when_as_many_ask_as_may_is_left() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| false);
+    let filed = world.homes[0].engine.store.transaction("fills", |tx| {
+        for n in 0..MAX_REQUESTS as u8 {
+            tx.file_request(&[n | 0x80; 32], None, now())?;
+        }
+        Ok::<(), StoreError>(())
+    });
+    filed.unwrap();
+    let target = world.homes[0].peer.to_string();
+    let added = world.homes[1].call(Request::Add { target, name: None });
+    assert!(added.is_ok(), "{added:?}");
+    world.run(100);
     assert_eq!(world.closed, [(0, Code::Limit)]);
 }

@@ -1,5 +1,8 @@
 //! Groups over the same homes.
 
+use dchat_wire::gossip::{GossipLeave, GossipOpen, Parting};
+use dchat_wire::room::open_tag;
+
 use super::*;
 use crate::api::{GroupChange, GroupStanding};
 
@@ -138,6 +141,14 @@ fn what_a_failed_batch_did_in_a_group_never_happened() {
         peer,
     };
     world.homes[0].fail(vec![Input::Call(Box::new(remove), to)]);
+    let (to, _reply) = oneshot::channel();
+    let say = Request::Send {
+        to: "@team".to_owned(),
+        text: "never said".to_owned(),
+        ttl_s: None,
+        token: None,
+    };
+    world.homes[0].fail(vec![Input::Call(Box::new(say), to)]);
     world.disconnect(0, 1);
     world.run(100);
     world.connect(0, 1);
@@ -212,7 +223,7 @@ fn what_counts_after_all_is_shown_again() {
     }
 }
 
-/// Checks DC-GROUP-009 (negative).
+/// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
     let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
@@ -510,4 +521,55 @@ fn an_item_that_comes_before_its_author_is_known_is_had_again_and_nobody_is_at_f
     assert_eq!(world.members(1), 3);
     assert_eq!(world.shown(1), ["hello"]);
     assert_eq!(world.closed, []);
+
+/// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
+#[test]
+fn a_link_with_who_was_removed_ends_and_none_begins_again() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.says(1, "while it may");
+    world.run(2_000);
+    let group = world.sent.iter().find_map(|(_, frame)| match frame {
+        Frame::GroupOperations(said) => Some(said.group),
+        _ => None,
+    });
+    let group = group.unwrap();
+    let refused = |(from, frame): &(usize, Frame)| {
+        let unknown = |leave: &GossipLeave| leave.reason == Parting::UnknownRoom;
+        *from == 0 && matches!(frame, Frame::GossipLeave(leave) if unknown(leave))
+    };
+    world.sent.clear();
+    world.removes(0, 1);
+    world.run(2_000);
+    assert!(world.sent.iter().any(refused), "{:?}", world.sent);
+    // Nothing of the group goes to it any more, whatever happens there.
+    world.sent.clear();
+    world.disconnect(0, 1);
+    world.run(100);
+    world.connect(0, 1);
+    world.says(0, "to nobody");
+    world.run(60_000);
+    let of_the_group = |(from, frame): &(usize, Frame)| {
+        let parting = matches!(frame, Frame::GossipLeave(_) | Frame::GroupOperations(_));
+        *from == 0 && !parting
+    };
+    assert!(!world.sent.iter().any(of_the_group), "{:?}", world.sent);
+    // And when it opens a stream with the right tag, that is refused.
+    world.sent.clear();
+    let open = Frame::GossipOpen(GossipOpen {
+        room: open_tag(&group, &world.homes[1].peer, &world.homes[0].peer),
+        nonce: 1,
+        answer: false,
+        alone: true,
+        extensions: Default::default(),
+    });
+    let input = Input::RoomFrame {
+        link: World::link(0, 1),
+        stream: 1_000,
+        frame: Box::new(open),
+    };
+    world.waiting.push_back((0, input));
+    world.run(2_000);
+    assert!(world.sent.iter().any(refused), "{:?}", world.sent);
+    assert!(!world.sent.iter().any(of_the_group), "{:?}", world.sent);
 }

@@ -1,6 +1,7 @@
 //! What members of a room get of each other: at once, after restarts, in parts, and for how long.
 
-use dchat_wire::gossip::Parting;
+use dchat_wire::gossip::{ItemHeader, Parting};
+use dchat_wire::room::{RoomKey, RoomName};
 
 use super::*;
 
@@ -21,7 +22,62 @@ fn a_message_is_delivered_when_another_member_has_stored_it() {
     assert_eq!(said(&world.homes[1].events()), ["alone", "together"]);
 }
 
+/// Checks DC-GOSSIP-013 (positive), DC-GOSSIP-016 (positive).
+#[test]
+fn what_is_written_follows_what_was_written_before_also_when_the_clock_went_back() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    for text in ["1", "2", "3"] {
+        world.homes[0].say(text);
+        world.run(500);
+    }
+    NOW.set(now() - HOUR);
+    world.homes[0].say("4");
+    world.run(2000);
+    let pushed = world.sent.iter().filter_map(|(from, frame)| match frame {
+        Frame::GossipPush(push) if *from == 0 => Some(&push.item.header),
+        _ => None,
+    });
+    let headers: Vec<&ItemHeader> = pushed.collect();
+    assert_eq!(headers.len(), 4);
+    let room = RoomKey::derive(&RoomName::new("lobby").unwrap(), None).unwrap();
+    for pair in headers.windows(2) {
+        let (one, next) = (pair[0], pair[1]);
+        assert_eq!(next.seq, one.seq + 1);
+        assert_eq!(next.prev, dchat_wire::gossip::item_hash(&room.room(), one));
+        assert!(next.lamport > one.lamport && next.sent_at >= one.sent_at);
+        assert!(next.floor >= one.floor && next.floor <= next.seq);
+    }
+}
+
 /// Checks DC-GOSSIP-014 (negative).
+#[test]
+fn what_could_not_be_stored_is_sent_to_nobody() {
+    let mut world = World::new(&["Alice", "Bob"]);
+    world.homes.iter_mut().for_each(|home| home.join("lobby"));
+    world.connect(0, 1);
+    world.run(2000);
+    world.sent.clear();
+    let (to, _reply) = oneshot::channel();
+    let say = Request::Send {
+        to: "#lobby".to_owned(),
+        text: "never said".to_owned(),
+        ttl_s: None,
+        token: None,
+    };
+    world.homes[0].fail(vec![Input::Call(Box::new(say), to)]);
+    world.run(5000);
+    let pushed = |(_, frame): &(usize, Frame)| matches!(frame, Frame::GossipPush(_));
+    assert!(!world.sent.iter().any(pushed));
+    world.homes[0].say("said");
+    world.run(2000);
+    for home in &mut world.homes {
+        assert_eq!(home.texts(), ["said"]);
+    }
+}
+
 #[test]
 fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -47,7 +103,7 @@ fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
     assert!(delivered(&world.homes[0].events(), &id));
 }
 
-/// Checks DC-GOSSIP-006 (positive), DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
+/// Checks DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
 #[test]
 fn who_restarts_goes_on_where_it_was() {
     let mut world = World::new(&["Alice", "Bob"]);
@@ -135,7 +191,7 @@ fn what_is_beyond_the_window_is_gone_and_the_room_goes_on() {
     assert_eq!(logs(&world.homes[1]), (1, 1));
 }
 
-/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
+/// Checks DC-GOSSIP-006 (positive, negative), DC-GOSSIP-051 (positive, negative).
 #[test]
 fn a_home_that_was_copied_writes_another_log() {
     let mut world = World::new(&["Alice", "Bob"]);
