@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use dchat_transport as transport;
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::capability;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -267,7 +268,8 @@ impl Network {
         self.tasks.spawn(write(connection.clone(), queue));
         let path = connection.path();
         let capabilities = &connection.hello().capabilities;
-        let rooms = capabilities.contains(capability::GOSSIP);
+        let rooms =
+            capabilities.contains(capability::GOSSIP) || defect::is(Defect::SpeaksToAnybody);
         let streams = Streams::new(link, connection.clone(), self.engine.clone());
         let up = Link {
             connection,
