@@ -144,20 +144,25 @@ impl Link {
             .map_err(|error| own(error.to_string()))
     }
 
-    /// Answers every question about a path that comes to the present socket from now on, as a correct
-    /// peer does.
+    /// Answers every question about a path that comes to the present socket, and to those it is
+    /// exchanged for, as a correct peer does.
     pub fn answer_probes(&self, ours: Keys, theirs: Keys) {
         let (tap, to) = (Arc::clone(&self.tap), self.to);
         let connection = self.connection.clone();
         tokio::spawn(async move {
-            let mut read = 0;
+            let mut read = (0, 0);
             loop {
-                let next = tap.until(|came| came.others.get(read).cloned());
-                let datagram = tokio::select! {
-                    datagram = next => datagram,
+                let next = tap.until(|came| {
+                    let (socket, count) = read;
+                    let count = if came.socket == socket { count } else { 0 };
+                    let datagram = came.others.get(count)?.clone();
+                    Some(((came.socket, count + 1), datagram))
+                });
+                let datagram;
+                (read, datagram) = tokio::select! {
+                    next = next => next,
                     _ = connection.closed() => return,
                 };
-                read += 1;
                 if let Some(said) = probe::read(&theirs, &datagram.bytes)
                     && said.kind == probe::ASK
                 {

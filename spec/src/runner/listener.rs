@@ -33,6 +33,8 @@ pub struct Listening {
     pub alpn: Vec<Vec<u8>>,
     /// What it shows of itself.
     pub credential: Credential,
+    /// How many tokens it gives for later connections (NEW_TOKEN).
+    pub tokens: u32,
 }
 
 impl Listening {
@@ -43,6 +45,7 @@ impl Listening {
         Self {
             alpn: vec![ALPN.to_vec()],
             credential: Credential::Chain(chain, Box::new(Signs::with(identity))),
+            tokens: 0,
         }
     }
 }
@@ -99,7 +102,10 @@ impl Listener {
         tls.alpn_protocols.clone_from(&listening.alpn);
         tls.send_tls13_tickets = 0;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| own(error.to_string()))?;
-        let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let mut tokens = quinn::ValidationTokenConfig::default();
+        tokens.sent(listening.tokens);
+        config.validation_token_config(tokens);
         let tap = partner.tap()?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
@@ -137,6 +143,12 @@ impl Listener {
                 false,
             )),
         })
+    }
+
+    /// First packets with a token that came.
+    #[must_use]
+    pub fn tokens_shown(&self) -> u64 {
+        self.tap.came().with_token
     }
 
     /// What the last dialer showed.

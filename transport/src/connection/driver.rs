@@ -230,7 +230,11 @@ async fn greet(
     let opening = Opening {
         instance: shared.instance,
         roles: shared.roles,
-        grease: shared.entropy.draw(),
+        grease: if defect::is(Defect::RepeatsGrease) {
+            *peer.public_key()
+        } else {
+            shared.entropy.draw()
+        },
         capabilities: established.aim.capabilities(&shared.capabilities),
         identify: told.first(),
         candidates,

@@ -521,6 +521,7 @@ fn an_item_that_comes_before_its_author_is_known_is_had_again_and_nobody_is_at_f
     assert_eq!(world.members(1), 3);
     assert_eq!(world.shown(1), ["hello"]);
     assert_eq!(world.closed, []);
+}
 
 /// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
 #[test]
