@@ -1,10 +1,12 @@
 //! Putting own records.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dchat_kademlia::Key;
 use dchat_transport::dht::Dht;
 use dchat_wire::dht::Refusal;
+use dchat_wire::record::SignedRecord;
 use dchat_wire::{PeerId, limits};
 
 use super::ask::joined;
@@ -36,6 +38,7 @@ pub(super) struct PutDone {
 }
 
 /// A record of ours that others hold, which our clock makes newer than what was put.
+#[derive(Debug, PartialEq, Eq)]
 struct Newer {
     sequence: u64,
     ends: u64,
@@ -219,8 +222,13 @@ async fn newer(dht: &Dht, us: PeerId, content: &Content, put: &Stored) -> Option
     let got = got
         .inspect_err(|error| tracing::debug!(%error, "what others hold of ours is not found"))
         .ok()?;
-    let held = got.records.iter();
-    let held = held.filter_map(|record| record.unverified().ok());
+    latest(&got.records, us, put.ready.sequence)
+}
+
+/// The highest sequence and the latest end of our records among those that others hold, when that is
+/// not older than `sequence`.
+fn latest(held: &[Arc<SignedRecord>], us: PeerId, sequence: u64) -> Option<Newer> {
+    let held = held.iter().filter_map(|record| record.unverified().ok());
     let ours = held.filter(|body| body.signer == us).map(|body| Newer {
         sequence: body.sequence,
         ends: body.expires_at,
@@ -229,7 +237,7 @@ async fn newer(dht: &Dht, us: PeerId, content: &Content, put: &Stored) -> Option
         sequence: one.sequence.max(other.sequence),
         ends: one.ends.max(other.ends),
     });
-    latest.filter(|latest| latest.sequence >= put.ready.sequence)
+    latest.filter(|latest| latest.sequence >= sequence)
 }
 
 fn reply(content: &Content, us: PeerId, stored: Stored) -> Result<Reply, ApiError> {
@@ -257,4 +265,37 @@ fn reply(content: &Content, us: PeerId, stored: Stored) -> Result<Reply, ApiErro
         refused: stored.refused,
         took_ms: answer::millis(stored.took),
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use dchat_wire::List;
+    use dchat_wire::extension::Extensions;
+    use dchat_wire::record::AddressRecord;
+    use dchat_wire::sign::Identity;
+
+    use super::*;
+
+    fn record(seed: u8, sequence: u64, ends: u64) -> Arc<SignedRecord> {
+        let payload = AddressRecord {
+            addresses: List::default(),
+            extensions: Extensions::default(),
+        };
+        let identity = Identity::from_seed(&[seed; 32]);
+        let record = SignedRecord::issue(&identity, sequence, 0, ends, &payload);
+        Arc::new(record)
+    }
+
+    #[test]
+    fn what_others_hold_of_ours_is_followed_when_it_is_not_older() {
+        let us = Identity::from_seed(&[1; 32]).peer_id();
+        let held = [record(1, 5, 100), record(1, 9, 50), record(2, 99, 999)];
+        let newer = Newer {
+            sequence: 9,
+            ends: 100,
+        };
+        assert_eq!(latest(&held, us, 9), Some(newer));
+        assert_eq!(latest(&held, us, 10), None);
+        assert_eq!(latest(&held[2..], us, 1), None);
+    }
 }
