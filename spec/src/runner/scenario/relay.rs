@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use super::super::bodies::relay::{self, Carried, refusal};
 use super::super::case::{Case, Fault, Outcome, Profile, expect};
 use super::super::cases::relay::{Side, at_relay, between, expect_refused, reserved};
+use super::super::listener::{Listening, server_config};
 use super::super::partner::{Partner, own};
 use super::super::tls::Dialing;
-use super::host::server_config;
 
 pub(super) fn cases() -> Vec<Case> {
     let cases = vec![
@@ -199,7 +199,10 @@ async fn inner(
     };
     let listens = endpoint(
         Channel::new(other, 2, 1),
-        Some(server_config(&other.link.me)?),
+        Some(server_config(
+            &Listening::of(&other.link.me),
+            &Arc::default(),
+        )?),
     )?;
     let dials = endpoint(Channel::new(one, 1, 2), None)?;
     let dialing = Dialing::of(&one.link.me);
