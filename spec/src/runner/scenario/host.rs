@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quinn::{AsyncUdpSocket, EndpointConfig, TokioRuntime};
+use quinn::{AsyncUdpSocket, TokioRuntime};
 use tokio::time::timeout;
 
 use super::super::bodies::dht;
@@ -13,7 +13,7 @@ use super::super::frames::{self, codes, frame};
 use super::super::identity::Identity;
 use super::super::link::Link;
 use super::super::listener::{Listening, server_config};
-use super::super::partner::{Partner, own};
+use super::super::partner::{Partner, endpoint_config, own};
 use super::super::tap::Tap;
 use super::super::tls::{Dialing, Shown};
 
@@ -67,7 +67,7 @@ impl Host {
         let tap = partner.tap()?;
         let at = AsyncUdpSocket::local_addr(&*tap).map_err(|error| own(error.to_string()))?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
+            endpoint_config(),
             Some(server_config(&Listening::of(&me), &Arc::default())?),
             Arc::clone(&tap) as Arc<dyn AsyncUdpSocket>,
             Arc::new(TokioRuntime),

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, EndpointConfig, TokioRuntime, UdpPoller};
+use quinn::{AsyncUdpSocket, TokioRuntime, UdpPoller};
 use tokio::time::timeout;
 
 use super::super::bodies::relay::{self, Carried, refusal};
 use super::super::case::{Case, Fault, Outcome, Profile, expect};
 use super::super::cases::relay::{Side, at_relay, between, expect_refused, reserved};
 use super::super::listener::{Listening, server_config};
-use super::super::partner::{Partner, own};
+use super::super::partner::{Partner, endpoint_config, own};
 use super::super::tls::Dialing;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -190,7 +190,7 @@ async fn inner(
 ) -> Result<(quinn::Connection, quinn::Connection, [quinn::Endpoint; 2]), Fault> {
     let endpoint = |socket, server| {
         quinn::Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
+            endpoint_config(),
             server,
             Arc::new(socket),
             Arc::new(TokioRuntime),
