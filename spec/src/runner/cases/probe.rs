@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "probe/answered",
             "a question is answered with 64 bytes that say where it came from",
-            &["DC-CONN-045", "DC-CONN-046", "DC-CONN-044"],
+            &["DC-CONN-067", "DC-CONN-045", "DC-CONN-046", "DC-CONN-044"],
             |partner| async move { answered(&partner, SHORTEST).await },
         ),
         Case::positive(
@@ -34,8 +34,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "probe/from-elsewhere",
             "a question from another port is answered there",
-            &["DC-CONN-045", "DC-CONN-050"],
+            &["DC-CONN-067", "DC-CONN-045", "DC-CONN-050"],
             from_elsewhere,
+        ),
+        Case::negative(
+            "probe/after-wrong-ones",
+            "questions that are dropped do not keep a right one from being answered",
+            &["DC-CONN-067"],
+            after_wrong_ones,
         ),
         Case::positive(
             "probe/once",
@@ -243,7 +249,7 @@ async fn ask(partner: &Partner, link: &Link, tap: &Tap, len: usize) -> Result<Sa
         }
     }
     let expected = "an ANSWER of 64 bytes with the transaction and the MAC of the peer";
-    Err(Fault::new(expected, "none to 8 questions").by("DC-CONN-045"))
+    Err(Fault::new(expected, "none to 8 questions").by("DC-CONN-067"))
 }
 
 async fn answered(partner: &Partner, len: usize) -> Outcome {
@@ -284,6 +290,21 @@ async fn from_elsewhere(partner: Partner) -> Outcome {
     let (tap, _endpoint) = listen(&partner)?;
     let said = ask(&partner, &link, &tap, SHORTEST).await?;
     right_address(&partner, &tap, said)?;
+    link.lives().await
+}
+
+async fn after_wrong_ones(partner: Partner) -> Outcome {
+    let link = partner.link().await?;
+    let (ours, _) = keys(&link)?;
+    for _ in 0..200 {
+        let mut question = Probe::ask(&ours, partner.array(), SHORTEST).sealed(&ours);
+        question[63] ^= 1;
+        link.tap
+            .send(&question, link.to)
+            .map_err(|error| own(error.to_string()))?;
+    }
+    let said = ask(&partner, &link, &link.tap, SHORTEST).await?;
+    right_address(&partner, &link.tap, said)?;
     link.lives().await
 }
 
@@ -339,6 +360,10 @@ async fn moved(partner: &Partner, answers: bool) -> Outcome {
     let asked = timeout(link.patience(), asked(Arc::clone(&tap))).await;
     let Ok((transaction, quic)) = asked else {
         let came = tap.came();
+        if came.quic == 0 && came.others.is_empty() {
+            let why = "it stays where it is, and asks nothing at a new address";
+            return Err(Fault::unsupported(why));
+        }
         let seen = format!(
             "none, but {} packets of QUIC and {} others",
             came.quic,
