@@ -40,8 +40,9 @@ def anchor(document: str, section: str) -> str:
 
 
 def abstract(overview: str) -> str:
-    """The first section of the overview says what this is."""
-    return overview.split("## 1. ", 1)[1].split("\n", 1)[1].split("\n## ", 1)[0].strip()
+    """The first section of the overview says what this is. An abstract refers to nothing."""
+    first = overview.split("## 1. ", 1)[1].split("\n", 1)[1].split("\n## ", 1)[0].strip()
+    return re.sub(r"\s*\(\[[^\]]*\]\([^)]*\)\)", "", first)
 
 
 class Text:
