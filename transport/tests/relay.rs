@@ -271,7 +271,9 @@ async fn who_is_relay_only_tells_strangers_that_dial_it_directly_nothing() {
     let relay = relay(1);
     let b = reserved(relay_only(2), &[&relay]).await;
     let mut a = start(config(3));
-    dial(&a, b.peer(), &[Address::direct(b.addr)]).await;
+    // It tells nobody where it listens; the relay sees it.
+    let there = relay.endpoint.connection(&b.peer()).unwrap().path().addr;
+    dial(&a, b.peer(), &[Address::direct(there.socket())]).await;
     let told = |event| match event {
         Event::Identified {
             peer, addresses, ..
