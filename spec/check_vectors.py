@@ -2079,7 +2079,7 @@ def op_membership(case):
     return group.outcome()
 
 
-# --- The vectors (README) --------------------------------------------------------------------
+# --- The vectors (92-vectors) --------------------------------------------------------------------
 
 def op_signature(case):
     verify(octets_of(case["signer"]), case["context"], octets_of(case["message"]),

@@ -8,7 +8,8 @@ needs `kramdown-rfc` (Debian: ruby-kramdown-rfc2629) and `xml2rfc` (PyPI), fetch
 when one of them warns about anything.
 
 Each document becomes a section of its own, its sections become subsections, and what is cited in the
-documents' way (a document and `§4.1`, an id of a requirement, an RFC) becomes a cross reference.
+documents' way (a document and `§4.1`, an id of a requirement, an RFC) becomes a cross reference: a
+section by its number, a requirement by its id. Names of documents in figures become numbers, too.
 """
 
 import re
@@ -39,8 +40,9 @@ def anchor(document: str, section: str) -> str:
 
 
 def abstract(overview: str) -> str:
-    """The first section of the overview says what this is."""
-    return overview.split("## 1. ", 1)[1].split("\n", 1)[1].split("\n## ", 1)[0].strip()
+    """The first section of the overview says what this is. An abstract refers to nothing."""
+    first = overview.split("## 1. ", 1)[1].split("\n", 1)[1].split("\n## ", 1)[0].strip()
+    return re.sub(r"\s*\(\[[^\]]*\]\([^)]*\)\)", "", first)
 
 
 class Text:
@@ -49,6 +51,8 @@ class Text:
     def __init__(self, path: Path, names: dict[str, set[str]]):
         self.name = path.stem
         self.names = names
+        # The number of each document's section.
+        self.numbers = {name: at for at, name in enumerate(names, 1)}
         self.source = path.read_text(encoding="utf-8")
 
     def render(self) -> str:
@@ -59,7 +63,7 @@ class Text:
             if at % 3 == 0:
                 done.append(self.prose(part))
             elif at % 3 == 2:
-                done.append(figure(part, named(parts[at - 1])))
+                done.append(figure(self.numbered(part), named(parts[at - 1])))
         return "".join(done)
 
     def prose(self, text: str) -> str:
@@ -74,6 +78,20 @@ class Text:
         text = self.links(text)
         return headed(text)
 
+    def numbered(self, content: str) -> str:
+        """A figure in which documents and sections are named by the numbers they have here."""
+
+        def place(found: re.Match[str]) -> str:
+            number = self.numbers[found["document"] or self.name]
+            section = found["section"]
+            return f"Section {number}.{section}" if section else f"Section {number}"
+
+        names = "|".join(re.escape(name) for name in self.names if "-" in name)
+        section = r"§(?P<section>[0-9.]*[0-9])"
+        content = re.sub(rf"\b(?P<document>{names})(?: {section})?(?![-\w])", place, content)
+        # What an RFC calls so stays.
+        return re.sub(rf"(?<!RFC \d\d\d\d )(?P<document>){section}", place, content)
+
     def title(self, found: re.Match[str]) -> str:
         words = found[1][0].upper() + found[1][1:]
         return f"# {words} {{#{anchor(self.name, '')}}}"
@@ -86,7 +104,12 @@ class Text:
         """Citations of RFCs and of requirements."""
         text = re.sub(r"RFC (\d+),?\s+§([0-9.]*[0-9])", r"{{Section \2 of RFC\1}}", text)
         text = re.sub(r"\bRFC (\d{4})\b", r"{{RFC\1}}", text)
-        return re.sub(r"(?<![\[#])\b(DC-[A-Z]+-\d{3})\b", r"[\1](#\1)", text)
+        text = re.sub(r"\bFIPS (\d+)\b", r"{{FIPS\1}}", text)
+        # A list from one id to another is of whole ids. An id is its own name: where it stands has a
+        # number of a section, but none of a paragraph.
+        text = re.sub(r"\b(DC-[A-Z]+-)(\d{3}) to (\d{3})\b", r"\1\2 to \1\3", text)
+        name = r'<xref target="\1" format="none">\1</xref>'
+        return re.sub(r"(?<![\[#])\b(DC-[A-Z]+-\d{3})\b", name, text)
 
     def links(self, text: str) -> str:
         """Links to documents and files, and sections with and without them."""
@@ -106,9 +129,14 @@ class Text:
                     raise Stop(f"{self.name}: no section {number} in {document}")
             return re.sub(section, lambda one: f"{{{{{anchor(document, one[0][1:])}}}}}", rest.lstrip())
 
+        def named_document(found: re.Match[str]) -> str:
+            known = found[1] in self.names
+            return f"{{{{{anchor(found[1], '')}}}}}" if known else found[0]
+
         more = rf"((?:\s+(?:and\s+|to\s+)?(?:{section}),?(?=\s|[.,;:)|]|$))*)"
         text = re.sub(rf"\[`?([0-9a-z-]+)`?\]\([0-9a-z-]+\.md\){more}", linked, text)
         text = re.sub(r"\[([^\]]+)\]\((?!#)[^)]*\)", r"\1", text)
+        text = re.sub(r"`([0-9]+-[a-z]+)`", named_document, text)
         # What is left is of this document.
         own = lambda found: f"{{{{{anchor(self.name, found[1])}}}}}"
         return re.sub(r"§([0-9][0-9.]*[0-9]|[0-9])", own, text)

@@ -244,25 +244,46 @@ async fn in_relay_only_mode_nobody_learns_our_address() {
     assert_eq!(direct.unwrap_err(), DialError::RelayOnly);
 }
 
+/// Checks DC-CONN-029 (positive, negative).
 #[tokio::test]
-async fn strangers_are_told_circuits_and_contacts_all() {
+async fn strangers_are_told_no_circuits_and_contacts_all() {
     let relay = relay(1);
     let b = reserved(config(2), &[&relay]).await;
     let mut a = start(config(3));
-    dial(&a, b.peer(), &[circuit(&relay, b.peer())]).await;
     let told = |event| match event {
-        Event::Identified { addresses, .. } => (addresses.len() == 1).then_some(addresses),
-        _ => None,
-    };
-    assert_eq!(a.expect(told).await, circuits(&b));
-    b.endpoint.trust(a.peer(), true);
-    let all = a.expect(|event| match event {
         Event::Identified {
             peer, addresses, ..
-        } if peer == b.peer() => (addresses.len() == 2).then_some(addresses),
+        } => Some((peer, addresses)),
         _ => None,
-    });
-    assert_eq!(all.await, b.endpoint.listen_addrs());
+    };
+    // Over the very relay of which it would be told.
+    dial(&a, b.peer(), &[circuit(&relay, b.peer())]).await;
+    let from_b = |event| told(event).filter(|(peer, _)| *peer == b.peer());
+    assert_eq!(a.expect(from_b).await, (b.peer(), Vec::new()));
+    b.endpoint.trust(a.peer(), true);
+    let all = a.expect(|event| from_b(event).filter(|(_, addresses)| addresses.len() == 2));
+    assert_eq!(all.await, (b.peer(), b.endpoint.listen_addrs()));
+}
+
+/// Checks DC-CONN-029 (negative).
+#[tokio::test]
+async fn who_is_relay_only_tells_strangers_that_dial_it_directly_nothing() {
+    let relay = relay(1);
+    let b = reserved(relay_only(2), &[&relay]).await;
+    let mut a = start(config(3));
+    // It tells nobody where it listens; the relay sees it.
+    let there = relay.endpoint.connection(&b.peer()).unwrap().path().addr;
+    dial(&a, b.peer(), &[Address::direct(there.socket())]).await;
+    let told = |event| match event {
+        Event::Identified {
+            peer, addresses, ..
+        } if peer == b.peer() => Some(addresses),
+        _ => None,
+    };
+    assert_eq!(a.expect(told).await, []);
+    b.endpoint.trust(a.peer(), true);
+    let some = |event| told(event).filter(|addresses| !addresses.is_empty());
+    assert_eq!(a.expect(some).await, circuits(&b));
 }
 
 async fn refusal(from: &Node, to: PeerId, over: &Node) -> Refusal {

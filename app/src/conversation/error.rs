@@ -107,6 +107,10 @@ pub enum Misbehaviour {
     /// Too many sessions that are not known here.
     #[error("it used too many sessions that cannot be decrypted")]
     TooManyUndecryptable,
+    /// It is no contact and wrote, where no further request is kept. Not its fault alone: others have
+    /// asked before.
+    #[error("it wrote without being a contact, and as many requests wait as are kept")]
+    TooManyRequests,
 }
 
 impl Misbehaviour {
@@ -117,9 +121,10 @@ impl Misbehaviour {
             Self::ForeignFrame(_) | Self::NotOpen | Self::OpenTwice | Self::EntriesTooEarly => {
                 Code::Unexpected
             }
-            Self::TooManyDivergences | Self::TooManyRenewals | Self::TooManyUndecryptable => {
-                Code::Limit
-            }
+            Self::TooManyDivergences
+            | Self::TooManyRenewals
+            | Self::TooManyUndecryptable
+            | Self::TooManyRequests => Code::Limit,
             _ => Code::Malformed,
         }
     }

@@ -456,6 +456,25 @@ fn refused() -> Vec<Case> {
         cases.push(case.field(Some("GroupOperations.heads")));
     }
     let operation = operation_of(ALICE, "remove");
+    let descending = |name: &'static str| {
+        let hashes = [Part::fixed(&[2; 32]), Part::fixed(&[1; 32])];
+        Structure::new().list(name, &hashes, false).bytes
+    };
+    let name = "GroupOperations.lacking";
+    let bytes = operations(&[[1; 32]]).replace(name, &descending(name));
+    let id = "group-operations/lacking-descending";
+    let case = broken(id, "GroupOperations", req, &bytes, "invalid");
+    cases.push(case.field(Some(name)));
+    let name = "Operation.after";
+    let bytes = operation.replace(name, &descending(name));
+    let case = broken(
+        "operation/after-descending",
+        "Operation",
+        req,
+        &bytes,
+        "invalid",
+    );
+    cases.push(case.field(Some(name)));
     for (slug, deed) in [("deed-0", 0), ("deed-9", 9)] {
         let bytes = operation.replace("Operation.deed", &[deed]);
         let case = broken(

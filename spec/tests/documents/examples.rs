@@ -119,7 +119,7 @@ fn every_error_name_of_the_vectors_is_documented() {
 
 #[test]
 fn every_operation_of_the_vectors_is_documented() {
-    let text = document("README").text().to_owned();
+    let text = document("92-vectors").text().to_owned();
     for (id, case) in cases() {
         let op = case["op"].as_str().unwrap();
         assert!(text.contains(&format!("| `{op}` |")), "{id}: {op}");

@@ -2,6 +2,8 @@
 //!
 //! A link is a live connection. It carries a conversation once the peer is a contact; before that,
 //! the CHAT_OPEN of a stranger is kept (one a link) so that accepting the stranger is enough.
+//! A member of a group of ours may talk without being a contact, for what concerns the group
+//! (`40-messaging` §1.1); once it writes a text, it also waits to be accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +19,8 @@ use super::ledger::TxLedger;
 use super::{Fault, Session};
 use crate::api::{self, Event, MessageState};
 use crate::conversation::{
-    ComposeError, Conversation, Draft, EntryId, Error, Input, Output, Pair, State, compose,
-    publish_device,
+    ComposeError, Conversation, Draft, EntryId, Error, Input, Misbehaviour, Output, Pair, State,
+    compose, publish_device,
 };
 use crate::node::convert;
 use crate::node::profile::random;
@@ -45,6 +47,8 @@ struct Link {
     heard: Option<u64>,
     /// How many there were.
     streams: u32,
+    /// What the peer called itself when it opened its chat.
+    name: Option<ContactName>,
 }
 
 #[derive(Debug)]
@@ -162,6 +166,7 @@ impl Session {
                 chat: Chat::Closed,
                 heard: None,
                 streams: 0,
+                name: None,
             },
         );
         match tx.contact(peer.public_key())? {
@@ -283,6 +288,9 @@ impl Session {
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<(), Fault> {
+        if let Some(link) = self.chats.links.get_mut(&id) {
+            link.name = ContactName::new(open.name.as_str()).ok();
+        }
         let contact = tx.contact(peer.public_key())?;
         match contact.as_ref().map(|contact| contact.state) {
             Some(ContactState::Blocked) => {
@@ -330,11 +338,7 @@ impl Session {
     ) -> Result<(), Fault> {
         let name = ContactName::new(open.name.as_str()).ok();
         match tx.file_request(peer.public_key(), name.as_ref(), now)? {
-            Filed::New => out.event(Event::Request(api::ContactRequest {
-                peer_id: peer.to_string(),
-                name: name.map(|name| name.to_string()).unwrap_or_default(),
-                at: convert::at(now),
-            })),
+            Filed::New => asks(peer, name.as_ref(), now, out),
             Filed::Again | Filed::Contact => {}
             Filed::Full => {
                 self.end(id, Code::Limit, out);
@@ -490,9 +494,26 @@ impl Session {
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<(), Fault> {
+        let Some(link) = self.chats.links.get(&id) else {
+            return Ok(());
+        };
+        let (peer, name) = (link.peer, link.name.clone());
+        let mut filed = None;
         self.step(tx, id, out, |conversation, ledger| {
-            conversation.handle_input(ledger, input, now.unsigned_abs())
+            conversation.handle_input(ledger, input, now.unsigned_abs())?;
+            if conversation.brought_text() {
+                let key = peer.public_key();
+                let request = tx.file_request(key, name.as_ref(), now);
+                match *filed.insert(request.map_err(Error::Ledger)?) {
+                    Filed::Full => return Err(Misbehaviour::TooManyRequests.into()),
+                    Filed::New | Filed::Again | Filed::Contact => {}
+                }
+            }
+            Ok(())
         })?;
+        if filed == Some(Filed::New) {
+            asks(&peer, name.as_ref(), now, out);
+        }
         let Some(Link {
             peer,
             chat: Chat::Open(conversation),
@@ -583,6 +604,15 @@ impl Session {
         let ends = tx.next_expiry()?;
         Ok([rooms, ends].into_iter().flatten().min())
     }
+}
+
+/// Tells that somebody waits to be accepted.
+fn asks(peer: &PeerId, name: Option<&ContactName>, now: UnixMillis, out: &mut Effects) {
+    out.event(Event::Request(api::ContactRequest {
+        peer_id: peer.to_string(),
+        name: name.map(ToString::to_string).unwrap_or_default(),
+        at: convert::at(now),
+    }));
 }
 
 /// An error of a conversation, inside a part of a transaction.

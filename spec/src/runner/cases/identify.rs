@@ -141,6 +141,11 @@ async fn observed(partner: Partner) -> Outcome {
     let observed = first.and_then(|(_, identify)| identify.observed);
     let expected = "an address without a PeerId in `observed`";
     let seen = format!("{observed:?}");
+    if observed.is_none() {
+        return Err(Fault::unsupported(
+            "it does not say where it sees this side",
+        ));
+    }
     let Some(Address::Direct { socket, peer: None }) = observed else {
         return Err(Fault::new(expected, seen));
     };

@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "probe/answered",
             "a question is answered with 64 bytes that say where it came from",
-            &["DC-CONN-045", "DC-CONN-046", "DC-CONN-044"],
+            &["DC-CONN-067", "DC-CONN-045", "DC-CONN-046", "DC-CONN-044"],
             |partner| async move { answered(&partner, SHORTEST).await },
         ),
         Case::positive(
@@ -35,8 +35,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "probe/from-elsewhere",
             "a question from another port is answered there",
-            &["DC-CONN-045", "DC-CONN-050"],
+            &["DC-CONN-067", "DC-CONN-045", "DC-CONN-050"],
             from_elsewhere,
+        ),
+        Case::negative(
+            "probe/after-wrong-ones",
+            "questions that are dropped do not keep a right one from being answered",
+            &["DC-CONN-067"],
+            after_wrong_ones,
         ),
         Case::positive(
             "probe/once",
@@ -256,7 +262,7 @@ pub(super) async fn ask(
         }
     }
     let expected = "an ANSWER of 64 bytes with the transaction and the MAC of the peer";
-    Err(Fault::new(expected, "none to 8 questions").by("DC-CONN-045"))
+    Err(Fault::new(expected, "none to 8 questions").by("DC-CONN-067"))
 }
 
 async fn answered(partner: &Partner, len: usize) -> Outcome {
@@ -297,6 +303,21 @@ async fn from_elsewhere(partner: Partner) -> Outcome {
     let (tap, _endpoint) = listen(&partner)?;
     let said = ask(&partner, &link, &tap, SHORTEST).await?;
     right_address(&partner, &tap, said)?;
+    link.lives().await
+}
+
+async fn after_wrong_ones(partner: Partner) -> Outcome {
+    let link = partner.link().await?;
+    let (ours, _) = keys(&link)?;
+    for _ in 0..200 {
+        let mut question = Probe::ask(&ours, partner.array(), SHORTEST).sealed(&ours);
+        question[63] ^= 1;
+        link.tap
+            .send(&question, link.to)
+            .map_err(|error| own(error.to_string()))?;
+    }
+    let said = ask(&partner, &link, &link.tap, SHORTEST).await?;
+    right_address(&partner, &link.tap, said)?;
     link.lives().await
 }
 
@@ -355,6 +376,10 @@ impl Moved {
         let asked = timeout(link.patience(), asked).await;
         let Ok((transaction, quic)) = asked else {
             let came = link.tap.came();
+            if came.quic == 0 && came.others.is_empty() {
+                let why = "it stays where it is, and asks nothing at a new address";
+                return Err(Fault::unsupported(why));
+            }
             let seen = format!(
                 "none, but {} packets of QUIC and {} others",
                 came.quic,

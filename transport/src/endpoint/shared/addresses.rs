@@ -24,18 +24,17 @@ use crate::socket::Traverse;
 use crate::sync::lock;
 
 impl Shared {
-    /// What `connection`'s peer may know of addresses now: a circuit tells a stranger no more than
-    /// which relay we use.
+    /// What `connection`'s peer may know of addresses now. A stranger is told none, not even circuits:
+    /// they name the relays at which we can be found, also to who did not come over one of them.
     pub(crate) fn announcement(&self, peer: &PeerId, virt: SocketAddr) -> Announcement {
         let path = self.paths.current(virt);
         let observed = path.filter(|path| path.kind == PathKind::Direct);
         let state = lock(&self.state);
-        let mut addresses = Vec::new();
-        if state.registry.is_trusted(peer) && !self.relay_only {
-            addresses = state.own();
-        } else {
-            addresses.extend_from_slice(&state.circuits);
-        }
+        let addresses = match (state.registry.is_trusted(peer), self.relay_only) {
+            (false, _) => Vec::new(),
+            (true, false) => state.own(),
+            (true, true) => state.circuits.clone(),
+        };
         Announcement {
             observed: observed
                 .and_then(|path| usable(&path.remote))

@@ -16,7 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![Case::positive(
         "dht/pulse",
         "a pulse of a peer that asked before is answered with its id and nonce",
-        &["DC-DHT-042"],
+        &["DC-DHT-042", "DC-DHT-051"],
         |partner| async move {
             let (link, exported) = known(&partner).await?;
             for _ in 0..3 {
@@ -60,7 +60,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(Case::negative(
             format!("dht/pulse-{slug}"),
             format!("a pulse with {about} is dropped"),
-            &["DC-DHT-043"],
+            &["DC-DHT-043", "DC-DHT-051"],
             move |partner| async move {
                 let (link, exported) = known(&partner).await?;
                 let bad = spoil(dht::pulse(0x24, &exported, partner.array()));
