@@ -32,7 +32,7 @@ pub fn is_named<N: AsRef<str>>(
     }
     let text = fold(text);
     let names = names.iter().map(|name| folded(name.as_ref()));
-    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    let names: Vec<String> = names.filter(|name| !name.trim().is_empty()).collect();
     let mut found = Vec::new();
     for (at, sign) in text.match_indices('@') {
         let (before, after) = (text.get(..at), text.get(at + sign.len()..));
@@ -54,8 +54,9 @@ pub fn is_named<N: AsRef<str>>(
     })
 }
 
+/// Trimmed before it is folded: there are letters that fold to a space and more, in the text as well.
 fn folded(name: &str) -> String {
-    fold(name).trim().to_owned()
+    fold(name.trim())
 }
 
 /// Whether a name stands in `after`, which is what follows an `@`.
@@ -191,6 +192,11 @@ mod tests {
     fn of_several_names_any_counts() {
         assert!(is_named("@bea", PEER, &["Ann", "Bea"], Vec::new));
         assert!(!is_named("@cem", PEER, &["Ann", "Bea"], Vec::new));
+    }
+
+    #[test]
+    fn a_letter_that_folds_to_a_space_and_more_is_part_of_the_name() {
+        assert!(names("hello @\u{37a}", "\u{37a}"));
     }
 
     #[test]
