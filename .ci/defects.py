@@ -42,7 +42,7 @@ LONGEST = 900
 # Invites for a run of all cases, and for one of a few of them: one for each person the runner plays.
 INVITES, FEW_INVITES = 24, 8
 # The sections that need any.
-TALKS = {"chat", "session", "envelope", "parcel", "exchange"}
+TALKS = {"chat", "session", "envelope", "parcel", "exchange", "dialer", "identify", "silence", "nat"}
 WITHIN = {"vector": "vectors", "case": "network", "scenario": "scenario"}
 # A public room the node is in.
 ROOM = "conformance"

@@ -8,6 +8,8 @@
 
 mod dht;
 mod doctor;
+mod error;
+mod event;
 mod group;
 
 use core::fmt;
@@ -22,6 +24,8 @@ pub use dht::{
 pub use doctor::{
     Allocation, Behaviour, Doctor, Nat, PeerPath, PortMapping, Reachability, Relay as DoctorRelay,
 };
+pub use error::{ApiError, ErrorKind};
+pub use event::Event;
 pub use group::{GroupChange, GroupInfo, GroupMember, GroupNews, GroupPolicy, GroupStanding};
 
 /// One question to a node.
@@ -549,127 +553,4 @@ pub struct Status {
     /// The distributed hash table.
     #[serde(default)]
     pub dht: DhtStatus,
-}
-
-/// What happens, as it happens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// The node listens and its control socket answers.
-    Listening {
-        /// Multiaddr with the PeerId.
-        addr: String,
-    },
-    /// A node was found nearby.
-    Discovered {
-        /// Its PeerId.
-        peer_id: String,
-        /// One of its addresses.
-        addr: String,
-        /// How: `mdns`.
-        via: String,
-    },
-    /// A node found nearby is gone.
-    Expired {
-        /// Its PeerId.
-        peer_id: String,
-    },
-    /// A connection is up.
-    PeerConnected {
-        /// Its PeerId.
-        peer_id: String,
-        /// How packets reach it.
-        path: PathKind,
-        /// Multiaddr of the path.
-        addr: String,
-    },
-    /// A connection's packets take another way.
-    PathChanged {
-        /// Its PeerId.
-        peer_id: String,
-        /// How packets reach it.
-        path: PathKind,
-        /// Multiaddr of the path.
-        addr: String,
-    },
-    /// A connection is gone.
-    PeerDisconnected {
-        /// Its PeerId.
-        peer_id: String,
-        /// Why, in a few words.
-        reason: String,
-    },
-    /// A message arrived and is durable here.
-    Message(Message),
-    /// Something changed in a group.
-    Group(GroupNews),
-    /// A message of ours came further.
-    MessageState {
-        /// The message.
-        id: String,
-        /// Its state.
-        state: MessageState,
-    },
-    /// A message of ours has another id from now on: this home was restored from a copy, and what
-    /// the recipient does not have was queued anew.
-    MessageRenamed {
-        /// Its id until now.
-        from: String,
-        /// Its id from now on.
-        to: String,
-    },
-    /// A stranger asks to be a contact.
-    Request(ContactRequest),
-    /// A contact was added or is now reachable both ways.
-    Contact(Contact),
-    /// Something went wrong that no request is waiting for.
-    Error {
-        /// For programs.
-        code: String,
-        /// For people.
-        message: String,
-    },
-    /// The subscriber read too slowly and this many events are lost to it; nothing stored is.
-    Missed {
-        /// How many.
-        count: u64,
-    },
-}
-
-/// Why a request was not carried out. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct ApiError {
-    /// What kind, which decides the exit code.
-    pub kind: ErrorKind,
-    /// For people: whose fault and what to do next.
-    pub message: String,
-}
-
-/// Kinds of [`ApiError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// The request makes no sense as it stands. Exit code 2.
-    Usage,
-    /// No such contact, message or request. Exit code 2.
-    NotFound,
-    /// A peer or the network cannot be reached. Exit code 3.
-    Unreachable,
-    /// A peer or this node's policy says no. Exit code 4.
-    Denied,
-    /// The home is locked: by a passphrase or by another process. Exit code 5.
-    Locked,
-    /// The machine failed: disk, database, socket. Exit code 1.
-    Failed,
-}
-
-impl ApiError {
-    /// An error of `kind` that tells a person `message`.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
-    }
 }

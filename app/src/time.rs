@@ -28,14 +28,6 @@ pub fn local(rfc3339: &str) -> Option<String> {
     Some(at_place(at, Timestamp::now(), &TimeZone::system()))
 }
 
-/// Date and time of an RFC 3339 time at this place, `2026-03-14 14:23:15`.
-#[must_use]
-pub fn local_date(rfc3339: &str) -> Option<String> {
-    let at: Timestamp = rfc3339.parse().ok()?;
-    let at = at.to_zoned(TimeZone::system());
-    Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string())
-}
-
 fn format(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

@@ -18,8 +18,8 @@ mod support;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use support::command::{output, run};
-use support::daemon::Daemon;
+use support::command::{object, output, run};
+use support::daemon::{Daemon, PATIENCE};
 use support::history;
 use support::pair::Side;
 
@@ -131,4 +131,66 @@ fn converse(victim: usize, event: u64) -> bool {
         history::assert_delivered(&entries);
     }
     crashed
+}
+
+/// Checks DC-CHAT-005 (negative).
+#[test]
+fn the_inviter_may_crash_at_any_commit_and_one_person_has_the_invite() {
+    let (mut event, mut before) = (1, 0);
+    // How many commits come before the redemption differs a little from time to time.
+    for _ in 1..MOST_EVENTS {
+        match redeem(event) {
+            Some(false) => {
+                before += 1;
+                event += 1;
+            }
+            None => event -= 1,
+            Some(true) => {
+                eprintln!("crashed {before} times before the redemption and then right after it");
+                assert!(before > 2, "it begins with a few commits");
+                return;
+            }
+        }
+    }
+    panic!("Alice never died right after the redemption");
+}
+
+/// Bob redeems an invite of Alice's, who dies at a commit event and finds Bob gone when she is back. Eve
+/// has the invite as well. Whether Bob had used it when Alice died; `None` when she lived.
+fn redeem(event: u64) -> Option<bool> {
+    let [alice, bob, eve] = ["Alice", "Bob", "Eve"].map(Side::new);
+    let link = object(&mut alice.verb(&["invite", "--json"]));
+    let link = link["invite"].as_str().unwrap().to_owned();
+    let mut command = alice.daemon_command();
+    command.env("DCHAT_CRASH_AT_COMMIT", event.to_string());
+    let mut alices = Daemon::spawn(&alice.path(), &mut command);
+    let redeems = |side: &Side| {
+        let mut command = side.daemon_command();
+        command.args(["--dial", &format!("{}/p2p/{}", alice.addr, alice.peer)]);
+        let daemon = Daemon::start(&side.path(), command);
+        output(&mut side.verb(&["add", &link]));
+        daemon
+    };
+    let bobs = redeems(&bob);
+    let is_bob = |event: &serde_json::Value| event["peer_id"] == bob.peer.as_str();
+    if alices.wait_at_most(PATIENCE, "contact", is_bob).is_some() {
+        return None;
+    }
+    // Its output ends a moment before it does.
+    let mut looks = std::iter::repeat_with(|| alices.has_ended()).take(1_000_000);
+    assert!(
+        looks.any(|ended| ended),
+        "Bob is a contact in time, or Alice has died"
+    );
+    drop((alices, bobs));
+    let _alices = alice.start();
+    let _eves = redeems(&eve);
+    let lists = |verb: &str, side: &Side| {
+        let listed = output(&mut alice.verb(&[verb, "--json"]));
+        listed.contains(&side.peer)
+    };
+    while !lists("contacts", &eve) && !lists("requests", &eve) {}
+    let (bobs, eves) = (lists("contacts", &bob), lists("contacts", &eve));
+    assert_ne!(bobs, eves, "the invite makes one contact, at event {event}");
+    Some(bobs)
 }

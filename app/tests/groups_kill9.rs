@@ -15,19 +15,17 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
 
 use dchat::api::Message;
-use support::dice::{random, size};
+use support::agreement::{are_equal, assert_equal, by_author, settled};
+use support::dice::size;
 use support::group::{Person, befriend, gather};
-use support::room::eventually;
+use support::kills;
+use support::room::{Member, eventually};
 use support::talk::{self, Talk};
-
-/// Without a change anywhere for so long, nothing more will come.
-const STUCK: Duration = Duration::from_secs(90);
 
 #[test]
 fn members_killed_at_random_and_one_removed_end_with_equal_and_complete_histories() {
@@ -73,69 +71,48 @@ fn members_killed_at_random_and_one_removed_end_with_equal_and_complete_historie
         talks.push(runtime.spawn(talk.run()));
     }
     let removed = people[stay].member.peer.clone();
-    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    for kill in 0..kills {
-        let share = stay * messages / kills;
-        let place = kill * share + (random(&mut dice) as usize) % share.max(1);
-        talk::until("the messages do not get on", || {
-            sent.load(Ordering::Relaxed) >= place
-        });
-        let victim = (random(&mut dice) as usize) % count;
+    kills::at_random(kills, &sent, stay * messages, count, |kill, victim| {
         people[victim].restart();
         if kill == kills / 2 {
             people[0].group(&["remove", "firm", &removed]);
         }
-    }
+    });
     for talk in talks {
         runtime.block_on(talk).unwrap();
     }
     let said = begun.elapsed();
-    let peers: Vec<String> = people.iter().map(|one| one.member.peer.clone()).collect();
+    let staying: Vec<&Member> = people[..stay].iter().map(|one| &one.member).collect();
     let wanted = |peer: &str| -> Vec<String> {
-        let numbers = (1..=messages).map(|number| format!("from {peer} {number}"));
-        std::iter::once(format!("hello from {peer}"))
-            .chain(numbers)
-            .collect()
-    };
-    let ids = |history: &[Message]| -> Vec<String> {
-        history.iter().map(|message| message.id.clone()).collect()
+        let mut texts = vec![format!("hello from {peer}")];
+        texts.extend(talk::texts(&format!("from {peer}"), messages));
+        texts
     };
     let is_complete = |history: &[Message]| {
         let stayed = history.iter().filter(|message| message.from != removed);
         stayed.count() == stay * (messages + 1)
     };
-    let histories = settled(&people[..stay], |histories| {
-        histories.iter().all(|history| is_complete(history))
-            && histories
-                .windows(2)
-                .all(|pair| ids(&pair[0]) == ids(&pair[1]))
+    let histories = settled(&staying, "@firm", |histories| {
+        let mut all = histories.iter();
+        all.all(|history| is_complete(history) && are_equal(history, &histories[0]))
     });
     let all = begun.elapsed();
-    for (person, history) in people.iter().zip(&histories) {
-        let mut by_author: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for message in history {
-            let texts = by_author.entry(&message.from).or_default();
-            texts.push(&message.text);
-        }
-        for author in &peers[..stay] {
-            let texts = by_author.remove(author.as_str()).unwrap_or_default();
+    for (member, history) in staying.iter().zip(&histories) {
+        let mut said = by_author(history);
+        for author in &staying {
             assert_eq!(
-                texts,
-                wanted(author),
-                "what {} has of {author}",
-                person.member.peer
+                said.remove(author.peer.as_str()).unwrap_or_default(),
+                wanted(&author.peer),
+                "what {} has of {}",
+                member.peer,
+                author.peer
             );
         }
         // What the removed wrote counts up to one place, the same for all.
-        let texts = by_author.remove(removed.as_str()).unwrap_or_default();
+        let texts = said.remove(removed.as_str()).unwrap_or_default();
         assert_eq!(texts, wanted(&removed)[..texts.len()], "of the removed");
-        assert!(by_author.is_empty(), "{by_author:?}");
-        assert!(
-            ids(history) == ids(&histories[0]),
-            "{} shows another order",
-            person.member.peer
-        );
+        assert!(said.is_empty(), "{said:?}");
     }
+    assert_equal(&staying, &histories);
     for person in &people[..stay] {
         person.wait_for_members("firm", stay);
     }
@@ -144,26 +121,4 @@ fn members_killed_at_random_and_one_removed_end_with_equal_and_complete_historie
          equal and complete after {all:.1?}",
         stay * messages
     );
-}
-
-/// All histories, once they are as wanted or nothing more comes.
-fn settled(people: &[Person], is_so: impl Fn(&[Vec<Message>]) -> bool) -> Vec<Vec<Message>> {
-    let mut last = (0, Instant::now());
-    loop {
-        let histories: Vec<_> = people
-            .iter()
-            .map(|person| person.member.history("@firm"))
-            .collect();
-        if is_so(&histories) {
-            return histories;
-        }
-        let total: usize = histories.iter().map(Vec::len).sum();
-        if total != last.0 {
-            last = (total, Instant::now());
-        }
-        if last.1.elapsed() > STUCK {
-            return histories;
-        }
-        std::thread::sleep(Duration::from_millis(300));
-    }
 }

@@ -14,10 +14,11 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
+use support::dice::size;
 use support::talk::{self, Talk};
-use support::{history, pair};
+use support::{history, kills, pair};
 
 /// Checks DC-CHAT-051 (positive), DC-CONN-042 (positive).
 #[test]
@@ -41,18 +42,10 @@ fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_s
 
     let mut daemons = [alice_daemon, bob_daemon];
     let sides = [&alice, &bob];
-    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
-    for kill in 0..kills {
-        // Spread over the run: at a random place of the next share of the messages.
-        let share = 2 * messages / kills;
-        let place = kill * share + (random(&mut dice) as usize) % share.max(1);
-        talk::until("the messages do not get on", || {
-            sent.load(Ordering::Relaxed) >= place
-        });
-        let victim = (random(&mut dice) % 2) as usize;
+    kills::at_random(kills, &sent, 2 * messages, 2, |_, victim| {
         daemons[victim].kill();
         daemons[victim] = sides[victim].start();
-    }
+    });
     for talk in talks {
         runtime.block_on(talk).unwrap();
     }
@@ -70,20 +63,4 @@ fn numbered_messages_each_way_arrive_once_and_in_order_through_kills_of_either_s
         history::assert_delivered(&entries);
     }
     eprintln!("{messages} messages each way, {kills} kills: each arrived once, in order");
-}
-
-/// SplitMix64: the same kills in every run.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-fn size(variable: &str, small: usize) -> usize {
-    std::env::var(variable)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(small)
 }

@@ -99,6 +99,7 @@ fn equal_archives_cost_one_question() {
     assert_eq!(run(&mut ours, &[empty]).fetched, 0);
 }
 
+/// Checks DC-GOSSIP-045 (negative).
 #[test]
 fn a_range_without_end_is_no_answer() {
     let ours = archive(0..10);
@@ -146,6 +147,7 @@ fn who_does_not_answer_is_asked_after_the_others() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
+    /// Checks DC-GOSSIP-045 (positive).
     #[test]
     fn any_two_archives_become_their_union(
         shared in proptest::collection::btree_set(0..20_000_u64, 0..2000),

@@ -13,9 +13,10 @@
 //! To the network one hour's identities must look like anybody's: read and write over connections
 //! whose own identity is a throwaway one, and not all of them at the same moment of the hour.
 
+use core::fmt;
+
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
-use core::fmt;
 use dchat_wire::defect::{self, Defect};
 use dchat_wire::hash::{Context, dht_key};
 use dchat_wire::record::CLOCK_SKEW;

@@ -3,10 +3,11 @@
 //! Answers are of bounded size and, but for records, hold everything in place: making one and
 //! reading one allocates nothing.
 
+use std::sync::Arc;
+
 use dchat_wire::dht::Refusal;
 use dchat_wire::limits;
 use dchat_wire::record::SignedRecord;
-use std::sync::Arc;
 
 use crate::contact::Contact;
 use crate::key::Key;

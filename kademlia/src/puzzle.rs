@@ -28,6 +28,7 @@
 //! Whoever checks claims of strangers has to pace it: a core checks one to three thousand a second.
 
 use core::fmt;
+
 use dchat_wire::defect::{self, Defect};
 use dchat_wire::hash::Context;
 

@@ -6,10 +6,11 @@
 //! token made elsewhere, for another asker, subnet or key, or too long ago is taken (the idea is
 //! BitTorrent's, BEP 5).
 
+use dchat_wire::defect::{self, Defect};
+
 use crate::contact::Subnet;
 use crate::key::Key;
 use crate::time::Time;
-use dchat_wire::defect::{self, Defect};
 
 /// Milliseconds of a period.
 pub const PERIOD: u64 = 5 * 60 * 1000;

@@ -11,6 +11,9 @@
 #[path = "records/support.rs"]
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
 use dchat_kademlia::record::{Meta, Notary, Strict};
 use dchat_kademlia::store::{Limits, Put, Store};
 use dchat_kademlia::token::Writer;
@@ -19,8 +22,7 @@ use dchat_wire::Bytes;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 use peak_alloc::PeakAlloc;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+
 use support::*;
 
 #[global_allocator]

@@ -62,7 +62,7 @@ fn requests_have_their_length_and_say_what_change_they_want() {
 }
 
 /// Checks DC-NAT-002 (positive), DC-NAT-003 (positive), DC-NAT-004 (positive).
-/// Checks DC-NAT-020 (positive).
+/// Checks.
 #[test]
 fn our_server_answers_our_request_with_the_address_in_both_families() {
     for from in [v4(), v6()] {
@@ -105,7 +105,7 @@ fn a_fingerprint_is_left_out_where_only_the_bare_answer_fits() {
     assert_eq!(answer(&request, v4()).unwrap().len(), 32);
 }
 
-/// Checks DC-NAT-020 (negative).
+/// Checks DC-NAT-020 (positive, negative).
 #[test]
 fn what_has_to_be_understood_and_is_not_is_refused_by_number() {
     for unknown in [0x0027, 0x0024, 0x7fff] {

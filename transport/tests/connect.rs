@@ -19,7 +19,8 @@ use dchat_wire::sign::Identity;
 use dchat_wire::{Address, PeerId, grease};
 
 /// Checks DC-CONN-006 (positive), DC-CONN-008 (positive), DC-CONN-009 (positive).
-/// Checks DC-CONN-010 (positive), DC-CONN-011 (positive), DC-CONN-020 (positive).
+/// Checks DC-CONN-010 (positive), DC-CONN-011 (positive), DC-CONN-012 (positive).
+/// Checks DC-CONN-020 (positive).
 /// Checks DC-CONN-022 (positive), DC-CONN-024 (positive).
 #[tokio::test]
 async fn two_nodes_connect_and_see_each_others_hello() {
@@ -56,7 +57,6 @@ async fn connecting_again_returns_the_same_connection() {
     assert_eq!(unnamed.unwrap(), out);
 }
 
-/// Checks DC-CONN-012 (positive).
 #[tokio::test]
 async fn an_unnamed_peer_is_whoever_answers() {
     let (a, b) = (node(1), node(2));
@@ -272,7 +272,7 @@ async fn a_restarted_peer_replaces_the_connection_its_last_process_had() {
     }
 }
 
-/// Checks DC-CONN-007 (negative).
+/// Checks DC-CONN-007 (positive).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_peer_resets_a_connection_it_does_not_know() {
     let mut a = node(1);

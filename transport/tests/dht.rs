@@ -8,6 +8,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -319,7 +320,7 @@ fn claim(nonce: u64, socket: SocketAddr) -> Option<Server> {
     })
 }
 
-/// Checks DC-DHT-017 (negative).
+/// Checks DC-DHT-007 (negative), DC-DHT-008 (negative), DC-DHT-017 (negative).
 #[tokio::test]
 async fn who_says_it_serves_without_a_solved_puzzle_is_refused_by_name() {
     let mut config = member_config(1, &[]);
@@ -365,6 +366,42 @@ async fn who_says_it_serves_elsewhere_is_not_believed() {
     until(|| server.dht.stat().counts.pulses >= 2).await;
     assert_eq!(server.dht.stat().counts.pulse_answers, 0);
     assert_eq!(server.dht.stat().contacts, 0);
+}
+
+/// Checks DC-DHT-041 (positive, negative).
+#[tokio::test]
+async fn no_two_pulses_with_one_key_have_one_nonce_not_even_one_that_nobody_answered() {
+    let server = first(1);
+    let liar = node(9);
+    let out = connect(&liar, &server.node).await;
+    let elsewhere = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = elsewhere.local_addr().unwrap();
+    let answer = ask(&out, find(claim(0, at))).await;
+    assert!(matches!(answer, Frame::DhtNodes(_)));
+    // What it says of itself is looked into, and the application asks twice beside it.
+    until(|| server.dht.stat().counts.pulses >= 1).await;
+    let ping = || server.dht.ping(liar.peer());
+    let pings = async { tokio::join!(ping(), ping()) };
+    let asked = async {
+        let mut questions = Vec::new();
+        // Each is asked once more after a second of silence.
+        while questions.len() < 6 {
+            let mut datagram = [0; 64];
+            let (length, from) = elsewhere.recv_from(&mut datagram).await.unwrap();
+            assert_eq!(from, server.node.addr);
+            assert_eq!((length, datagram[0]), (33, 0x24));
+            let (id, rest) = datagram[1..].split_first_chunk::<8>().unwrap();
+            let (nonce, _) = rest.split_first_chunk::<8>().unwrap();
+            questions.push((*id, *nonce));
+        }
+        questions
+    };
+    let (questions, answered) = within(async { tokio::join!(asked, pings) }).await;
+    assert_eq!(answered, (None, None));
+    let ids: BTreeSet<_> = questions.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids.len(), 1, "of one connection, and so of one key");
+    let nonces: BTreeSet<_> = questions.iter().map(|(_, nonce)| *nonce).collect();
+    assert_eq!(nonces.len(), questions.len(), "{questions:?}");
 }
 
 #[tokio::test]

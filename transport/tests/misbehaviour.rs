@@ -11,12 +11,16 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{chat_open, node, node_with, raw, until, within};
+use common::{chat_open, node, node_with, ordered, raw, until, within};
 use dchat_transport::tls::IdentityError;
-use dchat_transport::{DialError, Limits};
+use dchat_transport::{DialError, FrameStream, Limits};
 use dchat_wire::close::Code;
+use dchat_wire::codec::List;
+use dchat_wire::hello::{Capabilities, Hello, capability};
+use dchat_wire::nat::{Candidate, CandidateKind, Candidates, NatClass, Punch};
 use dchat_wire::ping::Ping;
-use dchat_wire::{Address, Frame, grease};
+use dchat_wire::sign::Identity;
+use dchat_wire::{Address, Frame, FrameReader, grease};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -458,4 +462,141 @@ async fn garbage_is_never_answered_with_more_than_it_was_and_stops_nobody() {
     .await;
     within(connection.ping()).await.unwrap();
     until(|| node.endpoint.connections().len() == 1).await;
+}
+
+/// Checks DC-CONN-063 (positive, negative).
+#[tokio::test]
+async fn the_older_of_two_that_the_rule_would_keep_is_asked_whether_it_lives() {
+    // That of the smaller PeerId stays, so it is the node that dials first.
+    let (small, large) = ordered(1, 2);
+    let chain = || raw::chain_of(&Identity::from_seed(&[large; 32]));
+    for lives in [true, false] {
+        let node = node(small);
+        let server = raw::server(chain(), b"dchat/1");
+        let there = [Address::direct(server.local_addr().unwrap())];
+        let dial = node.endpoint.connect(Some(raw::peer_of(&chain())), &there);
+        let greet = async {
+            let connection = server.accept().await.unwrap().await.unwrap();
+            let control = raw::control(&connection, &raw::hello().to_bytes()).await;
+            (connection, control)
+        };
+        let (dialed, (older, _control)) = within(async { tokio::join!(dial, greet) }).await;
+        dialed.unwrap();
+        // Two seconds are what those dialed at once may be apart: the wait is the test.
+        tokio::time::sleep(Duration::from_millis(2100)).await;
+        let asked = older.clone();
+        let answering = tokio::spawn(async move {
+            while lives && let Ok((mut send, mut recv)) = asked.accept_bi().await {
+                let mut question = recv.read_to_end(100).await.unwrap();
+                // PONG is PING with another type.
+                question[4] = 5;
+                send.write_all(&question).await.unwrap();
+                send.finish().unwrap();
+            }
+        });
+        let client = raw::client(Some(chain()), b"dchat/1");
+        let connecting = client.connect(node.addr, "x.invalid").unwrap();
+        let newer = within(connecting).await.unwrap();
+        let _second = raw::control(&newer, &raw::hello().to_bytes()).await;
+        let (gone, stays) = if lives {
+            (newer, older)
+        } else {
+            (older, newer)
+        };
+        assert_eq!(raw::close_code(&gone).await, Code::Duplicate as u64);
+        assert!(stays.close_reason().is_none());
+        assert_eq!(node.endpoint.connections().len(), 1);
+        answering.abort();
+    }
+}
+
+/// A node that trusts a peer which says where else it is, and asks for a round of probing there. The
+/// node's HELLO has PUNCH or not; with the socket named, once the node has read all of it.
+async fn signalled(relay_only: bool) -> (bool, tokio::net::UdpSocket) {
+    // In relay-only mode it does not tell where it listens.
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = free.local_addr().unwrap();
+    drop(free);
+    let mut config = common::config(1);
+    config.listen = vec![addr];
+    config.relay_only = relay_only;
+    let node = common::start(config);
+    let chain = raw::ed25519();
+    node.endpoint.trust(raw::peer_of(&chain), true);
+    let client = raw::client(Some(chain), b"dchat/1");
+    let connection = client.connect(addr, "x.invalid").unwrap();
+    let connection = within(connection).await.unwrap();
+    let aside = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let Frame::Hello(hello) = raw::hello() else {
+        panic!("HELLO");
+    };
+    let hello = Hello {
+        capabilities: Capabilities::new(List::first_of([capability::PUNCH])).unwrap(),
+        ..hello
+    };
+    let candidates = Candidates {
+        generation: 1,
+        class: NatClass::UNKNOWN,
+        candidates: List::first_of([Candidate {
+            kind: CandidateKind::Host,
+            address: Address::direct(aside.local_addr().unwrap()),
+        }]),
+        extensions: Default::default(),
+    };
+    let punch = Punch {
+        round: 1,
+        answers: false,
+        prediction: None,
+        sockets: 1,
+        extensions: Default::default(),
+    };
+    let said = [
+        Frame::Hello(hello),
+        Frame::Identify(raw::identify(1, &[])),
+        Frame::Candidates(candidates),
+        Frame::Punch(punch),
+    ];
+    let bytes: Vec<u8> = said.iter().flat_map(Frame::to_bytes).collect();
+    let mut control = raw::control(&connection, &bytes).await;
+    let theirs = within(connection.accept_uni()).await.unwrap();
+    let mut frames = FrameStream::new(theirs, FrameReader::new());
+    let Ok(Some(Frame::Hello(hello))) = within(frames.next()).await else {
+        panic!("HELLO comes first");
+    };
+    if relay_only {
+        // What comes behind all that ends the connection, and nothing before it did.
+        let push = Frame::Ping(Ping {
+            nonce: 1,
+            extensions: Default::default(),
+        });
+        control.write_all(&push.to_bytes()).await.unwrap();
+        let code = raw::close_code(&connection).await;
+        assert_eq!(code, Code::Unexpected as u64);
+    } else {
+        // The node may probe only while there is a connection.
+        within(aside.readable()).await.unwrap();
+    }
+    (hello.capabilities.contains(capability::PUNCH), aside)
+}
+
+/// Checks DC-NAT-039 (positive, negative).
+#[tokio::test]
+async fn without_the_capability_a_node_ignores_candidates_and_punch() {
+    let (punches, aside) = signalled(true).await;
+    assert!(
+        !punches,
+        "in relay-only mode it shows its address to nobody"
+    );
+    let mut datagram = [0; 2048];
+    assert!(aside.try_recv(&mut datagram).is_err(), "nothing was probed");
+}
+
+#[tokio::test]
+async fn with_the_capability_a_node_asks_the_candidates_of_a_contact() {
+    let (punches, aside) = signalled(false).await;
+    assert!(punches);
+    let mut datagram = [0; 2048];
+    within(aside.recv(&mut datagram)).await.unwrap();
+    // ASK (`30-transport` §6).
+    assert_eq!(datagram[0], 0x21);
 }

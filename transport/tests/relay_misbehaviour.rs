@@ -48,6 +48,17 @@ async fn reserved(seed: u8, relay: &Node) -> Node {
     node
 }
 
+/// The first frame on a stream; none when it ends before.
+async fn first_frame(recv: &mut quinn::RecvStream) -> Option<Frame> {
+    let mut reader = FrameReader::new();
+    loop {
+        let chunk = within(recv.read_chunk(1024, true)).await.unwrap()?;
+        if let Some(frame) = reader.read(&mut &chunk.bytes[..]).unwrap() {
+            return Some(frame);
+        }
+    }
+}
+
 /// A question on a stream of its own, and the first frame of the answer. The stream stays open.
 async fn ask(
     connection: &quinn::Connection,
@@ -55,15 +66,8 @@ async fn ask(
 ) -> (quinn::SendStream, quinn::RecvStream, Option<Frame>) {
     let (mut send, mut recv) = connection.open_bi().await.unwrap();
     send.write_all(&question.to_bytes()).await.unwrap();
-    let mut reader = FrameReader::new();
-    loop {
-        let Some(chunk) = within(recv.read_chunk(1024, true)).await.unwrap() else {
-            return (send, recv, None);
-        };
-        if let Some(frame) = reader.read(&mut &chunk.bytes[..]).unwrap() {
-            return (send, recv, Some(frame));
-        }
-    }
+    let first = first_frame(&mut recv).await;
+    (send, recv, first)
 }
 
 fn reserve() -> Frame {
@@ -474,15 +478,8 @@ async fn question(
     connection: &quinn::Connection,
 ) -> (quinn::SendStream, quinn::RecvStream, Option<Frame>) {
     let (send, mut recv) = within(connection.accept_bi()).await.unwrap();
-    let mut reader = FrameReader::new();
-    loop {
-        let Some(chunk) = within(recv.read_chunk(1024, true)).await.unwrap() else {
-            return (send, recv, None);
-        };
-        if let Some(frame) = reader.read(&mut &chunk.bytes[..]).unwrap() {
-            return (send, recv, Some(frame));
-        }
-    }
+    let first = first_frame(&mut recv).await;
+    (send, recv, first)
 }
 
 fn connect_to(peer: PeerId) -> Frame {

@@ -57,7 +57,7 @@ fn client(groups: &[&'static dyn SupportedKxGroup], store: Resumption) -> quinn:
     endpoint
 }
 
-/// Checks DC-CONN-013 (positive, negative), DC-CONN-014 (negative), DC-CONN-015 (positive, negative).
+/// Checks DC-CONN-013 (positive, negative), DC-CONN-015 (positive, negative).
 #[tokio::test]
 async fn x25519_alone_will_do_and_another_group_will_not() {
     let node = node(1);
@@ -76,12 +76,27 @@ async fn x25519_alone_will_do_and_another_group_will_not() {
     }
 }
 
-/// Counts tickets, and remembers nothing.
+/// Checks DC-CONN-014 (positive).
+#[tokio::test]
+async fn a_dialer_that_prefers_the_hybrid_gets_it() {
+    let node = node(1);
+    let hybrid: &'static dyn SupportedKxGroup = kx_group::X25519MLKEM768;
+    let used = Arc::new(Counted::default());
+    let store = Resumption::store(Arc::clone(&used) as Arc<dyn ClientSessionStore>);
+    let connecting = client(&[hybrid, kx_group::X25519], store).connect(node.addr, "x.invalid");
+    within(connecting.unwrap()).await.unwrap();
+    let last = used.1.lock().unwrap().last().copied();
+    assert_eq!(last, Some(NamedGroup::X25519MLKEM768));
+}
+
+/// Counts tickets, notes which key exchange was used, and remembers nothing.
 #[derive(Debug, Default)]
-struct Counted(AtomicUsize);
+struct Counted(AtomicUsize, Mutex<Vec<NamedGroup>>);
 
 impl ClientSessionStore for Counted {
-    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.1.lock().unwrap().push(group);
+    }
 
     fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
         None
@@ -130,24 +145,28 @@ async fn who_would_resume_is_given_no_ticket_and_nothing_to_send_early_with() {
 struct Asked {
     key: Arc<CertifiedKey>,
     names: Mutex<Vec<Option<String>>>,
+    groups: Mutex<Vec<NamedGroup>>,
 }
 
 impl ResolvesServerCert for Asked {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name().map(str::to_owned);
         self.names.lock().unwrap().push(name);
+        let groups = hello.named_groups().unwrap_or_default();
+        self.groups.lock().unwrap().extend(groups);
         Some(Arc::clone(&self.key))
     }
 }
 
-/// Checks DC-CONN-016 (positive, negative).
+/// Checks DC-CONN-014 (negative), DC-CONN-016 (positive, negative).
 #[tokio::test]
-async fn a_dialer_asks_for_no_name() {
+async fn a_dialer_asks_for_no_name_and_would_rather_use_the_hybrid() {
     let provider = raw::provider();
     let (chain, key) = raw::ed25519();
     let asked = Arc::new(Asked {
         key: Arc::new(CertifiedKey::from_der(chain, key, &provider).unwrap()),
         names: Mutex::default(),
+        groups: Mutex::default(),
     });
     let mut tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -168,6 +187,8 @@ async fn a_dialer_asks_for_no_name() {
     };
     let (_, _) = within(async { tokio::join!(dial, accepted) }).await;
     assert_eq!(*asked.names.lock().unwrap(), [None]);
+    let preferred = [NamedGroup::X25519MLKEM768, NamedGroup::X25519];
+    assert_eq!(*asked.groups.lock().unwrap(), preferred);
 }
 
 /// Checks DC-CONN-055 (positive, negative).

@@ -7,7 +7,6 @@
 //! /ip6/2001:db8::1/udp/4001/quic-v1/p2p/RELAY/p2p-circuit[/p2p/PEER]
 //! ```
 
-use crate::defect::{self, Defect};
 use core::fmt;
 use core::str::FromStr;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use multiaddr::{Multiaddr, Protocol};
 
 use crate::codec::{Bytes, checked_field};
+use crate::defect::{self, Defect};
 use crate::id::PeerId;
 use crate::limits;
 

@@ -104,6 +104,12 @@ defects! {
     SendsTickets = "sends-tickets";
     /// Sessions may be resumed with data in the first flight.
     AcceptsEarlyData = "accepts-early-data";
+    /// A token that a listener gave is shown to it on the next connection.
+    ShowsTokens = "shows-tokens";
+    /// The idle timeout is ten seconds.
+    IdlesBriefly = "idles-briefly";
+    /// Connections on which nothing happens are not kept alive.
+    KeepsNothingAlive = "keeps-nothing-alive";
     // Control stream and HELLO.
     /// A capability that is not known closes the connection.
     ClosesOnUnknownCapability = "closes-on-unknown-capability";
@@ -131,6 +137,12 @@ defects! {
     SendsNoIdentify = "sends-no-identify";
     /// Neither reserved frames nor reserved extensions are sent.
     SendsNoGrease = "sends-no-grease";
+    /// Reserved values are chosen once for each peer.
+    RepeatsGrease = "repeats-grease";
+    /// IDENTIFY_PUSH is sent though nothing has changed.
+    PushesWithoutChange = "pushes-without-change";
+    /// IDENTIFY_PUSH leaves out what has not changed.
+    PushesParts = "pushes-parts";
     /// The control stream may end.
     AcceptsEndOfControl = "accepts-end-of-control";
     /// There may be two control streams.
@@ -152,6 +164,10 @@ defects! {
     StopsStreamsAsDone = "stops-streams-as-done";
     /// A stream may end inside a frame.
     OverlooksTruncation = "overlooks-truncation";
+    /// Streams that are over keep their places.
+    HoldsStreams = "holds-streams";
+    /// The side of the question is not ended.
+    LeavesQuestionsOpen = "leaves-questions-open";
     // Probes, pulses, STUN and dial-back.
     /// Probes of anybody are answered.
     SkipsProbeMac = "skips-probe-mac";
@@ -161,6 +177,10 @@ defects! {
     AcceptsProbePadding = "accepts-probe-padding";
     /// The keys of the two directions are exchanged.
     SwapsProbeKeys = "swaps-probe-keys";
+    /// The answer to a probe may come from any address.
+    AcceptsStrayAnswers = "accepts-stray-answers";
+    /// Hole punching is begun with those who do not know it.
+    PunchesAnybody = "punches-anybody";
     /// Pulses of anybody are answered.
     SkipsPulseMac = "skips-pulse-mac";
     /// The reflected address is not masked.
@@ -229,6 +249,8 @@ defects! {
     KeysWithoutKind = "keys-without-kind";
     /// Blinded keys never rotate.
     BlindsWithoutEpoch = "blinds-without-epoch";
+    /// Those without the capability are asked as well.
+    AsksAnybody = "asks-anybody";
     // Conversations.
     /// Parcels are sent without padding.
     SendsUnpadded = "sends-unpadded";
@@ -277,6 +299,8 @@ defects! {
     ForksLogs = "forks-logs";
     /// A stream to a room opens with any tag.
     OpensAnyRoom = "opens-any-room";
+    /// Those without the capability are spoken to as well.
+    SpeaksToAnybody = "speaks-to-anybody";
     /// A digest says one item too many.
     LiesInDigests = "lies-in-digests";
     /// The key of a room does not depend on its secret.

@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::codec::{List, body, checked_field};
+use crate::codec::{List, body, checked_field, refusals};
 use crate::extension::Extensions;
 use crate::limits;
 use crate::record::SignedRecord;
@@ -184,69 +184,36 @@ body! {
     }
 }
 
-macro_rules! refusals {
-    ($($(#[$meta:meta])* $name:ident = $value:literal, $text:literal;)*) => {
-        /// Why a node does not answer or store (spec `registry` §14).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u16)]
-        pub enum Refusal {
-            $($(#[$meta])* $name = $value,)*
-        }
-
-        impl Refusal {
-            /// All reasons, for the registry and its tests.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// What it means, for a person.
-            #[must_use]
-            pub fn text(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-
-            fn to_repr(self) -> u16 {
-                self as u16
-            }
-
-            fn from_repr(code: u16) -> Result<Self, &'static str> {
-                match code {
-                    $($value => Ok(Self::$name),)*
-                    _ => Err("the refusal is none that is registered"),
-                }
-            }
-        }
-        checked_field!(Refusal as u16);
-    };
-}
-
 refusals! {
-    /// The node is a client: it answers nothing.
-    NotServing = 1, "the node does not serve the DHT";
-    /// The asker, or its subnet, asks more often than one may.
-    TooMany = 2, "more questions than the node answers one asker or subnet";
-    /// The token is not of an answer of the last ten minutes to the same asker and key.
-    BadToken = 3, "the write token is missing or too old";
-    /// Not canonical, of an unknown kind, or larger than its kind allows.
-    BadRecord = 4, "the record is malformed or of no kind that is stored";
-    /// The signature is not the signer's.
-    BadSignature = 5, "the record's signature does not verify";
-    /// The record does not belong under the key.
-    WrongKey = 6, "the record does not belong under this key";
-    /// It has expired, or its times are not plausible.
-    Expired = 7, "the record has expired or its times are not plausible";
-    /// A record with a higher sequence is held.
-    Outdated = 8, "a newer record is held";
-    /// Another record with the same sequence is held: the signer contradicts itself.
-    Conflict = 9, "another record with the same sequence is held";
-    /// The writer has as many records here as one may have.
-    WriterQuota = 10, "the writer has as many records here as one may have";
-    /// The subnet has as many records here as one may have.
-    SubnetQuota = 11, "the subnet has as many records here as one may have";
-    /// The key, the kind or the whole store is full.
-    Full = 12, "no room for a record of this kind";
-    /// The node is not among those near the key, and its share for such records is full.
-    TooFar = 13, "the node is too far from the key to keep the record";
-    /// The asker says it serves, but its puzzle is not solved.
-    BadPuzzle = 14, "the puzzle of the node that asks is not solved";
+    /// Why a node does not answer or store (spec `registry` §14).
+    pub enum Refusal {
+        /// The node is a client: it answers nothing.
+        NotServing = 1, "the node does not serve the DHT";
+        /// The asker, or its subnet, asks more often than one may.
+        TooMany = 2, "more questions than the node answers one asker or subnet";
+        /// The token is not of an answer of the last ten minutes to the same asker and key.
+        BadToken = 3, "the write token is missing or too old";
+        /// Not canonical, of an unknown kind, or larger than its kind allows.
+        BadRecord = 4, "the record is malformed or of no kind that is stored";
+        /// The signature is not the signer's.
+        BadSignature = 5, "the record's signature does not verify";
+        /// The record does not belong under the key.
+        WrongKey = 6, "the record does not belong under this key";
+        /// It has expired, or its times are not plausible.
+        Expired = 7, "the record has expired or its times are not plausible";
+        /// A record with a higher sequence is held.
+        Outdated = 8, "a newer record is held";
+        /// Another record with the same sequence is held: the signer contradicts itself.
+        Conflict = 9, "another record with the same sequence is held";
+        /// The writer has as many records here as one may have.
+        WriterQuota = 10, "the writer has as many records here as one may have";
+        /// The subnet has as many records here as one may have.
+        SubnetQuota = 11, "the subnet has as many records here as one may have";
+        /// The key, the kind or the whole store is full.
+        Full = 12, "no room for a record of this kind";
+        /// The node is not among those near the key, and its share for such records is full.
+        TooFar = 13, "the node is too far from the key to keep the record";
+        /// The asker says it serves, but its puzzle is not solved.
+        BadPuzzle = 14, "the puzzle of the node that asks is not solved";
+    }
 }

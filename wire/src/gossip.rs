@@ -6,7 +6,7 @@
 //! is believed only for the signature of the items that come.
 
 use crate::address::Address;
-use crate::codec::{self, Bytes, List, body, checked_field};
+use crate::codec::{self, Bytes, List, body, checked_field, codes};
 use crate::extension::Extensions;
 use crate::hash::Context;
 use crate::id::PeerId;
@@ -150,42 +150,19 @@ body! {
     }
 }
 
-/// Why a member ends a link, or does not begin it (spec `registry` §15).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Parting {
-    /// It leaves the room.
-    Leaving = 1,
-    /// It has as many neighbours as it wants.
-    Full = 2,
-    /// The room is not one of its rooms.
-    UnknownRoom = 3,
-    /// The other breaks the rules.
-    Misbehaved = 4,
-}
-
-impl Parting {
-    /// All reasons, for the registry and its tests.
-    pub const ALL: &'static [Self] = &[
-        Self::Leaving,
-        Self::Full,
-        Self::UnknownRoom,
-        Self::Misbehaved,
-    ];
-
-    fn to_repr(self) -> u8 {
-        self as u8
-    }
-
-    fn from_repr(code: u8) -> Result<Self, &'static str> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|reason| reason.to_repr() == code)
-            .ok_or("the reason is none that is registered")
+codes! {
+    /// Why a member ends a link, or does not begin it (spec `registry` §15).
+    pub enum Parting as u8, "the reason is none that is registered" {
+        /// It leaves the room.
+        Leaving = 1,
+        /// It has as many neighbours as it wants.
+        Full = 2,
+        /// The room is not one of its rooms.
+        UnknownRoom = 3,
+        /// The other breaks the rules.
+        Misbehaved = 4,
     }
 }
-checked_field!(Parting as u8);
 
 body! {
     /// GOSSIP_LEAVE: no longer neighbours; others to try instead.

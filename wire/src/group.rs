@@ -8,7 +8,7 @@ mod policy;
 
 pub use policy::{LateJoin, Policy, Setting, SettingError};
 
-use crate::codec::{self, Bytes, DecodeError, List, Text, body, checked_field};
+use crate::codec::{self, Bytes, DecodeError, List, Text, body, checked_field, codes};
 use crate::defect::{self, Defect};
 use crate::extension::Extensions;
 use crate::hash::Context;
@@ -16,51 +16,26 @@ use crate::id::PeerId;
 use crate::limits;
 use crate::sign::{self, BadSignature, Identity, Purpose};
 
-macro_rules! deeds {
-    ($($(#[$meta:meta])* $name:ident = $code:literal;)*) => {
-        /// What an operation does (spec `registry` §16).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Deed {
-            $($(#[$meta])* $name = $code,)*
-        }
-
-        impl Deed {
-            /// All of them, for the registry and its tests.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            fn to_repr(self) -> u8 {
-                self as u8
-            }
-
-            fn from_repr(code: u8) -> Result<Self, &'static str> {
-                match code {
-                    $($code => Ok(Self::$name),)*
-                    _ => Err("the deed is none that is registered"),
-                }
-            }
-        }
-        checked_field!(Deed as u8);
-    };
-}
-
-deeds! {
-    /// Makes the group and names it `text`; its author is the first administrator and takes `seat`.
-    Create = 1;
-    /// Offers `subject` a place; an administrator's.
-    Invite = 2;
-    /// The author takes the place it was offered, and `seat`.
-    Accept = 3;
-    /// The author goes; of what it wrote counts what is within `cut`.
-    Leave = 4;
-    /// Puts `subject` out; an administrator's. Of what the subject wrote counts what is within `cut`.
-    Remove = 5;
-    /// Makes `subject` an administrator; an administrator's.
-    Promote = 6;
-    /// Names the group `text`; an administrator's.
-    Rename = 7;
-    /// Sets what `text` says of the policy, one [`Setting`]; an administrator's.
-    Policy = 8;
+codes! {
+    /// What an operation does (spec `registry` §16).
+    pub enum Deed as u8, "the deed is none that is registered" {
+        /// Makes the group and names it `text`; its author is the first administrator and takes `seat`.
+        Create = 1,
+        /// Offers `subject` a place; an administrator's.
+        Invite = 2,
+        /// The author takes the place it was offered, and `seat`.
+        Accept = 3,
+        /// The author goes; of what it wrote counts what is within `cut`.
+        Leave = 4,
+        /// Puts `subject` out; an administrator's. Of what the subject wrote counts what is within `cut`.
+        Remove = 5,
+        /// Makes `subject` an administrator; an administrator's.
+        Promote = 6,
+        /// Names the group `text`; an administrator's.
+        Rename = 7,
+        /// Sets what `text` says of the policy, one [`Setting`]; an administrator's.
+        Policy = 8,
+    }
 }
 
 body! {

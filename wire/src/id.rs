@@ -1,12 +1,12 @@
 //! Who a node is: an Ed25519 public key, written as the field writes it (`12D3KooW…`).
 
-use crate::defect::{self, Defect};
 use core::fmt;
 use core::str::FromStr;
 
 use ed25519_dalek::VerifyingKey;
 
 use crate::codec::checked_field;
+use crate::defect::{self, Defect};
 
 /// Before the key in its written form: identity multihash (`00`, 36 bytes) of a protobuf with key
 /// type Ed25519 (`08 01`) and 32 bytes of data (`12 20`). Source: libp2p peer-ids specification.

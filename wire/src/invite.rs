@@ -3,7 +3,6 @@
 //! Written as a link, `dchat:` and unpadded base64url of the encoding and a 4-byte checksum
 //! (spec `20-identity` §6).
 
-use crate::defect::{self, Defect};
 use core::fmt;
 use core::str::FromStr;
 
@@ -11,6 +10,7 @@ use zeroize::Zeroize;
 
 use crate::address::Address;
 use crate::codec::{self, List, Text, body, checked_field};
+use crate::defect::{self, Defect};
 use crate::extension::Extensions;
 use crate::hash::Context;
 use crate::id::PeerId;

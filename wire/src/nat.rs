@@ -3,85 +3,62 @@
 //! node lets others test its own NAT (spec `50-nat`).
 
 use crate::address::Address;
-use crate::codec::{List, body, checked_field};
+use crate::codec::{List, body, codes};
 use crate::extension::Extensions;
 use crate::limits;
 
-/// Declares an enum of one byte.
-macro_rules! code {
-    ($(#[$meta:meta])* $name:ident, $fault:literal, $($(#[$vmeta:meta])* $variant:ident = $value:literal,)*) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum $name {
-            $($(#[$vmeta])* $variant = $value,)*
-        }
-
-        impl $name {
-            /// All values, for the registry and its tests.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            fn to_repr(self) -> u8 {
-                self as u8
-            }
-
-            fn from_repr(code: u8) -> Result<Self, &'static str> {
-                match code {
-                    $($value => Ok(Self::$variant),)*
-                    _ => Err($fault),
-                }
-            }
-        }
-        checked_field!($name as u8);
-    };
-}
-
-code! {
+codes! {
     /// What the public address of a socket depends on (RFC 4787 §4.1).
-    Mapping, "the mapping is none of 0 to 4",
-    /// Not known (yet).
-    #[default]
-    Unknown = 0,
-    /// No translation: the socket's own address is seen outside.
-    None = 1,
-    /// One public address, whatever the destination.
-    EndpointIndependent = 2,
-    /// One for each destination address.
-    AddressDependent = 3,
-    /// One for each destination address and port: a symmetric NAT.
-    AddressAndPortDependent = 4,
+    #[derive(Default)]
+    pub enum Mapping as u8, "the mapping is none of 0 to 4" {
+        /// Not known (yet).
+        #[default]
+        Unknown = 0,
+        /// No translation: the socket's own address is seen outside.
+        None = 1,
+        /// One public address, whatever the destination.
+        EndpointIndependent = 2,
+        /// One for each destination address.
+        AddressDependent = 3,
+        /// One for each destination address and port: a symmetric NAT.
+        AddressAndPortDependent = 4,
+    }
 }
 
-code! {
+codes! {
     /// From where datagrams to the public address are let in (RFC 4787 §5).
-    Filtering, "the filtering is none of 0 to 4",
-    /// Not known (yet).
-    #[default]
-    Unknown = 0,
-    /// Nothing is filtered, as without a NAT or firewall.
-    None = 1,
-    /// From anywhere, once the mapping exists.
-    EndpointIndependent = 2,
-    /// From addresses something was sent to.
-    AddressDependent = 3,
-    /// From addresses and ports something was sent to.
-    AddressAndPortDependent = 4,
+    #[derive(Default)]
+    pub enum Filtering as u8, "the filtering is none of 0 to 4" {
+        /// Not known (yet).
+        #[default]
+        Unknown = 0,
+        /// Nothing is filtered, as without a NAT or firewall.
+        None = 1,
+        /// From anywhere, once the mapping exists.
+        EndpointIndependent = 2,
+        /// From addresses something was sent to.
+        AddressDependent = 3,
+        /// From addresses and ports something was sent to.
+        AddressAndPortDependent = 4,
+    }
 }
 
-code! {
+codes! {
     /// Which port a new mapping gets (RFC 4787 §4.2).
-    Allocation, "the allocation is none of 0 to 4",
-    /// Not known (yet).
-    #[default]
-    Unknown = 0,
-    /// The socket's own port where it is free.
-    Preserving = 1,
-    /// The port of the mapping before, plus a stride.
-    Sequential = 2,
-    /// Any of a block of ports that belongs to the host.
-    Block = 3,
-    /// Any port.
-    Random = 4,
+    #[derive(Default)]
+    pub enum Allocation as u8, "the allocation is none of 0 to 4" {
+        /// Not known (yet).
+        #[default]
+        Unknown = 0,
+        /// The socket's own port where it is free.
+        Preserving = 1,
+        /// The port of the mapping before, plus a stride.
+        Sequential = 2,
+        /// Any of a block of ports that belongs to the host.
+        Block = 3,
+        /// Any port.
+        Random = 4,
+    }
 }
 
 body! {
@@ -114,18 +91,20 @@ impl NatClass {
     };
 }
 
-code! {
+codes! {
     /// How a node came to an address of its own (RFC 8445 §5.1.1).
-    CandidateKind, "the candidate is none of 0 to 3",
-    /// Of an interface.
-    #[default]
-    Host = 0,
-    /// A port mapping that a gateway confirmed (UPnP, PCP, NAT-PMP).
-    Mapped = 1,
-    /// As others see the socket.
-    Reflexive = 2,
-    /// A circuit over a relay.
-    Relayed = 3,
+    #[derive(Default)]
+    pub enum CandidateKind as u8, "the candidate is none of 0 to 3" {
+        /// Of an interface.
+        #[default]
+        Host = 0,
+        /// A port mapping that a gateway confirmed (UPnP, PCP, NAT-PMP).
+        Mapped = 1,
+        /// As others see the socket.
+        Reflexive = 2,
+        /// A circuit over a relay.
+        Relayed = 3,
+    }
 }
 
 body! {
@@ -181,16 +160,18 @@ body! {
     }
 }
 
-code! {
+codes! {
     /// From where a REACH datagram is to come.
-    ReachFrom, "the origin is none of 0 to 2",
-    /// From the asked node's address and another port.
-    #[default]
-    OtherPort = 0,
-    /// From another node, in another subnet, which the asked one asks with [`Self::Here`].
-    OtherNode = 1,
-    /// From the asked node's usual socket, on behalf of a third node.
-    Here = 2,
+    #[derive(Default)]
+    pub enum ReachFrom as u8, "the origin is none of 0 to 2" {
+        /// From the asked node's address and another port.
+        #[default]
+        OtherPort = 0,
+        /// From another node, in another subnet, which the asked one asks with [`Self::Here`].
+        OtherNode = 1,
+        /// From the asked node's usual socket, on behalf of a third node.
+        Here = 2,
+    }
 }
 
 body! {
@@ -208,18 +189,20 @@ body! {
     }
 }
 
-code! {
+codes! {
     /// What became of a REACH.
-    ReachResult, "the result is none of 0 to 3",
-    /// A datagram was sent.
-    #[default]
-    Sent = 0,
-    /// The target is not the asker's, or not a public address.
-    Forbidden = 1,
-    /// Asked too often.
-    Limited = 2,
-    /// No other node, socket or family to send from.
-    Unable = 3,
+    #[derive(Default)]
+    pub enum ReachResult as u8, "the result is none of 0 to 3" {
+        /// A datagram was sent.
+        #[default]
+        Sent = 0,
+        /// The target is not the asker's, or not a public address.
+        Forbidden = 1,
+        /// Asked too often.
+        Limited = 2,
+        /// No other node, socket or family to send from.
+        Unable = 3,
+    }
 }
 
 body! {

@@ -12,10 +12,10 @@
 //! starts below 4, so one byte tells them apart (RFC 9443). The answer is 64 bytes and never longer
 //! than what it answers. The MAC covers all other bytes.
 
-use crate::defect::{self, Defect};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::codec::DecodeError;
+use crate::defect::{self, Defect};
 use crate::hash::Context;
 use crate::limits;
 

@@ -5,7 +5,7 @@
 //! as long as two streams: the one on which a peer asked the relay with CONNECT, and the one on which
 //! the relay asked the other with INCOMING. Either side's end of its stream ends the channel.
 
-use crate::codec::{body, checked_field};
+use crate::codec::{body, refusals};
 use crate::extension::Extensions;
 use crate::id::PeerId;
 use crate::record::{Payload, SignedRecord, kind};
@@ -106,61 +106,28 @@ body! {
     }
 }
 
-macro_rules! refusals {
-    ($($(#[$meta:meta])* $name:ident = $value:literal, $text:literal;)*) => {
-        /// Why a relay, or a peer asked by it, says no (spec `registry` §13).
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u16)]
-        pub enum Refusal {
-            $($(#[$meta])* $name = $value,)*
-        }
-
-        impl Refusal {
-            /// All reasons, for the registry and its tests.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// What it means, for a person.
-            #[must_use]
-            pub fn text(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-
-            fn to_repr(self) -> u16 {
-                self as u16
-            }
-
-            fn from_repr(code: u16) -> Result<Self, &'static str> {
-                match code {
-                    $($value => Ok(Self::$name),)*
-                    _ => Err("the refusal is none that is registered"),
-                }
-            }
-        }
-        checked_field!(Refusal as u16);
-    };
-}
-
 refusals! {
-    /// The node is no relay.
-    NotARelay = 1, "the node does not relay";
-    /// Its policy excludes the asker, or the peer asked for.
-    NotAllowed = 2, "the relay's policy does not allow it";
-    /// All places are taken.
-    Full = 3, "the relay is full";
-    /// The asker has as much as one peer or subnet may have, or asks too often.
-    Limited = 4, "more than the relay gives one peer or subnet";
-    /// The peer holds no reservation here.
-    NoReservation = 5, "the peer holds no reservation at this relay";
-    /// The peer does not want the channel.
-    Declined = 6, "the peer declined";
-    /// The peer did not answer.
-    NoAnswer = 7, "the peer did not answer the relay";
-    /// The other side's connection to the relay ended, or it closed the channel.
-    Ended = 8, "the other side left the relay";
-    /// The relay shuts down.
-    ShuttingDown = 9, "the relay shuts down";
+    /// Why a relay, or a peer asked by it, says no (spec `registry` §13).
+    pub enum Refusal {
+        /// The node is no relay.
+        NotARelay = 1, "the node does not relay";
+        /// Its policy excludes the asker, or the peer asked for.
+        NotAllowed = 2, "the relay's policy does not allow it";
+        /// All places are taken.
+        Full = 3, "the relay is full";
+        /// The asker has as much as one peer or subnet may have, or asks too often.
+        Limited = 4, "more than the relay gives one peer or subnet";
+        /// The peer holds no reservation here.
+        NoReservation = 5, "the peer holds no reservation at this relay";
+        /// The peer does not want the channel.
+        Declined = 6, "the peer declined";
+        /// The peer did not answer.
+        NoAnswer = 7, "the peer did not answer the relay";
+        /// The other side's connection to the relay ended, or it closed the channel.
+        Ended = 8, "the other side left the relay";
+        /// The relay shuts down.
+        ShuttingDown = 9, "the relay shuts down";
+    }
 }
 
 /// The QUIC DATAGRAMs between a peer and its relay.

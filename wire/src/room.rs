@@ -13,11 +13,11 @@ mod name;
 pub use body::{FalseAuthor, RoomBody, Unopened, author};
 pub use name::{RoomName, RoomNameError};
 
-use crate::defect::{self, Defect};
 use core::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::defect::{self, Defect};
 use crate::hash::Context;
 use crate::id::PeerId;
 use crate::limits;

@@ -96,7 +96,6 @@ fn a_signature_with_an_unreduced_scalar_is_refused() {
     );
 }
 
-/// Checks DC-ID-010 (negative).
 #[test]
 fn a_signature_whose_r_has_small_order_is_refused() {
     let body = signed_device();
@@ -106,7 +105,6 @@ fn a_signature_whose_r_has_small_order_is_refused() {
     assert_eq!(refused, Err(BadSignature));
 }
 
-/// Checks DC-ID-013 (negative).
 #[test]
 fn a_signature_over_the_bare_bytes_is_refused() {
     use ed25519_dalek::{Signer as _, SigningKey};
@@ -122,7 +120,22 @@ fn a_signature_over_the_bare_bytes_is_refused() {
     );
 }
 
-/// Checks DC-ID-008 (positive), DC-ID-013 (positive).
+/// Checks DC-ID-013 (positive, negative).
+#[test]
+fn an_identity_signs_a_message_with_its_context_and_never_bare() {
+    use ed25519_dalek::{Signature, VerifyingKey};
+    let identity = identity(1);
+    let key = VerifyingKey::from_bytes(identity.peer_id().public_key()).unwrap();
+    let message = b"what somebody else would have signed";
+    for purpose in Purpose::ALL {
+        let signature = Signature::from_bytes(&identity.sign(*purpose, message));
+        let signs = |bytes: &[u8]| key.verify_strict(bytes, &signature).is_ok();
+        assert!(signs(&signed_bytes(*purpose, message)));
+        assert!(!signs(message), "{purpose:?}");
+    }
+}
+
+/// Checks DC-ID-008 (positive).
 #[test]
 fn what_is_signed_is_the_context_and_the_message_with_their_lengths() {
     let bytes = signed_bytes(Purpose::Record, b"abc");

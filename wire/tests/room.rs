@@ -211,3 +211,22 @@ fn another_moment_is_another_seal() {
     let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
     assert!(same < one.len() / 8, "{same} bytes of {}", one.len());
 }
+
+/// Checks DC-GOSSIP-005 (positive, negative).
+#[test]
+fn who_signs_in_a_room_follows_from_the_person_and_the_room_and_is_nobody_elsewhere() {
+    let (one, other) = (samples::identity(1), samples::identity(2));
+    let (room, lounge) = (lobby().room(), key_of("lounge", None).room());
+    let signs = |person: &Identity, room| author(person, room).peer_id();
+    assert_eq!(signs(&one, &room), signs(&samples::identity(1), &room));
+    let keys = [
+        one.peer_id(),
+        other.peer_id(),
+        signs(&one, &room),
+        signs(&one, &lounge),
+        signs(&other, &room),
+    ];
+    for (at, key) in keys.iter().enumerate() {
+        assert!(!keys[..at].contains(key), "key {at}");
+    }
+}

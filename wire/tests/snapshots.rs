@@ -8,33 +8,15 @@
 
 mod support;
 
-use dchat_wire::codec::Body;
 use dchat_wire::hash::{entry_id, pair_conversation};
-use dchat_wire::{Frame, FrameReader, FrameType, decode, encode, grease};
-use support::{hex, samples};
-
-#[track_caller]
-fn is_written_as(bytes: &[u8], snapshot: &str) {
-    assert_eq!(hex::text(bytes), hex::text(&hex::bytes(snapshot)));
-}
+use dchat_wire::{FrameType, grease};
+use support::samples;
+use support::snapshot::{self, body, is_written_as};
 
 /// The sample of `frame_type` is written as `snapshot`, which reads as that sample.
 #[track_caller]
 fn frame(frame_type: FrameType, snapshot: &str) {
-    let mut frames = samples::frames().into_iter();
-    let frame = frames
-        .find(|frame| frame.frame_type() == frame_type)
-        .unwrap();
-    is_written_as(&frame.to_bytes(), snapshot);
-    let bytes = hex::bytes(snapshot);
-    let read: Option<Frame> = FrameReader::new().read(&mut bytes.as_slice()).unwrap();
-    assert_eq!(read, Some(frame));
-}
-
-#[track_caller]
-fn body<T: Body + PartialEq + core::fmt::Debug>(value: &T, snapshot: &str) {
-    is_written_as(&encode(value), snapshot);
-    assert_eq!(decode::<T>(&hex::bytes(snapshot)).as_ref(), Ok(value));
+    snapshot::frame(samples::frames(), frame_type, snapshot);
 }
 
 #[test]

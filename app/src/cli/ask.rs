@@ -9,7 +9,7 @@ use super::{
     words::{self, Names},
 };
 use crate::{
-    api::{Event, Id, Message, Reply, Request, RoomInfo},
+    api::{Event, Id, InviteLink, Message, Reply, Request},
     control::ControlError,
     seam::OpenNode,
     store::limits::{MAX_PAGE, MAX_PAGE_BYTES},
@@ -41,25 +41,8 @@ pub(crate) async fn run<O: OpenNode>(
             }
         }
         Reply::Id(id) => print_id(&id, console)?,
-        Reply::Invite(invite) => {
-            if console.json() {
-                console.object(&invite)?;
-            } else {
-                console.line(&text::line(&invite.invite))?;
-                qr::remark(&invite.invite, console);
-                console.remark(
-                    "For one person, within 7 days. There: dchat add INVITE. Keep dchat running \
-                     here until it was used.",
-                );
-            }
-        }
-        Reply::Contact(contact) => {
-            if console.json() {
-                console.object(&contact)?;
-            } else {
-                console.line(&words::contact(&contact))?;
-            }
-        }
+        Reply::Invite(invite) => print_invite(&invite, console)?,
+        Reply::Contact(contact) => print_one(&contact, words::contact, console)?,
         Reply::Contacts(contacts) => {
             print_list(
                 &contacts,
@@ -71,18 +54,12 @@ pub(crate) async fn run<O: OpenNode>(
         Reply::Requests(requests) => {
             print_list(&requests, words::request, "nobody is waiting.", console)?;
         }
-        Reply::Room(room) => print_room(&room, console)?,
+        Reply::Room(room) => print_one(&room, words::room, console)?,
         Reply::Rooms(rooms) => {
             let none = "no rooms yet. Join one with 'dchat room join NAME'.";
             print_list(&rooms, words::room, none, console)?;
         }
-        Reply::Group(group) => {
-            if console.json() {
-                console.object(&group)?;
-            } else {
-                console.line(&words::group(&group))?;
-            }
-        }
+        Reply::Group(group) => print_one(&group, words::group, console)?,
         Reply::Groups(groups) => {
             let none = "no groups yet. Make one with 'dchat group create NAME'.";
             print_list(&groups, words::group, none, console)?;
@@ -102,13 +79,7 @@ pub(crate) async fn run<O: OpenNode>(
             print_list(&peers, words::peer, none, console)?;
         }
         Reply::Messages(messages) => print_messages(&messages, session, console).await?,
-        Reply::Status(status) => {
-            if console.json() {
-                console.object(&status)?;
-            } else {
-                console.line(&words::status(&status))?;
-            }
-        }
+        Reply::Status(status) => print_one(&status, words::status, console)?,
         Reply::Doctor(doctor) => print_report(&*doctor, words::doctor, console)?,
         Reply::DhtFound(found) => print_report(&*found, words::dht_found, console)?,
         Reply::DhtRecords(found) => {
@@ -296,15 +267,32 @@ fn print_id(id: &Id, console: &mut Console) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A room that was joined.
+fn print_invite(invite: &InviteLink, console: &mut Console) -> Result<(), Failure> {
+    if console.json() {
+        return Ok(console.object(invite)?);
+    }
+    console.line(&text::line(&invite.invite))?;
+    qr::remark(&invite.invite, console);
+    console.remark(
+        "For one person, within 7 days. There: dchat add INVITE. Keep dchat running here until it \
+         was used.",
+    );
+    Ok(())
+}
+
+/// What is one line for a person.
 ///
 /// # Errors
 /// What standard output says.
-pub(crate) fn print_room(room: &RoomInfo, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn print_one<T: serde::Serialize>(
+    one: &T,
+    words: impl Fn(&T) -> String,
+    console: &mut Console,
+) -> Result<(), Failure> {
     if console.json() {
-        return Ok(console.object(room)?);
+        return Ok(console.object(one)?);
     }
-    Ok(console.line(&words::room(room))?)
+    Ok(console.line(&words(one))?)
 }
 
 fn print_report<T: serde::Serialize>(

@@ -5,7 +5,7 @@ use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{
-    Console, Failure, ask, passphrase::Passphrases, plan::Join, run::chat, session::Session,
+    Console, Failure, ask, passphrase::Passphrases, plan::Join, run::chat, session::Session, words,
 };
 use crate::{
     api::{Reply, Request, Secret},
@@ -56,7 +56,7 @@ pub(crate) async fn run<O: OpenNode>(
     }
     let attached = !session.is_host();
     session.close().await;
-    ask::print_room(&room, &mut console)?;
+    ask::print_one(&room, words::room, &mut console)?;
     if !console.json() && !attached {
         console
             .remark("No node runs on this home: start 'dchat' or 'dchat daemon' to meet others.");

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use crate::store::ContactName;
 use clap_complete::Shell;
 use dchat_wire::{group::Setting, limits, room::RoomName};
 
@@ -13,6 +12,7 @@ use super::{
         DhtVerb, GroupVerb, Kind, NodeArgs, PassphraseVerb, PutKind, RoomVerb, Typed, Verb, WaitFor,
     },
 };
+use crate::store::ContactName;
 use crate::{
     api::{MessageState, RecordKind},
     settings::Flags,

@@ -493,6 +493,26 @@ mod tests {
         assert_eq!(names().of(BOB), "Bob␛[2J");
     }
 
+    /// Checks DC-CHAT-004 (positive).
+    #[test]
+    fn what_a_stranger_calls_itself_is_told_as_its_own_word_beside_its_peer_id() {
+        let eve = "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X";
+        let asking = ContactRequest {
+            peer_id: eve.into(),
+            // As a contact is called.
+            name: "Bob".into(),
+            at: time::now(),
+        };
+        let listed = request(&asking);
+        assert!(
+            listed.ends_with(&format!("calls itself Bob  {eve}")),
+            "{listed}"
+        );
+        let told = event(&Event::Request(asking), &names());
+        assert!(told.starts_with(&short(eve)), "{told}");
+        assert!(told.contains(", who calls itself Bob, asks"), "{told}");
+    }
+
     #[test]
     fn no_event_carries_control_characters_to_the_terminal() {
         let bad = "\u{1b}]0;x\u{7}\n\u{9b}".to_owned();

@@ -1,10 +1,10 @@
 //! The conversation with one connected peer: its verbs, the opening, and the choice of session.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeSet, VecDeque};
 
 use dchat_wire::chat::{ChatOpen, Envelope, InviteProof, Stage, Undecryptable};
 use dchat_wire::codec::{List, Text};
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::extension::Extensions;
 use dchat_wire::parcel::Parcel;
 use dchat_wire::record::{DeviceRecord, SignedRecord, Verified};

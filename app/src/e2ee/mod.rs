@@ -3,7 +3,7 @@
 //!
 //! State: a [`Device`] (long-lived keys, the current and the previous fallback key, the record that
 //! publishes them) and [`PairwiseSession`]s (one double ratchet each). Both go in and out as opaque
-//! [`Secret`] bytes, which the encrypted database keeps; they are never restored from a backup.
+//! [`Secret`] bytes, which the encrypted database keeps: of two copies only one may go on.
 //! Inputs are plaintexts, ratchet messages and verified
 //! [`DeviceRecord`](dchat_wire::record::DeviceRecord)s; outputs are the other way round. Nothing
 //! here reads a clock. vodozemac draws its keys from the operating system: that is the only

@@ -61,7 +61,56 @@ fn established() -> (OlmSession, OlmSession) {
     (alices, bobs)
 }
 
-/// Checks DC-CHAT-012 (positive), DC-CHAT-019 (positive, negative).
+/// The bytes of a field with this tag and its length in one byte, taken off the front.
+fn field<'a>(message: &mut &'a [u8], tag: u8) -> &'a [u8] {
+    let (head, rest) = message.split_at(2);
+    assert_eq!(head[0], tag);
+    let (content, rest) = rest.split_at(head[1].into());
+    *message = rest;
+    content
+}
+
+/// An Olm message of one block and of an index below 128.
+fn is_laid_out(mut message: &[u8], index: u8) {
+    let message = &mut message;
+    assert_eq!(message.split_off_first(), Some(&3));
+    assert_eq!(field(message, 0x0a).len(), 32);
+    let (number, rest) = message.split_at(2);
+    assert_eq!(number, [0x10, index]);
+    *message = rest;
+    assert_eq!(field(message, 0x22).len(), 16);
+    assert_eq!(message.len(), 8, "the MAC and nothing else");
+}
+
+/// Checks DC-CHAT-022 (positive, negative).
+#[test]
+fn a_message_has_each_field_once_and_in_order() {
+    let two = two();
+    let mut alices = two.alice.open_session(&two.bob_record).unwrap();
+    for index in 0..3 {
+        let sealed = alices.encrypt(b"hello").unwrap().message;
+        let mut message = sealed.as_slice();
+        assert_eq!(message.split_off_first(), Some(&3));
+        assert_eq!(
+            field(&mut message, 0x0a),
+            two.bob_record.payload.fallback_key
+        );
+        assert_eq!(field(&mut message, 0x12).len(), 32);
+        assert_eq!(
+            field(&mut message, 0x1a),
+            two.alice_record.payload.identity_key
+        );
+        is_laid_out(field(&mut message, 0x22), index);
+        assert!(message.is_empty());
+    }
+    let (mut alices, mut bobs) = established();
+    for index in 1..4 {
+        is_laid_out(&bobs.encrypt(b"hi").unwrap().message, index);
+    }
+    is_laid_out(&alices.encrypt(b"hi").unwrap().message, 0);
+}
+
+/// Checks DC-CHAT-019 (positive, negative).
 #[test]
 fn a_message_decrypts_once() {
     let (mut alices, mut bobs) = established();
@@ -245,6 +294,7 @@ fn the_fallback_key_rotates_after_seven_days_and_opens_sessions_for_seven_more()
     let record = published(&two.bob, &bob, NOW + 7 * DAY);
     assert_eq!(record.payload, two.bob.payload());
     assert!(record.sequence > two.bob_record.sequence);
+    assert_eq!(record.sequence, record.issued_at);
     two.bob
         .accept_session(&two.alice_record, &opening())
         .unwrap();
@@ -262,7 +312,7 @@ fn a_record_is_issued_anew_when_the_clock_went_back_behind_it() {
     assert!(before.open::<DeviceRecord>(&bob.peer_id(), NOW).is_err());
     assert!(device.refresh(&bob, NOW));
     let record = published(&device, &bob, NOW);
-    assert!(record.sequence > NOW + 400 * DAY);
+    assert_eq!(record.sequence, NOW + 400 * DAY + 1);
     assert!(!device.refresh(&bob, NOW + DAY));
 }
 

@@ -7,7 +7,7 @@ use dchat_wire::group::{GroupKeys, SealedBody, SessionExport};
 use dchat_wire::limits;
 use dchat_wire::parcel::entry_kind;
 
-use crate::e2ee::{OutboundSession, StateError};
+use crate::e2ee::OutboundSession;
 
 use super::state::Group;
 use super::{GroupLedger, Output, SealError, StoredOutbound};
@@ -108,13 +108,5 @@ impl Group {
                 body: codec::encode(&body),
             });
         }
-    }
-}
-
-impl<E> SealError<E> {
-    /// Whether another try may succeed: only our own state failed.
-    #[must_use]
-    pub fn is_state(&self) -> bool {
-        matches!(self, Self::State(StateError::Damaged))
     }
 }

@@ -268,7 +268,8 @@ impl Network {
         self.tasks.spawn(write(connection.clone(), queue));
         let path = connection.path();
         let capabilities = &connection.hello().capabilities;
-        let rooms = capabilities.contains(capability::GOSSIP);
+        let rooms =
+            capabilities.contains(capability::GOSSIP) || defect::is(Defect::SpeaksToAnybody);
         let streams = Streams::new(link, connection.clone(), self.engine.clone());
         let up = Link {
             connection,

@@ -1,8 +1,8 @@
 //! Invites: one person each, once.
 
-use dchat_wire::defect::{self, Defect};
 use std::fmt;
 
+use dchat_wire::defect::{self, Defect};
 use rusqlite::params;
 use zeroize::Zeroizing;
 

@@ -47,6 +47,7 @@ mod held_invite;
 mod history;
 mod invite;
 mod item;
+mod item_expiry;
 pub mod limits;
 mod log;
 mod meta;

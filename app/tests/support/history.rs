@@ -8,6 +8,8 @@ use dchat::vault::Vault;
 use dchat_wire::PeerId;
 use dchat_wire::hash::pair_conversation;
 
+use super::talk;
+
 /// Every message of the conversation between `me` and `other`, in the order of arrival.
 pub fn of(home: &Path, me: &str, other: &str) -> Vec<Entry> {
     let (me, other): (PeerId, PeerId) = (me.parse().unwrap(), other.parse().unwrap());
@@ -38,9 +40,7 @@ pub fn assert_said(entries: &[Entry], from: &str, prefix: &str, count: usize) {
         .filter(|entry| entry.author == author)
         .filter_map(|entry| entry.text.as_deref())
         .collect();
-    let wanted: Vec<String> = (1..=count)
-        .map(|number| format!("{prefix} {number}"))
-        .collect();
+    let wanted = talk::texts(prefix, count);
     let first_wrong = said
         .iter()
         .zip(&wanted)

@@ -12,12 +12,14 @@
 )]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod agreement;
 pub mod command;
 pub mod daemon;
 pub mod dice;
 pub mod group;
 pub mod history;
 pub mod home;
+pub mod kills;
 #[cfg(target_os = "linux")]
 pub mod namespace;
 #[cfg(target_os = "linux")]

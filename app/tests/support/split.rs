@@ -1,7 +1,7 @@
 //! Five people on real networks that part and come together again.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use super::command::{object, output, run};
 use super::daemon::Daemon;
 use super::namespace::Host;
 use super::node::Node;
+use super::room::within;
 
 /// What they are called.
 pub const NAMES: [&str; 5] = ["Ann", "Ben", "Cem", "Dia", "Eli"];
@@ -138,10 +139,6 @@ impl Lab {
 }
 
 /// Looks again and again until something is so.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: still not so");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    within(PATIENCE, what, is_so);
 }

@@ -92,6 +92,13 @@ impl Talk {
     }
 }
 
+/// What a talk says: `PREFIX 1` to `PREFIX count`.
+pub fn texts(prefix: &str, count: usize) -> Vec<String> {
+    (1..=count)
+        .map(|number| format!("{prefix} {number}"))
+        .collect()
+}
+
 /// Waits until nothing of this home's is on its way any more.
 pub async fn delivered(home: &Path) {
     let deadline = Instant::now() + PATIENCE;

@@ -1,10 +1,10 @@
 //! An item whose shape has been checked, with what follows from its bytes.
 
 use core::fmt;
-use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use dchat_wire::codec;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::gossip::{SignedItem, body_hash, item_hash};
 use dchat_wire::limits;
 

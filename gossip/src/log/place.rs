@@ -1,8 +1,8 @@
 //! Whether an item follows what is held of its log.
 
 use core::time::Duration;
-use dchat_wire::defect::{self, Defect};
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::record::CLOCK_SKEW;
 
 use super::item::Item;

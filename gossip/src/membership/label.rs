@@ -1,9 +1,9 @@
 //! Which operations are valid.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::BTreeMap;
 
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::group::Deed;
 
 use super::graph::Node;

@@ -20,6 +20,7 @@
 //! operations are for administrators: so nobody else can fill a group. What others rest on is taken all the
 //! same, or members that saw different parts of too much would not come together again.
 
+mod exchange;
 mod graph;
 mod label;
 mod state;

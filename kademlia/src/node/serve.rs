@@ -1,8 +1,8 @@
 //! Answers to the questions of others.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 

@@ -1,9 +1,10 @@
 //! Asking a neighbour for what it should hold, and giving it what it lacks.
 
+use std::sync::Arc;
+
 use dchat_wire::dht::Refusal;
 use dchat_wire::limits::DHT_RECORDS;
 use dchat_wire::record::SignedRecord;
-use std::sync::Arc;
 
 use super::{IN_FLIGHT, Repair};
 use crate::call::{Answer, Known, Question};

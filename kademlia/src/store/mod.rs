@@ -19,11 +19,12 @@ mod limits;
 mod pace;
 mod shelf;
 
+use std::sync::Arc;
+
 use dchat_wire::defect::{self, Defect};
 use dchat_wire::dht::Refusal;
 use dchat_wire::limits::{DHT_RECORDS, DHT_VALUES};
 use dchat_wire::record::SignedRecord;
-use std::sync::Arc;
 
 pub use limits::{Limits, OVERHEAD};
 

@@ -1,8 +1,9 @@
 //! What is held, in two orders: by key, and by when it is to go.
 
 use core::cmp::Ordering;
-use dchat_wire::record::SignedRecord;
 use std::sync::Arc;
+
+use dchat_wire::record::SignedRecord;
 
 use crate::contact::Subnet;
 use crate::key::Key;

@@ -138,13 +138,6 @@ impl<H: Copy> Table<H> {
         }
     }
 
-    /// First second in which a contact may be due.
-    #[must_use]
-    pub fn next_due(&self) -> Option<u32> {
-        let due = self.buckets.iter().map(|bucket| bucket.due).min()?;
-        (due < u32::MAX).then_some(due)
-    }
-
     /// Believes in nobody until heard of again.
     pub fn doubt(&mut self) {
         for bucket in &mut self.buckets {

@@ -61,6 +61,26 @@ fn a_fifth_that_names_only_its_like_hides_nobody() {
     }
 }
 
+/// `newcomer` has heard of these, by itself.
+fn knows(net: &mut Net, newcomer: u32, known: &[u32]) {
+    for other in known {
+        let seen = Input::Seen {
+            contact: net.contact(*other),
+            rtt: None,
+            ours: true,
+        };
+        net.nodes[newcomer as usize].handle_input(seen, net.now);
+    }
+}
+
+/// A sixth of 600 nodes and these are of one kind.
+fn collude(net: &mut Net, hostile: &[u32]) {
+    let sixth = (7..600).step_by(6);
+    for other in sixth.chain(hostile.iter().map(|other| *other as usize)) {
+        net.manner[other] = Manner::Colluding;
+    }
+}
+
 #[test]
 fn when_the_first_steps_are_hostile_the_density_gives_it_away_and_other_paths_are_taken() {
     let mut net = acquainted(600, 3, |_| Manner::Honest);
@@ -76,20 +96,8 @@ fn when_the_first_steps_are_hostile_the_density_gives_it_away_and_other_paths_ar
     let mut known = net.nearest(&at, 40, |other| other != newcomer);
     let hostile = net.nearest(&target, 3, |_| true);
     known.extend(&hostile);
-    for other in known {
-        let seen = Input::Seen {
-            contact: net.contact(other),
-            rtt: None,
-            ours: true,
-        };
-        net.nodes[newcomer as usize].handle_input(seen, net.now);
-    }
-    for other in (7..600)
-        .step_by(6)
-        .chain(hostile.iter().map(|other| *other as usize))
-    {
-        net.manner[other] = Manner::Colluding;
-    }
+    knows(&mut net, newcomer, &known);
+    collude(&mut net, &hostile);
     let search = net.nodes[newcomer as usize].find(target, net.now);
     let outcome = net.finish(newcomer, search);
     let found: Vec<_> = outcome.nodes.iter().map(|node| node.handle).collect();
@@ -115,20 +123,8 @@ fn when_the_other_paths_begin_at_hostile_nodes_too_the_nearest_contacts_are_aske
     }
     let mut known = net.nearest(&at, 40, |other| other != newcomer);
     known.extend(&hostile);
-    for other in known {
-        let seen = Input::Seen {
-            contact: net.contact(other),
-            rtt: None,
-            ours: true,
-        };
-        net.nodes[newcomer as usize].handle_input(seen, net.now);
-    }
-    for other in (7..600)
-        .step_by(6)
-        .chain(hostile.iter().map(|other| *other as usize))
-    {
-        net.manner[other] = Manner::Colluding;
-    }
+    knows(&mut net, newcomer, &known);
+    collude(&mut net, &hostile);
     let search = net.nodes[newcomer as usize].find(target, net.now);
     let outcome = net.finish(newcomer, search);
     let found: Vec<_> = outcome.nodes.iter().map(|node| node.handle).collect();

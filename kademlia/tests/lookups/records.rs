@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dchat_kademlia::node::Input;
+use dchat_kademlia::call::{Answer, Nodes};
+use dchat_kademlia::node::{Input, Output};
 use dchat_kademlia::record::{Notary as _, Strict};
 use dchat_kademlia::{Config, Key, Subnet};
 use dchat_wire::List;
@@ -144,7 +145,41 @@ fn what_is_not_there_is_not_found_and_was_looked_for_on_several_paths() {
     assert!(outcome.evidence.paths_agreed > 1);
 }
 
-/// Checks DC-DHT-025 (negative).
+/// Checks DC-DHT-025 (negative), DC-DHT-028 (negative).
+#[test]
+fn who_gives_a_forged_record_has_not_answered_and_is_no_contact_any_more() {
+    let mut net = acquainted(300, 7);
+    let (key, record) = record(&net, 6, 1, 4001);
+    let mut forged = SignedRecord::clone(&record);
+    forged.signature[3] ^= 1;
+    let forged = Arc::new(forged);
+    let now = net.now;
+    net.nodes[0].get(key, kind::ADDRESS, now);
+    let (mut asked, mut ended) = (0, false);
+    while let Some(output) = net.nodes[0].poll_output() {
+        match output {
+            Output::Call { call, to, .. } => {
+                asked += 1;
+                let answer = Answer::Values {
+                    records: vec![Arc::clone(&forged)],
+                    held: 1,
+                    token: [0; 16],
+                    nodes: Nodes::default(),
+                };
+                net.nodes[0].handle_input(Input::Answered { call, answer }, now);
+                assert!(net.nodes[0].table().entry(&to.at).is_none());
+            }
+            Output::Done { outcome, .. } => {
+                assert!(outcome.records.is_empty());
+                assert_eq!(outcome.nodes.iter().count(), 0);
+                ended = true;
+            }
+        }
+    }
+    assert!(asked >= 20 && ended, "{asked} were asked");
+}
+
+/// Checks DC-DHT-028 (negative).
 #[test]
 fn a_forged_record_is_neither_stored_nor_returned() {
     let mut net = acquainted(400, 6);

@@ -1,14 +1,16 @@
 //! Blinded records: found and read by those who share the secret, and by nobody else.
 
-use crate::support::*;
+use std::collections::BTreeSet;
+
 use dchat_kademlia::Time;
 use dchat_kademlia::blinded::{EPOCH, Epoch, NotSealedForUs, PLAIN, Seal, Secret, TooLong};
 use dchat_kademlia::record::validate;
 use dchat_wire::advert::Presence;
 use dchat_wire::record::{CLOCK_SKEW, SignedRecord, kind};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
 use zeroize::Zeroizing;
+
+use crate::support::*;
 
 fn secret(byte: u8) -> Secret {
     Secret::new(Zeroizing::new([byte; 32]))

@@ -1,8 +1,9 @@
 //! Records go when their time is over, and with the last one everything.
 
-use crate::support::*;
 use dchat_kademlia::Time;
 use dchat_kademlia::store::{Limits, Store};
+
+use crate::support::*;
 
 #[test]
 fn in_the_order_of_their_times() {

@@ -1,13 +1,15 @@
 //! A store against a naive model of it, over random puts, questions and times.
 
-use crate::support::*;
+use std::sync::Arc;
+
 use dchat_kademlia::store::{Limits, Store};
 use dchat_kademlia::token::Writer;
 use dchat_kademlia::{Key, Time};
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 use proptest::prelude::*;
-use std::sync::Arc;
+
+use crate::support::*;
 
 /// Small enough for every bound to be met.
 const LIMITS: Limits = Limits {

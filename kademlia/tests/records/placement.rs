@@ -1,6 +1,7 @@
 //! Each kind under its own key, within its own bounds.
 
-use crate::support::*;
+use std::sync::Arc;
+
 use dchat_kademlia::record::{Notary as _, Placement, RULES, Strict, rule, validate};
 use dchat_wire::codec::Bytes;
 use dchat_wire::dht::Refusal;
@@ -9,7 +10,8 @@ use dchat_wire::record::{Payload, RecordBody, SignedRecord, kind};
 use dchat_wire::relay::Voucher;
 use dchat_wire::statement::Statement;
 use dchat_wire::{codec, limits};
-use std::sync::Arc;
+
+use crate::support::*;
 
 fn one_of_each() -> Vec<(u16, Arc<SignedRecord>)> {
     vec![

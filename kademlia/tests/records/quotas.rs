@@ -1,12 +1,13 @@
 //! Every bound of a store at its edge, and that it bounds nobody else.
 
-use crate::support::*;
 use dchat_kademlia::Subnet;
 use dchat_kademlia::record::RULES;
 use dchat_kademlia::store::{Limits, OVERHEAD, Store};
 use dchat_kademlia::token::Writer;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::kind;
+
+use crate::support::*;
 
 /// Bytes the store counts for one of [`advert`]'s with a number of one digit.
 fn size() -> u32 {

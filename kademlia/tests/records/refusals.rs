@@ -1,11 +1,13 @@
 //! One test for each way a put is refused, and what it leaves.
 
-use crate::support::*;
+use std::sync::Arc;
+
 use dchat_kademlia::store::{Limits, Store};
 use dchat_wire::codec::Bytes;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::{CLOCK_SKEW, RecordBody, SignedRecord, kind};
-use std::sync::Arc;
+
+use crate::support::*;
 
 fn store() -> Store {
     Store::new(Limits::default())
@@ -104,7 +106,7 @@ fn a_record_from_the_future() {
     assert_eq!(refused(&early, key), Refusal::Expired);
 }
 
-/// Checks DC-ID-018 (negative), DC-ID-019 (negative).
+/// Checks DC-ID-019 (negative).
 #[test]
 fn a_record_older_than_what_is_held() {
     let mut store = store();
@@ -119,7 +121,39 @@ fn a_record_older_than_what_is_held() {
     assert_eq!(held, [newer]);
 }
 
-/// Checks DC-ID-018 (positive), DC-ID-019 (positive).
+/// Checks DC-ID-018 (positive, negative).
+#[test]
+fn a_newer_record_that_is_not_believed_leaves_what_is_held() {
+    let mut store = store();
+    let believed = record(1, 7, &device());
+    put(&mut store, &believed, writer(1), NOW).unwrap();
+    for newer in [
+        forged(&record(1, 8, &device())),
+        signed(
+            2,
+            &RecordBody {
+                sequence: 8,
+                ..body(1)
+            },
+        ),
+    ] {
+        assert_eq!(
+            reason(put_at(
+                &mut store,
+                key_of(&believed),
+                &newer,
+                writer(1),
+                true,
+                NOW
+            )),
+            Refusal::BadSignature
+        );
+        let held = store.values(&key_of(&believed), &[], NOW).records;
+        assert_eq!(held, std::slice::from_ref(&believed));
+    }
+}
+
+/// Checks DC-ID-019 (positive).
 #[test]
 fn a_newer_record_replaces() {
     let mut store = store();

@@ -1,7 +1,8 @@
 //! Records stay where they belong while nodes come and go.
 
-use crate::support::*;
-use crate::world::{Manner, World};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use dchat_kademlia::call::{Answer, Nodes, Question};
 use dchat_kademlia::record::Strict;
 use dchat_kademlia::repair::{IN_FLIGHT, NEIGHBOURS, ROUND, Repair};
@@ -9,8 +10,9 @@ use dchat_kademlia::store::{Limits, Store};
 use dchat_kademlia::token::Writer;
 use dchat_kademlia::{Contact, Key, Subnet, Time};
 use dchat_wire::record::SignedRecord;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+
+use crate::support::*;
+use crate::world::{Manner, World};
 
 const MINUTE: u64 = 60_000;
 
@@ -294,7 +296,7 @@ fn an_empty_store_calls_for_no_rounds() {
     assert_eq!(repair.poll_timeout(), None);
 }
 
-/// Checks DC-DHT-040 (positive).
+/// Checks DC-DHT-040 (positive, negative).
 #[test]
 fn few_questions_are_under_way_at_once() {
     let (mut repair, mut store, _) = after_a_round(20, &[contact(1)]);
@@ -371,6 +373,7 @@ fn what_a_neighbour_has_that_is_newer_is_taken() {
     assert!(repair.poll_ask(&mut store).is_none());
 }
 
+/// Checks DC-DHT-025 (negative), DC-DHT-028 (negative).
 #[test]
 fn forged_records_in_an_answer_are_dropped() {
     let (mut repair, mut store, _) = after_a_round(1, &[contact(1)]);

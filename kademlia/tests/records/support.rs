@@ -1,5 +1,7 @@
 //! Records to store, and who stores them.
 
+use std::sync::Arc;
+
 use dchat_kademlia::record::{Notary as _, Strict};
 use dchat_kademlia::store::{Kept, Put, Refused, Store};
 use dchat_kademlia::token::Writer;
@@ -12,7 +14,6 @@ use dchat_wire::hash::dht_key;
 use dchat_wire::record::{AddressRecord, DeviceRecord, Payload, RecordBody, SignedRecord, kind};
 use dchat_wire::sign::{Identity, Purpose};
 use dchat_wire::{List, PeerId, Text, codec};
-use std::sync::Arc;
 
 /// 2026-11-21, for everybody.
 pub const NOW: Time = Time(1_795_000_000_000);

@@ -1,9 +1,10 @@
 //! A token is one asker's, for one key, for a while.
 
-use crate::support::*;
 use dchat_kademlia::token::{PERIOD, Tokens, Writer};
 use dchat_kademlia::{Subnet, Time};
 use proptest::prelude::*;
+
+use crate::support::*;
 
 fn tokens() -> Tokens {
     Tokens::new([7; 32])

@@ -1,6 +1,8 @@
 //! Nodes that hold records, and nothing between them: who asks is answered at once.
 
-use crate::support::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use dchat_kademlia::call::{Answer, Nodes, Question};
 use dchat_kademlia::record::{Meta, Notary, Strict};
 use dchat_kademlia::repair::{Ask, Repair};
@@ -9,8 +11,8 @@ use dchat_kademlia::token::Writer;
 use dchat_kademlia::{Contact, Key, Subnet, Time};
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+
+use crate::support::*;
 
 /// Bytes of headers of a packet: IP, UDP and QUIC's own.
 const PACKET: usize = 58;

@@ -170,6 +170,14 @@ proptest! {
             (Plan::Relay(a), Plan::Relay(b)) => prop_assert_eq!(a, b),
             (Plan::Guess(a), Plan::Guess(b)) => {
                 prop_assert!(a.starts != b.starts);
+                for (part, controlling) in [(&a, true), (&b, false)] {
+                    let starts = match part.shots {
+                        Shots::Scatter { .. } => true,
+                        Shots::Spray => false,
+                        _ => controlling,
+                    };
+                    prop_assert_eq!(part.starts, starts, "{:?}", part);
+                }
                 prop_assert!(a.sockets <= bounds::SOCKETS && b.sockets <= bounds::SOCKETS);
                 prop_assert!(a.rounds >= 1 && b.rounds >= 1);
                 let sprays = [a, b].iter().filter(|part| part.shots == Shots::Spray).count();

@@ -1,9 +1,9 @@
 //! What a message says, decoded by `stun-rs` from the attributes that matter here.
 
 use core::fmt;
-use dchat_wire::defect::{self, Defect};
 use std::net::SocketAddr;
 
+use dchat_wire::defect::{self, Defect};
 use stun_rs::attributes::discovery::{
     ChangeRequest, ChangeRequestFlags, OtherAddress, ResponseOrigin,
 };

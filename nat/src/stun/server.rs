@@ -1,8 +1,8 @@
 //! Answering others' Binding requests: where from they seem to come.
 
-use dchat_wire::defect::{self, Defect};
 use std::net::SocketAddr;
 
+use dchat_wire::defect::{self, Defect};
 use stun_rs::attributes::stun::{
     ErrorCode, Fingerprint, MappedAddress, UnknownAttributes, XorMappedAddress,
 };

@@ -1,6 +1,5 @@
 //! The Olm profile against vodozemac, the implementation that the reference node uses.
 
-use crate::olm::{Initiator, Step, cipher_keys, message_key, next_chain, public};
 use serde_json::{Value, json};
 use vodozemac::Curve25519PublicKey;
 use vodozemac::olm::{
@@ -9,6 +8,7 @@ use vodozemac::olm::{
 };
 
 use super::vector::{Answer, Unanswered, Vector, agrees, hex, refused};
+use crate::olm::{Initiator, Step, cipher_keys, message_key, next_chain, public};
 
 /// An account with these secrets: its pickle with other numbers in it.
 fn account(identity: &[u8; 32], fallback: &[u8; 32]) -> Result<Account, Unanswered> {

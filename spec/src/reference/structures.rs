@@ -129,7 +129,10 @@ pub(super) fn common_version(vector: &Vector) -> Answer {
     let (one, other) = (versions(vector, "one")?, versions(vector, "other")?);
     agrees(one.common(other) == other.common(one), "not symmetric")?;
     match one.common(other) {
-        Some(version) => Ok(json!({ "version": version })),
+        Some(version) => {
+            vector.claimed("version", version.into())?;
+            Ok(json!({ "version": version }))
+        }
         None => Err(refused("no-common-version")),
     }
 }

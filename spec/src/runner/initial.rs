@@ -67,6 +67,14 @@ impl First {
     /// # Errors
     /// The runner's own.
     pub async fn new(partner: &Partner, me: &Identity) -> Result<Self, Fault> {
+        Self::idling(partner, me, 0).await
+    }
+
+    /// The same with an idle timeout in milliseconds; 0 is none.
+    ///
+    /// # Errors
+    /// The runner's own.
+    pub async fn idling(partner: &Partner, me: &Identity, idle: usize) -> Result<Self, Fault> {
         let dialing = Dialing {
             groups: vec![NamedGroup::X25519],
             ..Dialing::of(me)
@@ -75,7 +83,7 @@ impl First {
         let source: [u8; 8] = partner.array();
         let destination: [u8; 8] = partner.array();
         let name = ServerName::try_from("peer.invalid").map_err(|error| own(error.to_string()))?;
-        let parameters = parameters(&source);
+        let parameters = parameters(&source, idle);
         let tls = ClientConnection::new(Arc::new(config), Version::V1, name, parameters);
         let mut tls = tls.map_err(|error| own(error.to_string()))?;
         let mut hello = Vec::new();
@@ -386,10 +394,12 @@ fn frames(payload: &[u8]) -> (Option<u64>, Vec<u8>) {
     (None, crypto)
 }
 
-fn parameters(source: &[u8; 8]) -> Vec<u8> {
+fn parameters(source: &[u8; 8], idle: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // initial_max_data, initial_max_stream_data of all kinds, initial_max_streams of both.
+    // max_idle_timeout, initial_max_data, initial_max_stream_data of all kinds, initial_max_streams of
+    // both.
     for (id, value) in [
+        (1, idle),
         (4, 1 << 20),
         (5, 1 << 16),
         (6, 1 << 16),

@@ -5,19 +5,18 @@
 //! stream; a case that wants them for itself says so in [`Dialing`](super::Dialing).
 
 use core::fmt;
-use core::pin::pin;
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use dchat_wire::Frame;
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::time::timeout;
 
 use super::case::{Fault, Outcome};
+pub use super::ending::Ending;
 use super::frames::{self, codes, frame, ping};
+use super::heard::{Heard, hear, listen, read_frames};
 use super::identity::Identity;
 use super::journal::{End, Journal, RawFrame};
 use super::partner::own;
@@ -25,9 +24,6 @@ use super::probe::{self, Keys, Probe};
 use super::talk::Talk;
 use super::tap::Tap;
 use super::tls::Shown;
-
-/// Largest body that is read whole: what is longer is a fault of the peer's.
-const LONGEST: usize = 1 << 20;
 
 /// A connection.
 pub struct Link {
@@ -45,128 +41,6 @@ pub struct Link {
     control: Option<SendStream>,
     // The connection ends with its endpoint.
     _endpoint: quinn::Endpoint,
-}
-
-/// What the reading tasks share.
-#[derive(Default)]
-pub(super) struct Heard {
-    journal: Mutex<Journal>,
-    senders: Mutex<BTreeMap<usize, SendStream>>,
-    news: Notify,
-}
-
-impl Heard {
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut Journal) -> T) -> T {
-        let result = change(&mut self.journal());
-        self.news.notify_waiters();
-        result
-    }
-
-    /// See [`Link::until`].
-    pub(super) async fn until<T>(
-        &self,
-        connection: &Connection,
-        patience: Duration,
-        what: &str,
-        wanted: impl Fn(&Journal) -> Option<T>,
-    ) -> Result<T, Fault> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let mut news = pin!(self.news.notified());
-            news.as_mut().enable();
-            if let Some(found) = wanted(&self.journal()) {
-                return Ok(found);
-            }
-            tokio::select! {
-                () = news => {}
-                error = connection.closed() => {
-                    let found = wanted(&self.journal());
-                    return found.ok_or_else(|| Fault::new(what, Ending::from(error).to_string()));
-                }
-                () = sleep_until(deadline) => {
-                    let seen = format!(
-                        "nothing of the kind in {} s, but {}",
-                        patience.as_secs(),
-                        self.journal().summary()
-                    );
-                    return Err(Fault::new(what, seen));
-                }
-            }
-        }
-    }
-}
-
-/// How a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The peer's application closed it.
-    Closed(u64, String),
-    /// The peer's QUIC or TLS closed it, with this transport error code.
-    Transport(u64, String),
-    /// By a stateless reset.
-    Reset,
-    /// Nothing came any more.
-    TimedOut,
-    /// This side closed it.
-    Here,
-    /// In another way.
-    Other(String),
-}
-
-impl Ending {
-    /// The code of a TLS alert that ended a handshake.
-    #[must_use]
-    pub fn alert(&self) -> Option<u8> {
-        match self {
-            Self::Transport(code @ 0x100..=0x1ff, _) => Some((code & 0xff) as u8),
-            _ => None,
-        }
-    }
-}
-
-impl From<ConnectionError> for Ending {
-    fn from(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::ApplicationClosed(close) => Self::Closed(
-                close.error_code.into_inner(),
-                String::from_utf8_lossy(&close.reason).into_owned(),
-            ),
-            ConnectionError::ConnectionClosed(close) => Self::Transport(
-                close.error_code.into(),
-                String::from_utf8_lossy(&close.reason).into_owned(),
-            ),
-            ConnectionError::Reset => Self::Reset,
-            ConnectionError::TimedOut => Self::TimedOut,
-            ConnectionError::LocallyClosed => Self::Here,
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed(code, reason) => {
-                write!(f, "closed with {} ({code:#04x})", codes::name(*code))?;
-                if reason.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, ": {reason}")
-                }
-            }
-            Self::Transport(code, reason) => {
-                write!(f, "closed by the transport with {code:#x} {reason}")
-            }
-            Self::Reset => f.write_str("reset without state"),
-            Self::TimedOut => f.write_str("silent until the idle timeout"),
-            Self::Here => f.write_str("closed by the partner"),
-            Self::Other(what) => write!(f, "ended: {what}"),
-        }
-    }
 }
 
 /// What came back on a stream of this side.
@@ -217,12 +91,7 @@ impl Link {
         keeps_questions: bool,
     ) -> Self {
         let heard = Arc::new(Heard::default());
-        tokio::spawn(accept_uni(connection.clone(), Arc::clone(&heard)));
-        tokio::spawn(accept_bi(
-            connection.clone(),
-            Arc::clone(&heard),
-            keeps_questions,
-        ));
+        hear(&connection, &heard, keeps_questions);
         Self {
             me,
             shown,
@@ -275,20 +144,25 @@ impl Link {
             .map_err(|error| own(error.to_string()))
     }
 
-    /// Answers every question about a path that comes to the present socket from now on, as a correct
-    /// peer does.
+    /// Answers every question about a path that comes to the present socket, and to those it is
+    /// exchanged for, as a correct peer does.
     pub fn answer_probes(&self, ours: Keys, theirs: Keys) {
         let (tap, to) = (Arc::clone(&self.tap), self.to);
         let connection = self.connection.clone();
         tokio::spawn(async move {
-            let mut read = 0;
+            let mut read = (0, 0);
             loop {
-                let next = tap.until(|came| came.others.get(read).cloned());
-                let datagram = tokio::select! {
-                    datagram = next => datagram,
+                let next = tap.until(|came| {
+                    let (socket, count) = read;
+                    let count = if came.socket == socket { count } else { 0 };
+                    let datagram = came.others.get(count)?.clone();
+                    Some(((came.socket, count + 1), datagram))
+                });
+                let datagram;
+                (read, datagram) = tokio::select! {
+                    next = next => next,
                     _ = connection.closed() => return,
                 };
-                read += 1;
                 if let Some(said) = probe::read(&theirs, &datagram.bytes)
                     && said.kind == probe::ASK
                 {
@@ -427,12 +301,7 @@ impl Link {
     /// The sending half of a question of the peer's that was kept for the case.
     #[must_use]
     pub fn take_sender(&self, stream: usize) -> Option<SendStream> {
-        let mut senders = self
-            .heard
-            .senders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        senders.remove(&stream)
+        self.heard.take_sender(stream)
     }
 
     // --- waiting -------------------------------------------------------------------------------
@@ -579,93 +448,4 @@ impl Marker {
 
 fn no_stream(seen: &str) -> Fault {
     Fault::new("a stream that can be opened", seen)
-}
-
-async fn accept_uni(connection: Connection, heard: Arc<Heard>) {
-    while let Ok(recv) = connection.accept_uni().await {
-        let heard = Arc::clone(&heard);
-        tokio::spawn(async move {
-            let stream = heard.change(|journal| journal.open(false));
-            listen(recv, heard, stream).await;
-        });
-    }
-}
-
-async fn listen(recv: RecvStream, heard: Arc<Heard>, stream: usize) {
-    let push = |frame| heard.change(|journal| journal.push(stream, frame));
-    let end = read_frames(recv, push).await;
-    heard.change(|journal| journal.end(stream, end));
-}
-
-async fn accept_bi(connection: Connection, heard: Arc<Heard>, keeps_questions: bool) {
-    while let Ok((send, recv)) = connection.accept_bi().await {
-        let heard = Arc::clone(&heard);
-        tokio::spawn(async move {
-            let stream = heard.change(|journal| journal.open(true));
-            let mut waiting = Some(send);
-            if keeps_questions {
-                let mut senders = heard.senders.lock().unwrap_or_else(PoisonError::into_inner);
-                senders.extend(waiting.take().map(|send| (stream, send)));
-            }
-            let push = |frame: RawFrame| {
-                if let Some(send) = frame.decoded().and(waiting.take()) {
-                    tokio::spawn(reply(send, frame.clone()));
-                }
-                heard.change(|journal| journal.push(stream, frame));
-            };
-            let end = read_frames(recv, push).await;
-            heard.change(|journal| journal.end(stream, end));
-        });
-    }
-}
-
-/// Answers a question as a node without services does.
-async fn reply(mut send: SendStream, question: RawFrame) {
-    match question.decoded() {
-        Some(Frame::Ping(question)) => {
-            let pong = frame(frames::PONG, &ping(question.nonce, &[]).bytes);
-            let _closed: Result<(), WriteError> = send.write_all(&pong).await;
-            let _closed = send.finish();
-        }
-        _ => {
-            let code = VarInt::from_u32(codes::UNEXPECTED as u32);
-            let _closed = send.reset(code);
-        }
-    }
-}
-
-/// Reads frames until the stream ends, whatever they are.
-async fn read_frames(mut recv: RecvStream, mut push: impl FnMut(RawFrame)) -> End {
-    let mut pending: Vec<u8> = Vec::new();
-    loop {
-        while let Some(frame) = cut(&mut pending) {
-            push(frame);
-        }
-        match recv.read_chunk(64 * 1024, true).await {
-            Ok(Some(chunk)) => pending.extend_from_slice(&chunk.bytes),
-            Ok(None) if pending.is_empty() => return End::Finished,
-            Ok(None) => return End::Truncated,
-            Err(ReadError::Reset(code)) => return End::Reset(code.into_inner()),
-            Err(_) => return End::Lost,
-        }
-        if pending.len() > LONGEST {
-            let _closed = recv.stop(VarInt::from_u32(codes::MALFORMED as u32));
-            return End::Truncated;
-        }
-    }
-}
-
-/// Takes a whole frame from the front.
-fn cut(pending: &mut Vec<u8>) -> Option<RawFrame> {
-    let [a, b, c, d, code_low, code_high, flags_low, flags_high] =
-        *pending.first_chunk::<{ dchat_wire::limits::FRAME_HEADER }>()?;
-    let len = u32::from_le_bytes([a, b, c, d]) as usize;
-    let end = len.checked_add(dchat_wire::limits::FRAME_HEADER)?;
-    let body = pending.get(dchat_wire::limits::FRAME_HEADER..end)?.to_vec();
-    pending.drain(..end);
-    Some(RawFrame {
-        code: u16::from_le_bytes([code_low, code_high]),
-        flags: u16::from_le_bytes([flags_low, flags_high]),
-        body,
-    })
 }

@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ed25519_dalek::{Signature, VerifyingKey};
-use quinn::TokioRuntime;
 use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{ServerConfig, TokioRuntime};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -24,7 +22,7 @@ use super::identity::Identity;
 use super::link::{Ending, Link};
 use super::partner::{Partner, endpoint_config, own};
 use super::tap::Tap;
-use super::tls::{ALPN, Credential, Shown, Signs, key_of};
+use super::tls::{ALPN, Credential, Shown, Signs, chain_of, holds_key};
 
 /// How a partner listens.
 #[derive(Clone, Debug)]
@@ -33,6 +31,8 @@ pub struct Listening {
     pub alpn: Vec<Vec<u8>>,
     /// What it shows of itself.
     pub credential: Credential,
+    /// How many tokens it gives for later connections (NEW_TOKEN).
+    pub tokens: u32,
 }
 
 impl Listening {
@@ -43,6 +43,7 @@ impl Listening {
         Self {
             alpn: vec![ALPN.to_vec()],
             credential: Credential::Chain(chain, Box::new(Signs::with(identity))),
+            tokens: 0,
         }
     }
 }
@@ -78,28 +79,8 @@ impl Listener {
     /// # Errors
     /// The runner's own.
     pub fn start(partner: &Partner, me: &Identity, listening: &Listening) -> Result<Self, Fault> {
-        let dialers = Arc::new(Mutex::new(Dialer::default()));
-        let provider = CryptoProvider {
-            kx_groups: default_provider().kx_groups,
-            ..default_provider()
-        };
-        let key = listening
-            .credential
-            .key()
-            .ok_or_else(|| own("no certificate to show"))?;
-        let shows = Shows {
-            key,
-            dialer: Arc::clone(&dialers),
-        };
-        let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[&TLS13])
-            .map_err(|error| own(error.to_string()))?
-            .with_client_cert_verifier(Arc::new(Looks(Arc::clone(&dialers))))
-            .with_cert_resolver(Arc::new(shows));
-        tls.alpn_protocols.clone_from(&listening.alpn);
-        tls.send_tls13_tickets = 0;
-        let crypto = QuicServerConfig::try_from(tls).map_err(|error| own(error.to_string()))?;
-        let config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let dialers = Arc::default();
+        let config = server_config(listening, &dialers)?;
         let tap = partner.tap()?;
         let endpoint = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(),
@@ -139,11 +120,46 @@ impl Listener {
         })
     }
 
+    /// First packets with a token that came.
+    #[must_use]
+    pub fn tokens_shown(&self) -> u64 {
+        self.tap.came().with_token
+    }
+
     /// What the last dialer showed.
     #[must_use]
     pub fn dialer(&self) -> Dialer {
         lock(&self.dialers).clone()
     }
+}
+
+/// The settings of a side that listens like this, and takes every dialer that holds the key in its
+/// certificate. What the last one showed stands in `dialers`.
+///
+/// # Errors
+/// The runner's own.
+pub(super) fn server_config(
+    listening: &Listening,
+    dialers: &Arc<Mutex<Dialer>>,
+) -> Result<ServerConfig, Fault> {
+    let key = listening.credential.key();
+    let shows = Shows {
+        key: key.ok_or_else(|| own("no certificate to show"))?,
+        dialer: Arc::clone(dialers),
+    };
+    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|error| own(error.to_string()))?
+        .with_client_cert_verifier(Arc::new(Looks(Arc::clone(dialers))))
+        .with_cert_resolver(Arc::new(shows));
+    tls.alpn_protocols.clone_from(&listening.alpn);
+    tls.send_tls13_tickets = 0;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|error| own(error.to_string()))?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    let mut tokens = quinn::ValidationTokenConfig::default();
+    tokens.sent(listening.tokens);
+    config.validation_token_config(tokens);
+    Ok(config)
 }
 
 fn lock(dialer: &Mutex<Dialer>) -> std::sync::MutexGuard<'_, Dialer> {
@@ -187,10 +203,7 @@ impl ClientCertVerifier for Looks {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        lock(&self.0).chain = core::iter::once(end_entity)
-            .chain(intermediates)
-            .map(|certificate| certificate.to_vec())
-            .collect();
+        lock(&self.0).chain = chain_of(end_entity, intermediates);
         Ok(ClientCertVerified::assertion())
     }
 
@@ -209,13 +222,7 @@ impl ClientCertVerifier for Looks {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = key_of(certificate)
-            .and_then(|key| VerifyingKey::from_bytes(&key).ok())
-            .ok_or(CertificateError::BadEncoding)?;
-        Signature::from_slice(signature.signature())
-            .and_then(|signature| key.verify_strict(message, &signature))
-            .map(|()| HandshakeSignatureValid::assertion())
-            .map_err(|_| CertificateError::BadSignature.into())
+        holds_key(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -17,8 +17,8 @@
 //! * [`frames`], [`greeting`], [`bodies`], [`breaks`], [`identity`], [`tls`]: the bytes of a partner,
 //!   right and wrong.
 //! * [`listener`]: a partner that is dialed. [`initial`]: first packets of QUIC by hand.
-//! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`]: a connection of a partner, and all that the
-//!   peer did on it. [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
+//! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`], [`ending`]: a connection of a partner, and all
+//!   that the peer did on it. [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
 //! * [`chat`]: the chat of a partner.
 //! * [`cases`]: the cases, a file for each section. [`scenario`]: those in which several peers act.
@@ -56,9 +56,11 @@ pub mod cases;
 pub mod chat;
 pub mod clock;
 pub mod draw;
+pub mod ending;
 pub mod frames;
 pub mod grease;
 pub mod greeting;
+mod heard;
 pub mod identity;
 pub mod initial;
 pub mod journal;

@@ -8,8 +8,8 @@ use quinn::{Connection, SendStream, VarInt};
 
 use super::case::Fault;
 use super::frames;
+use super::heard::Heard;
 use super::journal::{End, Journal, RawFrame, Stream};
-use super::link::Heard;
 
 /// The stream. What comes on it stands in the journal of its link.
 pub struct Talk {

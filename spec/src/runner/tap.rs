@@ -34,6 +34,10 @@ pub struct Came {
     pub quic: u64,
     /// Those of them whose fixed bit is not set.
     pub without_fixed_bit: u64,
+    /// First packets (Initial) that show a token.
+    pub with_token: u64,
+    /// Which of the tap's sockets this is of, from 0.
+    pub socket: u64,
     /// Datagrams that had come before the first of QUIC, if one came.
     pub first_of_quic: Option<u64>,
     /// Those that were not QUIC (`30-transport` §1).
@@ -110,9 +114,13 @@ impl Tap {
     /// # Errors
     /// The operating system's; the one before stays.
     pub fn exchange(&self, socket: UdpSocket) -> io::Result<()> {
-        let next = Socket::new(socket, self.socket().number + 1)?;
+        let number = self.socket().number + 1;
+        let next = Socket::new(socket, number)?;
         *self.socket.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = Came::default();
+        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = Came {
+            socket: number,
+            ..Came::default()
+        };
         let reader = self
             .reader
             .lock()
@@ -169,6 +177,7 @@ impl Tap {
             came.first_of_quic.get_or_insert(before);
             came.quic += 1;
             came.without_fixed_bit += u64::from(first & 0x40 == 0);
+            came.with_token += u64::from(shows_token(datagram));
         } else if came.others.len() < KEPT {
             let bytes = datagram.to_vec();
             came.others.push(Datagram { from, bytes });
@@ -225,5 +234,41 @@ impl AsyncUdpSocket for Tap {
 
     fn may_fragment(&self) -> bool {
         self.socket().quic.may_fragment()
+    }
+}
+
+/// Whether a datagram begins with an Initial packet that has a token (RFC 9000 §17.2.2).
+fn shows_token(datagram: &[u8]) -> bool {
+    let token = || {
+        let (first, rest) = datagram.split_first()?;
+        if first & 0xf0 != 0xc0 {
+            return None;
+        }
+        let rest = rest.strip_prefix(&[0, 0, 0, 1])?;
+        let (len, rest) = rest.split_first()?;
+        let rest = rest.get(usize::from(*len)..)?;
+        let (len, rest) = rest.split_first()?;
+        rest.get(usize::from(*len)..)?.first().copied()
+    };
+    token().is_some_and(|len| len != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_seen_in_first_packets_of_version_1_only() {
+        let packet = |first, version, token| {
+            let ids = [2, 7, 7, 3, 8, 8, 8];
+            [&[first, 0, 0, 0, version], ids.as_slice(), &[token, 1]].concat()
+        };
+        assert!(shows_token(&packet(0xc3, 1, 1)));
+        assert!(shows_token(&packet(0xc0, 1, 0x40)));
+        assert!(!shows_token(&packet(0xc3, 1, 0)));
+        assert!(!shows_token(&packet(0xe3, 1, 1)), "a Handshake packet");
+        assert!(!shows_token(&packet(0xc3, 2, 1)), "another version");
+        assert!(!shows_token(&packet(0xc3, 1, 1)[..6]));
+        assert!(!shows_token(&[]));
     }
 }

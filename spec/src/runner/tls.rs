@@ -240,6 +240,35 @@ pub fn key_of(certificate: &[u8]) -> Option<[u8; 32]> {
     key.try_into().ok()
 }
 
+/// The certificates that a side showed, the first one first.
+pub(super) fn chain_of(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Vec<Vec<u8>> {
+    core::iter::once(end_entity)
+        .chain(intermediates)
+        .map(|certificate| certificate.to_vec())
+        .collect()
+}
+
+/// Whether the other side holds the key of its certificate, by its signature over the handshake.
+///
+/// # Errors
+/// For the TLS library, when it does not.
+pub(super) fn holds_key(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signature: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    let key = key_of(certificate)
+        .and_then(|key| VerifyingKey::from_bytes(&key).ok())
+        .ok_or(CertificateError::BadEncoding)?;
+    Signature::from_slice(signature.signature())
+        .and_then(|signature| key.verify_strict(message, &signature))
+        .map(|()| HandshakeSignatureValid::assertion())
+        .map_err(|_| CertificateError::BadSignature.into())
+}
+
 fn groups(wanted: &[NamedGroup], shown: &Shown) -> Vec<&'static dyn SupportedKxGroup> {
     wanted
         .iter()
@@ -339,12 +368,8 @@ impl ServerCertVerifier for Looks {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.0.note(|facts| {
-            facts.chain = core::iter::once(end_entity)
-                .chain(intermediates)
-                .map(|certificate| certificate.to_vec())
-                .collect();
-        });
+        let chain = chain_of(end_entity, intermediates);
+        self.0.note(|facts| facts.chain = chain);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -363,13 +388,7 @@ impl ServerCertVerifier for Looks {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let key = key_of(certificate)
-            .and_then(|key| VerifyingKey::from_bytes(&key).ok())
-            .ok_or(CertificateError::BadEncoding)?;
-        Signature::from_slice(signature.signature())
-            .and_then(|signature| key.verify_strict(message, &signature))
-            .map(|()| HandshakeSignatureValid::assertion())
-            .map_err(|_| CertificateError::BadSignature.into())
+        holds_key(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -208,13 +208,20 @@ fn refused_bytes() -> Vec<Case> {
         .into_iter()
         .map(|(slug, address)| {
             let id = format!("address/{slug}-refused");
-            let req = &[
-                "DC-ID-020",
-                "DC-ID-021",
-                "DC-ID-022",
-                "DC-ID-023",
-                "DC-ID-024",
-            ];
+            let req: &'static [&'static str] = match slug {
+                "long-varint" | "long-varint-of-udp" => &["DC-ID-021"],
+                "mapped" => &["DC-ID-022"],
+                "port-0"
+                | "unspecified-4"
+                | "unspecified-6"
+                | "multicast-6"
+                | "lowest-multicast-4"
+                | "highest-multicast-4" => &["DC-ID-023"],
+                "peer-of-small-order" | "peer-of-another-kind" | "relay-of-small-order" => {
+                    &["DC-ID-024"]
+                }
+                _ => &["DC-ID-020"],
+            };
             Case::invalid(id, "address-bytes", req, "invalid")
                 .with("bytes", Json::bytes(&address.bytes))
         })

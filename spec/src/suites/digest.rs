@@ -148,7 +148,7 @@ fn pairs() -> Vec<Case> {
         let digest = Json::bytes(&conversation(one, other));
         let expected = Json::Object(vec![("conversation", digest)]);
         between(
-            Case::valid(id, "pair", &["DC-CHAT-032"], expected),
+            Case::valid(id, "pair", &["DC-CHAT-037"], expected),
             one,
             other,
         )
@@ -157,7 +157,7 @@ fn pairs() -> Vec<Case> {
     keys.sort_unstable();
     let wrong_order = derive(PAIR, &[&keys[1], &keys[0]]);
     let wrong = |id: &str, claimed: &[u8]| {
-        let case = Case::invalid(id, "pair", &["DC-CHAT-032"], "mismatch");
+        let case = Case::invalid(id, "pair", &["DC-CHAT-037"], "mismatch");
         between(case, ALICE, BOB).with("claimed", Json::bytes(claimed))
     };
     vec![

@@ -97,14 +97,12 @@ fn refused() -> Vec<Case> {
     ];
     all.into_iter()
         .map(|(slug, bytes, error, field)| {
-            broken(
-                format!("extension/{slug}"),
-                "Ping",
-                &["DC-WIRE-020", "DC-WIRE-021", "DC-WIRE-029"],
-                &bytes,
-                error,
-            )
-            .field(Some(field))
+            let req: &'static [&'static str] = match error {
+                "over-limit" => &["DC-WIRE-007"],
+                "unexpected-end" => &["DC-WIRE-029"],
+                _ => &["DC-WIRE-021"],
+            };
+            broken(format!("extension/{slug}"), "Ping", req, &bytes, error).field(Some(field))
         })
         .collect()
 }

@@ -311,6 +311,39 @@ fn sketches() -> Vec<Case> {
     ]
 }
 
+/// What is read: the logs of ours of which the other holds another part, with how far it holds them,
+/// and hashes of those we do not know.
+fn read(ours: &[Log], theirs: &[Log]) -> Json {
+    let value = |held: &[Log], name: &[u8; 16]| {
+        let found = held.iter().find(|log| log.name == *name && log.counts());
+        found.map(Log::value)
+    };
+    let mut known: Vec<(&[u8; 16], u32)> = ours
+        .iter()
+        .filter(|log| log.counts())
+        .map(|log| (&log.name, value(theirs, &log.name).unwrap_or(0)))
+        .filter(|(name, theirs)| value(ours, name) != Some(*theirs))
+        .collect();
+    known.sort_unstable();
+    let known = known.into_iter().map(|(name, theirs)| {
+        Json::Object(vec![
+            ("log", Json::bytes(name)),
+            ("theirs", Json::Number(theirs)),
+        ])
+    });
+    let known = Json::List(known.collect());
+    let unknown = theirs
+        .iter()
+        .filter(|log| value(ours, &log.name).is_none() && log.counts());
+    let mut unknown: Vec<u32> = unknown.map(|log| hash_of(&log.name, SALT)).collect();
+    unknown.sort_unstable();
+    let unknown = unknown.into_iter().map(|hash| Json::decimal(hash.into()));
+    Json::Object(vec![
+        ("known", known),
+        ("unknown", Json::List(unknown.collect())),
+    ])
+}
+
 /// What one reads who holds `ours` in the sketch of one who holds `theirs`.
 fn readings() -> Vec<Case> {
     let req = &["DC-GOSSIP-032", "DC-GOSSIP-033"];
@@ -323,35 +356,12 @@ fn readings() -> Vec<Case> {
     };
     let reads = |slug: &str, ours: &[Log], theirs: &[Log], count: usize| {
         let bytes = cells(theirs, SALT, false, 0, count);
-        let value = |held: &[Log], name: &[u8; 16]| {
-            let found = held.iter().find(|log| log.name == *name && log.counts());
-            found.map(Log::value)
-        };
-        let mut known: Vec<(&[u8; 16], u32)> = ours
-            .iter()
-            .filter(|log| log.counts())
-            .map(|log| (&log.name, value(theirs, &log.name).unwrap_or(0)))
-            .filter(|(name, theirs)| value(ours, name) != Some(*theirs))
-            .collect();
-        known.sort_unstable();
-        let known = known.into_iter().map(|(name, theirs)| {
-            Json::Object(vec![
-                ("log", Json::bytes(name)),
-                ("theirs", Json::Number(theirs)),
-            ])
-        });
-        let known = Json::List(known.collect());
-        let unknown = theirs
-            .iter()
-            .filter(|log| value(ours, &log.name).is_none() && log.counts());
-        let mut unknown: Vec<u32> = unknown.map(|log| hash_of(&log.name, SALT)).collect();
-        unknown.sort_unstable();
-        let unknown = unknown.into_iter().map(|hash| Json::decimal(hash.into()));
-        let expected = Json::Object(vec![
-            ("known", known),
-            ("unknown", Json::List(unknown.collect())),
-        ]);
-        let case = Case::valid(format!("sketch-read/{slug}"), "sketch-read", req, expected);
+        let case = Case::valid(
+            format!("sketch-read/{slug}"),
+            "sketch-read",
+            req,
+            read(ours, theirs),
+        );
         of(case, ours, &bytes)
     };
     let refused = |slug: &str, error: &'static str, ours: &[Log], bytes: &[u8]| {
@@ -442,7 +452,7 @@ fn readings() -> Vec<Case> {
 }
 
 fn sums() -> Vec<Case> {
-    let req = &["DC-GOSSIP-045"];
+    let req = &["DC-GOSSIP-049"];
     let places = |places: &[[u64; 2]]| {
         Json::List(
             places

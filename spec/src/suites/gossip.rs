@@ -413,7 +413,7 @@ fn lists() -> Vec<Case> {
 }
 
 fn refused() -> Vec<Case> {
-    let req: &'static [&'static str] = &["DC-WIRE-005"];
+    let req: &'static [&'static str] = &["DC-WIRE-001"];
     let mut cases = fault::extensions(
         "gossip-open",
         "GossipOpen",
@@ -438,7 +438,7 @@ fn refused() -> Vec<Case> {
     let case = broken(
         "gossip-open/answer-2",
         "GossipOpen",
-        req,
+        &["DC-WIRE-001", "DC-WIRE-006"],
         &two,
         "not-boolean",
     );

@@ -251,7 +251,13 @@ fn inside() -> Vec<Case> {
     ];
     all.into_iter()
         .map(|(slug, bytes, error, field)| {
-            let req = &["DC-WIRE-001", "DC-WIRE-006", "DC-WIRE-007", "DC-WIRE-029"];
+            let req: &'static [&'static str] = match (error, slug) {
+                ("not-boolean", _) => &["DC-WIRE-001", "DC-WIRE-006"],
+                ("over-limit", _) => &["DC-WIRE-001", "DC-WIRE-007"],
+                (_, "content-critical-extension") => &["DC-WIRE-001", "DC-WIRE-021"],
+                (_, "cut-in-the-zeros" | "cut-in-frontier") => &["DC-WIRE-001", "DC-WIRE-029"],
+                _ => &["DC-WIRE-001"],
+            };
             broken(format!("parcel/{slug}"), "Parcel", req, &bytes, error).field(Some(field))
         })
         .collect()

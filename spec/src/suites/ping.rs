@@ -1,7 +1,7 @@
 //! PING and PONG bodies (`30-transport` §4).
 
 use crate::case::Suite;
-use crate::fault::{self, whole};
+use crate::fault::{self, broken, whole};
 use crate::structure::Structure;
 
 /// A PING body.
@@ -26,6 +26,20 @@ pub(super) fn suite() -> Suite {
         whole("ping/one-extension", "Ping", &greased),
     ];
     cases.extend(fault::cuts("ping", "Ping", &plain));
+    let count_backwards = greased.replace("Ping.extensions", &1_u64.to_be_bytes());
+    let narrow = plain.replace("Ping.nonce", &1_u32.to_le_bytes());
+    for (slug, bytes, error) in [
+        (
+            "count-most-significant-first",
+            count_backwards,
+            "over-limit",
+        ),
+        ("nonce-of-four-bytes", narrow, "unexpected-end"),
+    ] {
+        let id = format!("ping/{slug}");
+        let case = broken(id, "Ping", &["DC-WIRE-005"], &bytes, error);
+        cases.push(case.field(Some("Ping.extensions")));
+    }
     Suite {
         name: "ping",
         cases,

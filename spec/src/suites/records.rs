@@ -243,7 +243,7 @@ fn refused(kind: &Kind, other: &Kind) -> Vec<Case> {
     all.into_iter()
         .map(|(slug, bytes, now, error)| {
             let req: &'static [&'static str] = match error {
-                "bad-times" | "expired" => &["DC-ID-016", "DC-ID-017"],
+                "bad-times" if slug == "too-long-life" => &["DC-ID-016", "DC-ID-017"],
                 "bad-signature" => &["DC-ID-008", "DC-ID-014", "DC-ID-017"],
                 _ => &["DC-ID-017"],
             };

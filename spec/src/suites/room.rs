@@ -57,7 +57,10 @@ fn named(slug: &str, text: &str, name: &str, secret: Option<&[u8]>, used: Option
 }
 
 fn no_room(slug: &str, error: &'static str, text: &str, secret: Option<&[u8]>) -> Case {
-    let req = &["DC-GOSSIP-002", "DC-GOSSIP-003"];
+    let req: &'static [&'static str] = match error {
+        "bad-secret" => &["DC-GOSSIP-003"],
+        _ => &["DC-GOSSIP-002"],
+    };
     input(
         Case::invalid(format!("room/{slug}"), "room", req, error),
         text,
@@ -243,7 +246,11 @@ fn bodies() -> Vec<Case> {
         of(case, &own().item(&sealed, false)).with("bytes", Json::bytes(&sealed))
     };
     let refused = |slug: &str, error: &'static str, sealing: &Sealing<'_>, sealed: &[u8]| {
-        let req = &["DC-GOSSIP-026", "DC-GOSSIP-027", "DC-GOSSIP-028"];
+        let req: &'static [&'static str] = match error {
+            "not-sealed" => &["DC-GOSSIP-026"],
+            "false-author" => &["DC-GOSSIP-027", "DC-GOSSIP-028"],
+            _ => &["DC-GOSSIP-028"],
+        };
         let case = Case::invalid(format!("room-body/{slug}"), "room-body", req, error);
         of(case, &sealing.item(sealed, error == "stub")).with("bytes", Json::bytes(sealed))
     };

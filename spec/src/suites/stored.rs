@@ -332,7 +332,7 @@ fn digests() -> Vec<Case> {
     let record = signed(ALICE, &plain.whole());
     let wrong = |slug: &str, claimed: &[u8]| {
         let id = format!("record-digest/{slug}");
-        Case::invalid(id, "record-digest", &["DC-DHT-026"], "mismatch")
+        Case::invalid(id, "record-digest", &["DC-DHT-020"], "mismatch")
             .with("bytes", Json::bytes(&record))
             .with("claimed", Json::bytes(claimed))
     };
@@ -344,7 +344,7 @@ fn digests() -> Vec<Case> {
             let record = signed(ALICE, &statement.whole());
             let expected = Json::Object(vec![("digest", Json::bytes(&digest(&record)))]);
             let id = format!("record-digest/{}", statement.slug);
-            Case::valid(id, "record-digest", &["DC-DHT-026"], expected)
+            Case::valid(id, "record-digest", &["DC-DHT-020"], expected)
                 .with("bytes", Json::bytes(&record))
         })
         .collect();

@@ -179,6 +179,11 @@ fn malformed() -> Vec<Case> {
         long(PING, 1025).fails("ping-over-limit", limit, "too-long"),
         long(PING, u32::MAX).fails("longest-length", limit, "too-long"),
         long(0x7777, 163_841).fails("unknown-over-limit", unknown, "too-long"),
+        long(PING, 16_u32.swap_bytes()).fails(
+            "length-most-significant-first",
+            &["DC-WIRE-005", "DC-WIRE-015"],
+            "too-long",
+        ),
         bad(&critical_extension).fails("critical-extension", body, "invalid"),
         bad(&too_short).fails("body-too-short", body, "unexpected-end"),
         bad(&ping(1, &[(2, &[]), (1, &[])]).bytes).fails("extensions-descending", body, "invalid"),

@@ -263,6 +263,7 @@ fn unanswered() -> Vec<Case> {
 
 fn damaged() -> Vec<Case> {
     let drop = |slug: &str, bytes: &[u8]| silence(slug, &["DC-NAT-019"], bytes, V4);
+    let other = |slug: &str, bytes: &[u8]| silence(slug, &["DC-NAT-004"], bytes, V4);
     let good = request().padded(56).fingerprint().bytes;
     let with = |at: usize, byte: u8| {
         let mut bytes = good.clone();
@@ -286,10 +287,10 @@ fn damaged() -> Vec<Case> {
         drop("length-field-less", &with(3, 40)),
         drop("length-field-more", &with(3, 48)),
         drop("length-field-odd", &with(3, 43)),
-        drop("quic-bit", &with(0, 0x40)),
-        drop("first-bit", &with(0, 0x80)),
-        drop("cookie-first-byte", &with(4, 0x20)),
-        drop("cookie-last-byte", &with(7, 0x43)),
+        other("quic-bit", &with(0, 0x40)),
+        other("first-bit", &with(0, 0x80)),
+        other("cookie-first-byte", &with(4, 0x20)),
+        other("cookie-last-byte", &with(7, 0x43)),
         drop("fingerprint-changed", &with(63, good[63] ^ 1)),
         drop("covered-byte-changed", &with(40, b'+')),
         drop("fingerprint-short", &short_fingerprint),
@@ -343,9 +344,12 @@ fn read() -> Vec<Case> {
 }
 
 fn unread() -> Vec<Case> {
-    let req = &["DC-NAT-019"];
     let unread = |slug: &str, message: Message| {
         let id = format!("stun/read-{slug}");
+        let req: &'static [&'static str] = match slug {
+            "fingerprint-wrong" => &["DC-NAT-019"],
+            _ => &["DC-NAT-002"],
+        };
         Case::invalid(id, "stun-read", req, "no-meaning")
             .with("datagram", Json::bytes(&message.bytes))
     };

@@ -42,6 +42,14 @@ pub(super) fn suite() -> Suite {
         );
         between(case, one, other)
     }));
+    for (slug, one, other, claimed) in [
+        ("not-the-highest", (1, 3), (2, 5), 2),
+        ("not-in-the-other-range", (1, 3), (2, 5), 5),
+    ] {
+        let id = format!("version/{slug}");
+        let case = Case::invalid(id, "common-version", &["DC-CONN-023"], "mismatch");
+        cases.push(between(case, one, other).with("claimed", Json::Number(claimed)));
+    }
     Suite {
         name: "version",
         cases,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dchat_spec::requirement::statement::{level, numbered};
 
-use crate::markdown::{documents, folder};
+use crate::markdown::{documents, folder, table};
 
 /// The one sentence that names the words without using them.
 const DEFINITION: &str = "are to be read as in BCP 14";
@@ -61,6 +61,28 @@ fn defined() -> BTreeMap<String, String> {
     defined
 }
 
+/// Identifiers of sentences that are no requirements any more.
+fn retired() -> BTreeSet<String> {
+    let rows = table("CHANGELOG", "### Retired identifiers");
+    rows.into_iter()
+        .filter_map(|row| row.into_iter().next())
+        .collect()
+}
+
+#[test]
+fn a_retired_identifier_is_given_to_no_other_sentence() {
+    let (retired, defined) = (retired(), defined());
+    assert!(!retired.is_empty());
+    for id in &retired {
+        assert_eq!(
+            mentioned(id),
+            BTreeSet::from([id.clone()]),
+            "not well formed"
+        );
+        assert!(!defined.contains_key(id), "{id}");
+    }
+}
+
 #[test]
 fn every_normative_sentence_begins_with_an_identifier_and_no_other_does() {
     for document in documents() {
@@ -85,7 +107,8 @@ fn identifiers_are_unique_and_of_their_documents_area() {
 #[test]
 fn identifiers_are_numbered_without_gaps() {
     for (_, area) in AREAS {
-        let numbers = defined().into_keys().filter_map(|id| {
+        let given: BTreeSet<String> = defined().into_keys().chain(retired()).collect();
+        let numbers = given.into_iter().filter_map(|id| {
             id.strip_prefix(&format!("DC-{area}-"))?
                 .parse::<usize>()
                 .ok()
@@ -101,16 +124,19 @@ fn identifiers_are_numbered_without_gaps() {
 
 #[test]
 fn every_identifier_that_is_cited_exists() {
-    let defined = defined();
+    let (defined, retired) = (defined(), retired());
     let mut cited = 0;
     for file in files() {
+        // Where they are retired, and nowhere else.
+        let tells = file.ends_with("spec/CHANGELOG.md");
         let Ok(text) = std::fs::read_to_string(&file) else {
             continue;
         };
         for id in mentioned(&text) {
             cited += 1;
             // The overview shows what an identifier looks like; that one exists too.
-            assert!(defined.contains_key(&id), "{}: {id}", file.display());
+            let known = defined.contains_key(&id) || (tells && retired.contains(&id));
+            assert!(known, "{}: {id}", file.display());
         }
     }
     assert!(cited > 200, "only {cited} citations were found");

@@ -1,12 +1,12 @@
 //! The task of one connection.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use dchat_nat::agent;
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::Hello;
 use dchat_wire::probe::ProbeKeys;
 use dchat_wire::{Frame, PeerId};
@@ -230,7 +230,11 @@ async fn greet(
     let opening = Opening {
         instance: shared.instance,
         roles: shared.roles,
-        grease: shared.entropy.draw(),
+        grease: if defect::is(Defect::RepeatsGrease) {
+            *peer.public_key()
+        } else {
+            shared.entropy.draw()
+        },
         capabilities: established.aim.capabilities(&shared.capabilities),
         identify: told.first(),
         candidates,

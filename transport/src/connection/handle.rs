@@ -1,12 +1,12 @@
 //! The handle of a connection.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use dchat_nat::agent::{self, Outcome};
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::Hello;
 use dchat_wire::ping::Ping;
 use dchat_wire::{Address, Frame, FrameReader, PeerId};

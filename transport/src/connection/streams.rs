@@ -1,9 +1,9 @@
 //! What to do with the peer's streams.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::Arc;
 
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::nat::Reached;
 use dchat_wire::{Frame, FrameReader};
 use quinn::{RecvStream, SendStream, VarInt};
@@ -33,6 +33,9 @@ pub(super) enum Opened {
 /// Reads the first frame of a unidirectional stream.
 pub(super) async fn open(mut recv: RecvStream) -> Opened {
     let mut reader = FrameReader::new();
+    if defect::is(Defect::HoldsStreams) && recv.id().index() >= 2 {
+        return core::future::pending().await;
+    }
     let first = first_frame(&mut recv, &mut reader);
     match tokio::time::timeout(FIRST_FRAME_TIMEOUT, first).await {
         Ok(Ok(Some(frame @ Frame::Hello(_)))) => {

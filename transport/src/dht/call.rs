@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use dchat_kademlia::call::{Answer, Question};
 use dchat_kademlia::node::{Fault, Input};
 use dchat_wire::dht::{Refusal, Server};
-use dchat_wire::hello::capability;
 use dchat_wire::pulse::Pulse;
 use dchat_wire::{Address, PeerId};
 use quinn::RecvStream;
@@ -181,8 +180,7 @@ pub(super) async fn ask(
         Some(live) => (live, None),
         None => dial(shared, table, peer, addrs, question).await?,
     };
-    let hello = connection.hello();
-    if !hello.capabilities.contains(capability::DHT) {
+    if !rpc::may_ask(&connection) {
         return Err(Fault::Misbehaved);
     }
     // Before the peer, which may pulse as soon as it hears of us.

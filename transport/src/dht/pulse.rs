@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// Checks DC-DHT-045 (positive).
+    /// Checks DC-DHT-045 (positive, negative).
     #[test]
     fn keys_used_longest_ago_make_room() {
         let mut pulses = Pulses::new(3);
@@ -220,7 +220,7 @@ mod tests {
         assert!(!pulses.answered([1; 8], peer(1), here()));
     }
 
-    /// Checks DC-DHT-045 (negative).
+    /// Checks DC-DHT-022 (negative).
     #[test]
     fn pulses_under_way_are_bounded_and_forgotten_with_who_waits() {
         let mut pulses = Pulses::new(3);

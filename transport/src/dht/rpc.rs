@@ -7,10 +7,12 @@
 use dchat_kademlia::Key;
 use dchat_kademlia::call::{Known, Question};
 use dchat_wire::codec::List;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::dht::{
     DhtFind, DhtGet, DhtNodes, DhtPut, DhtRefused, DhtStored, DhtValues, Node, Refusal, Server,
 };
 use dchat_wire::extension::Extensions;
+use dchat_wire::hello::capability;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::{Frame, FrameReader};
 use quinn::RecvStream;
@@ -134,10 +136,21 @@ pub(super) fn reply(question: &Question, us: &[u8; 32], frame: Frame) -> Option<
     })
 }
 
+/// Whether the peer has a part in the DHT, by its HELLO: no other is asked (DC-DHT-003).
+pub(super) fn may_ask(connection: &Connection) -> bool {
+    let capabilities = &connection.hello().capabilities;
+    capabilities.contains(capability::DHT) || defect::is(Defect::AsksAnybody)
+}
+
 /// Asks on a stream of its own. `None` when that cannot be done.
 pub(super) async fn ask(connection: &Connection, question: &Frame) -> Option<RecvStream> {
     let (mut send, recv) = connection.open_bi().await.ok()?;
     send.write_all(&question.to_bytes()).await.ok()?;
+    if defect::is(Defect::LeavesQuestionsOpen) {
+        // Dropped, it would be ended.
+        core::mem::forget(send);
+        return Some(recv);
+    }
     send.finish().ok()?;
     Some(recv)
 }
@@ -268,7 +281,6 @@ mod tests {
         }
     }
 
-    /// Checks DC-DHT-019 (positive).
     #[test]
     fn a_question_arrives_as_it_was_asked() {
         let mut tails = Known::default();
@@ -303,7 +315,7 @@ mod tests {
         assert!(asked(refused(Refusal::Full, 0)).is_none());
     }
 
-    /// Checks DC-DHT-019 (negative).
+    /// Checks DC-DHT-019 (positive, negative).
     #[test]
     fn answers_are_cut_to_what_was_asked() {
         let named = vec![node(1), node(2), node(1), node(7), node(3), node(4)];

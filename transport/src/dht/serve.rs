@@ -39,7 +39,8 @@ pub(crate) async fn serve(
     let usage = &connection.inner().usage;
     let _in_use = usage.begin();
     table.keep_key(connection);
-    if let Some(server) = server
+    // Who has no part in the DHT is not asked whether it serves.
+    if let Some(server) = server.filter(|_| rpc::may_ask(connection))
         && usage.hear(&server)
         && !believe(shared, table, connection, &server).await
     {

@@ -149,7 +149,7 @@ impl Endpoint {
             entropy,
             settings,
             quinn,
-            capabilities: capabilities(&nat, table.is_some()),
+            capabilities: capabilities(&nat, table.is_some(), relay_only),
             nat: Nat::new(paths.clone(), nat),
             paths,
             relay_only,
@@ -370,8 +370,10 @@ impl Endpoint {
 }
 
 /// What a node can do.
-fn capabilities(nat: &NatConfig, dht: bool) -> Capabilities {
-    let mut list = vec![capability::CHAT, capability::PUNCH, capability::GOSSIP];
+fn capabilities(nat: &NatConfig, dht: bool, relay_only: bool) -> Capabilities {
+    let mut list = vec![capability::CHAT, capability::GOSSIP];
+    // Whoever punches shows its addresses.
+    list.extend((!relay_only).then_some(capability::PUNCH));
     list.extend(dht.then_some(capability::DHT));
     list.extend(nat.serve.then_some(capability::REACH));
     list.sort_unstable();

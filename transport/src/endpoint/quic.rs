@@ -1,15 +1,16 @@
 //! The QUIC settings of the endpoint and of each connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hash::Context;
 use dchat_wire::sign::Identity;
 use quinn_proto::crypto::{CryptoError, HmacKey};
 use quinn_proto::{
     ConnectionId, ConnectionIdGenerator as _, HashedConnectionIdGenerator,
-    RandomConnectionIdGenerator, TokenStore,
+    RandomConnectionIdGenerator, TokenMemoryCache, TokenStore,
 };
 
 use crate::congestion::{PathControl, carrying_transport_config, recommended_transport_config};
@@ -121,7 +122,7 @@ impl ConnectionSettings {
         let mut config = quinn::ClientConfig::new(crypto);
         config
             .transport_config(Arc::new(self.transport(control, purpose)))
-            .token_store(Arc::new(NoTokens));
+            .token_store(tokens());
         if purpose == Use::Table {
             let draw = || RandomConnectionIdGenerator::new(TABLE_CID).generate_cid();
             config.initial_dst_cid_provider(Arc::new(draw));
@@ -141,11 +142,16 @@ impl ConnectionSettings {
         if purpose == Use::Table {
             config.mtu_discovery_config(None);
         }
+        let idle = if defect::is(Defect::IdlesBriefly) {
+            IDLE_TIMEOUT / 3
+        } else {
+            IDLE_TIMEOUT
+        };
         config
             .max_concurrent_uni_streams(self.limits.uni_streams.into())
             .max_concurrent_bidi_streams(self.limits.bi_streams.into())
-            .keep_alive_interval(Some(KEEP_ALIVE))
-            .max_idle_timeout(IDLE_TIMEOUT.try_into().ok());
+            .keep_alive_interval((!defect::is(Defect::KeepsNothingAlive)).then_some(KEEP_ALIVE))
+            .max_idle_timeout(idle.try_into().ok());
         config
     }
 }
@@ -187,6 +193,15 @@ impl HmacKey for ResetKey {
             Err(CryptoError)
         }
     }
+}
+
+/// Where the tokens of listeners go: nowhere (DC-CONN-003).
+fn tokens() -> Arc<dyn TokenStore> {
+    if defect::is(Defect::ShowsTokens) {
+        static KEPT: OnceLock<Arc<TokenMemoryCache>> = OnceLock::new();
+        return Arc::clone(KEPT.get_or_init(Arc::default)) as Arc<dyn TokenStore>;
+    }
+    Arc::new(NoTokens)
 }
 
 /// Remembers no address tokens: they would link our connections.

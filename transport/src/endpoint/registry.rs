@@ -253,7 +253,7 @@ mod tests {
         assert!(matches!(beyond, Verdict::Full));
     }
 
-    /// Checks DC-CONN-063 (positive, negative).
+    /// Checks DC-CONN-063 (positive).
     #[test]
     fn a_loser_against_a_young_connection_is_a_duplicate_and_against_an_old_one_doubtful() {
         let now = Instant::now();

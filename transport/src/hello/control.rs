@@ -8,11 +8,11 @@
 //! * Bounds: constant size; more than [`PUSH_BURST`] changes of address, [`CANDIDATES_BURST`] of
 //!   candidates or [`PUNCH_BURST`] rounds at once are a violation.
 
-use dchat_wire::defect::{self, Defect};
 use std::time::{Duration, Instant};
 
 use dchat_wire::Frame;
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::{Hello, Versions, capability, role};
 use dchat_wire::identify::Identify;
 use dchat_wire::nat::{Candidates, Punch};

@@ -259,6 +259,12 @@ impl Path {
         }
     }
 
+    /// Whether it waits for the answer to this question.
+    pub(super) fn asked(&self, transaction: [u8; 8]) -> bool {
+        let mut asks = self.asks.iter().flatten();
+        asks.any(|ask| ask.transaction == transaction)
+    }
+
     /// An answer came. Says whether it was the first, or `None` for one nobody waits for.
     pub(super) fn answer(&mut self, transaction: [u8; 8], now: Instant) -> Option<bool> {
         let slot = self

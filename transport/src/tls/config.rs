@@ -1,9 +1,9 @@
 //! The TLS settings of both roles.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::{Arc, OnceLock};
 
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::sign::Identity;
 use quinn_proto::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
 use rustls::client::Resumption;

@@ -1,9 +1,9 @@
 //! What we accept as a peer's identity.
 
-use dchat_wire::defect::{self, Defect};
 use std::sync::{Arc, OnceLock};
 
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};

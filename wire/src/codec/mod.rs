@@ -3,13 +3,15 @@
 //! The format is bincode's legacy profile and is specified independently of that crate in spec
 //! `10-encoding`; this module is the only one that names it. Only a sealed set of types travels:
 //! `u8 u16 u32 u64`, `bool`, `[u8; N]`, `Option`, [`Bytes`], [`Text`], [`List`], the types of this
-//! crate that wrap those, and structs of them declared with `body!`.
+//! crate that wrap those or stand for registered values of them (`codes!`), and structs of them declared
+//! with `body!`.
 //!
 //! Decoding is strict: trailing bytes, a length over its bound, a tag other than 0 or 1, text that
 //! is not UTF-8 and a value its type refuses are errors that name the field. A length is compared
 //! with its bound and with the bytes left before a byte is allocated.
 
 mod bytes;
+mod codes;
 mod error;
 mod field;
 mod list;
@@ -21,16 +23,17 @@ pub use field::{Body, Field};
 pub use list::List;
 pub use text::Text;
 
+pub(crate) use codes::{codes, refusals};
 pub(crate) use error::Trail;
 pub(crate) use field::{body, checked_field, sealed};
 
-use crate::defect::{self, Defect};
 use ::bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use ::bincode::de::read::SliceReader;
 use ::bincode::de::{Decoder as _, DecoderImpl};
 use ::bincode::enc::EncoderImpl;
 use ::bincode::enc::write::{SizeWriter, Writer};
 
+use crate::defect::{self, Defect};
 use crate::limits;
 
 pub(crate) mod bincode {

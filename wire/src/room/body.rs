@@ -1,12 +1,12 @@
 //! What an item of a room says, and its sealing.
 
-use crate::defect::{self, Defect};
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use super::RoomKey;
 use crate::codec::{self, Bytes, DecodeError, Text, body};
+use crate::defect::{self, Defect};
 use crate::extension::Extensions;
 use crate::gossip::{ItemHeader, SignedItem};
 use crate::hash::Context;

@@ -1,4 +1,4 @@
-//! What the tests share. All but the strategies also serve the fuzz targets, which include
+//! What the tests share. All but the strategies and the snapshots also serve the fuzz targets, which include
 //! them by path.
 
 #![allow(dead_code, reason = "every test binary uses a part of it")]
@@ -18,4 +18,5 @@ pub mod hand;
 pub mod hex;
 pub mod mirror;
 pub mod samples;
+pub mod snapshot;
 pub mod strategies;

@@ -347,6 +347,25 @@ fn an_opening_message_in_an_envelope_of_another_session_is_refused() {
     assert_eq!(refused(&mut world, frame), Misbehaviour::SessionMismatch);
 }
 
+/// Checks DC-CHAT-012 (positive).
+#[test]
+fn an_older_session_still_decrypts_when_another_is_sent_with() {
+    let mut world = World::connected();
+    let state = world.sides[B].ledger.device.clone().unwrap();
+    let device = Device::from_state(&state).unwrap();
+    let frame = opening(&world, &device, None);
+    world.feed(frame).unwrap();
+    let entry = world.entry_of(B, LOG, 1, NONE, b"with the first session");
+    let older = world.parcel_of_b(vec![], vec![entry]);
+    let Frame::Envelope(envelope) = &older else {
+        panic!("an envelope");
+    };
+    let chat: &Conversation = world.sides[A].chat.as_ref().unwrap();
+    assert_ne!(chat.sending.unwrap().0, envelope.session);
+    world.feed(older).unwrap();
+    assert_eq!(world.shown(A), ["with the first session"]);
+}
+
 /// Checks DC-CHAT-058 (negative).
 #[test]
 fn sessions_without_end_end_the_connection() {
@@ -401,7 +420,7 @@ fn an_expired_device_record_is_refused() {
     assert_eq!(wrong, Misbehaviour::DeviceRecord(RecordError::Expired));
 }
 
-/// Checks DC-CHAT-008 (negative), DC-ID-018 (negative).
+/// Checks DC-CHAT-008 (negative).
 #[test]
 fn a_forged_device_record_is_refused() {
     let mut world = half_open();

@@ -154,7 +154,7 @@ fn a_message_that_expires_on_the_way_is_kept_as_a_stub() {
     assert_eq!(world.sides[B].ledger.logs[0].last_seq, 1);
 }
 
-/// Checks DC-CHAT-025 (negative), DC-CHAT-033 (negative), DC-CHAT-047 (negative).
+/// Checks DC-CHAT-025 (negative), DC-CHAT-047 (negative).
 /// Checks DC-CHAT-048 (negative).
 #[test]
 fn nothing_is_sent_when_the_transaction_is_not_committed() {
@@ -167,7 +167,7 @@ fn nothing_is_sent_when_the_transaction_is_not_committed() {
     assert_eq!(world.shown(B), ["a"]);
 }
 
-/// Checks DC-CHAT-051 (negative), DC-CONN-042 (negative).
+/// Checks DC-CHAT-033 (negative), DC-CHAT-051 (negative), DC-CONN-042 (negative).
 #[test]
 fn frames_lost_after_the_commit_are_sent_again() {
     let mut world = World::connected();

@@ -11,9 +11,13 @@ use crate::conversation::{ComposeError, Input, Notice, Output, compose_notice};
 const KIND: u16 = entry_kind::GROUP_KEYS;
 
 fn write(world: &mut World, side: usize, body: &[u8]) {
+    write_of(world, side, KIND, body);
+}
+
+fn write_of(world: &mut World, side: usize, kind: u16, body: &[u8]) {
     let (pair, now) = (world.sides[side].pair, world.now);
     let ledger = &mut world.sides[side].ledger;
-    compose_notice(ledger, &pair, KIND, body, &[7; 16], now).unwrap();
+    compose_notice(ledger, &pair, kind, body, &[7; 16], now).unwrap();
 }
 
 /// Delivers all that is on the way to `side`, and returns what came that is no text.
@@ -89,6 +93,27 @@ fn debug_does_not_show_a_notice() {
         body: vec![0xab; 3],
     };
     assert_eq!(format!("{notice:?}"), "Notice(kind 3, 3 bytes)");
+}
+
+/// Checks DC-CHAT-028 (positive, negative).
+#[test]
+fn an_entry_of_an_unknown_kind_takes_its_place_and_is_not_shown() {
+    let mut world = World::new();
+    write_of(&mut world, A, 77, b"from the future");
+    world.write(A, "behind it", None);
+    world.connect();
+    let mut notices = Vec::new();
+    for _ in 0..20 {
+        notices.extend(receive(&mut world, B));
+        receive(&mut world, A);
+    }
+    assert_eq!(notices, []);
+    assert_eq!(world.shown(B), ["behind it"]);
+    let told = world.sides[B].events.iter();
+    let told = told.filter(|event| matches!(event, Output::Message(_)));
+    assert_eq!(told.count(), 1);
+    assert_eq!(world.sides[B].ledger.logs[0].last_seq, 2);
+    assert_eq!(world.sides[A].ledger.logs[0].acked, 2);
 }
 
 /// Checks DC-CHAT-028 (negative).

@@ -2,7 +2,7 @@
 
 use super::memory::Progress;
 use super::world::{A, B, World};
-use crate::conversation::{Output, Warning};
+use crate::conversation::{Author, Output, Warning};
 
 /// A world where A wrote `delivered` texts, then went back to a copy made after `copied` of them
 /// were delivered and one more was queued.
@@ -72,6 +72,30 @@ fn a_copy_that_wrote_on_moves_exactly_what_is_new() {
             assert_eq!(progress, Some(Progress::Delivered));
         }
     }
+}
+
+/// Checks DC-CHAT-038 (negative).
+#[test]
+fn a_stub_that_is_moved_to_another_log_keeps_the_hash_its_content_had() {
+    let mut world = went_back(3, 20);
+    let brief = world.write(A, "brief", Some(1000)).id;
+    world.write(A, "lasting", None);
+    let rows = world.sides[A].ledger.own_rows();
+    let had: Vec<[u8; 32]> = rows
+        .filter(|row| row.entry.id == brief)
+        .map(|row| row.entry.hash)
+        .collect();
+    world.now += 1000;
+    let now = world.now;
+    world.sides[A].ledger.expire(now);
+    world.connect();
+    world.run();
+    assert_eq!(world.shown(B).last(), Some(&"lasting"));
+    let log = world.sides[B].ledger.logs.last().unwrap().incarnation;
+    let rows = &world.sides[B].ledger.rows;
+    let [stub, lasting] = [1, 2].map(|seq| &rows[&(Author::Peer, log, seq)].entry);
+    assert_eq!((stub.text.as_ref(), stub.hash), (None, had[0]));
+    assert_eq!(lasting.prev, had[0]);
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 
 use dchat_wire::Frame;
-use dchat_wire::chat::{ChatOpen, Stage};
+use dchat_wire::chat::{ChatOpen, Stage, Undecryptable};
 use dchat_wire::codec::{List, Text};
 use dchat_wire::extension::Extensions;
 
 use super::world::{A, B, Crash, World};
 use crate::conversation::exchange::MAX_RENEWALS;
 use crate::conversation::{Error, Input, Misbehaviour, Output, Warning};
-use crate::e2ee::{AcceptError, Device};
+use crate::e2ee::{AcceptError, Device, SessionId};
 
 fn sessions(world: &World, side: usize) -> usize {
     world.sides[side].ledger.sessions.len()
@@ -128,6 +128,64 @@ fn sessions_stay_within_their_bound() {
     world.write(A, "a", None);
     world.run();
     assert_eq!(world.shown(B), ["a"]);
+}
+
+/// A wrote "lost" in a session of its own, B has made another since, and A sends with that one. Gives
+/// the name of the first.
+fn overtaken() -> (World, SessionId) {
+    let mut world = World::connected();
+    world.write(A, "lost", None);
+    world.sides[B].inbox.clear();
+    let first = *world.sides[A].ledger.sessions.keys().next().unwrap();
+    complain(&mut world, B, first);
+    world.deliver(A, 10, Crash::No);
+    world.run();
+    assert_eq!((sessions(&world, A), sessions(&world, B)), (2, 2));
+    assert!(world.shown(B).is_empty(), "nobody has asked for it");
+    world.sides[B].events.clear();
+    (world, first)
+}
+
+/// Tells a side that the other cannot decrypt what came in a session.
+fn complain(world: &mut World, side: usize, session: SessionId) {
+    let now = world.now;
+    world.transact(side, Crash::No, |chat, ledger| {
+        let frame = Frame::Undecryptable(Undecryptable {
+            session: session.0,
+            extensions: Extensions::default(),
+        });
+        chat.handle_input(ledger, Input::Frame(frame), now).unwrap();
+    });
+}
+
+/// Checks DC-CHAT-057 (positive).
+#[test]
+fn what_was_lost_in_an_earlier_session_is_sent_again_in_the_one_in_use() {
+    let (mut world, first) = overtaken();
+    complain(&mut world, A, first);
+    assert_eq!(world.sides[B].inbox.len(), 1, "frontiers and the entry");
+    world.run();
+    assert_eq!(world.shown(B), ["lost"]);
+    assert!(world.warnings(B).is_empty());
+}
+
+/// Checks DC-CHAT-057 (negative).
+#[test]
+fn a_complaint_about_an_earlier_session_makes_no_further_one() {
+    let (mut world, first) = overtaken();
+    complain(&mut world, A, first);
+    for frame in &world.sides[B].inbox {
+        let Frame::Envelope(envelope) = frame else {
+            panic!("no envelope: {frame:?}");
+        };
+        assert_eq!(envelope.stage, Stage::Established);
+        assert_ne!(envelope.session, first.0);
+    }
+    world.run();
+    assert_eq!((sessions(&world, A), sessions(&world, B)), (2, 2));
+    // What was acknowledged since then is not sent once more.
+    complain(&mut world, A, first);
+    assert!(world.sides[B].inbox.is_empty(), "it was answered before");
 }
 
 /// Gives A a CHAT_OPEN of B's that lists no session, as the first frame of a new stream.

@@ -1,7 +1,8 @@
 //! Coming and going.
 
 use dchat_gossip::membership::Standing;
-use dchat_wire::group::{LateJoin, Policy};
+use dchat_wire::codec;
+use dchat_wire::group::{LateJoin, Operation, Policy};
 
 use super::world::{World, peer};
 use crate::group::{ActError, Event};
@@ -79,7 +80,6 @@ fn what_may_not_be_done_is_refused_with_its_reason() {
     assert!(matches!(again, Err(ActError::NotInvited)));
 }
 
-/// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
 /// Checks DC-GROUP-025 (positive, negative).
 #[test]
 fn a_removed_member_is_told_and_can_do_nothing_more() {
@@ -241,4 +241,27 @@ fn a_newcomer_of_a_large_group_is_told_everything_it_needs() {
     assert_eq!(rosters[0], rosters[1]);
     assert_eq!(rosters[0], rosters[2]);
     assert_eq!(world.one(2).group.len(), 155);
+}
+
+/// Checks DC-GROUP-008 (negative).
+#[test]
+fn of_more_than_sixteen_logs_a_removal_names_those_with_the_greatest_sequences() {
+    let mut world = World::joined(2);
+    let author = {
+        let two = world.one(2);
+        two.group.author(&mut two.ledger).unwrap().unwrap()
+    };
+    // As many copies of the second's home, each of which wrote one item more than the one before it.
+    let one = world.one(1);
+    for log in 1..=20_u8 {
+        one.holds(&author, log, u32::from(log) + 1);
+    }
+    assert!(one.removes(2));
+    let removal: Operation =
+        codec::decode(one.ledger.operations.last().unwrap().body.as_slice()).unwrap();
+    let cut = removal.cut.as_slice();
+    let mut sequences: Vec<u32> = cut.iter().map(|log| log.seq).collect();
+    sequences.sort_unstable();
+    assert_eq!(sequences, Vec::from_iter(6..=21));
+    assert!(cut.is_sorted_by(|one, other| one.log < other.log));
 }

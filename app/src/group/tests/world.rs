@@ -100,27 +100,35 @@ impl Member {
             .max_by_key(|item| item.seq());
         let lamport = self.ledger.items.keys().map(|at| at.0).max().unwrap_or(0);
         let header = ItemHeader {
-            author: [0; 32],
             incarnation: [self.number; 16],
             seq: last.map_or(1, |item| item.seq() + 1),
             prev: last.map_or([0; 32], |item| *item.hash()),
             lamport: lamport + 1,
-            sent_at: 1,
-            keep_s: 0,
-            floor: 0,
-            heads: List::default(),
-            kind: entry_kind::TEXT,
-            body_len: 0,
-            body_hash: [0; 32],
-            extensions: Extensions::default(),
+            ..header()
         };
+        let at = self.keeps(&author, header, body);
+        self.texts.insert(at, text.to_owned());
+        Some(at)
+    }
+
+    fn keeps(&mut self, author: &Identity, header: ItemHeader, body: Vec<u8>) -> At {
         let body = Bytes::new(body).unwrap();
-        let signed = SignedItem::sign(&author, self.group.id(), header, body);
+        let signed = SignedItem::sign(author, self.group.id(), header, body);
         let item = Item::new(self.group.id(), signed).unwrap();
         let at = place(&item);
         self.ledger.items.insert(at, item);
-        self.texts.insert(at, text.to_owned());
-        Some(at)
+        at
+    }
+
+    /// Holds the item number `seq`, not the first, of one of the logs of `author`.
+    pub(super) fn holds(&mut self, author: &Identity, log: u8, seq: u32) {
+        let header = ItemHeader {
+            incarnation: [log; 16],
+            seq,
+            prev: [log; 32],
+            ..header()
+        };
+        self.keeps(author, header, Vec::new());
     }
 
     /// Takes an item, if it counts and follows what is held of its log.
@@ -205,6 +213,25 @@ impl Member {
 
 pub(super) fn place(item: &Item) -> At {
     (item.signed().header.lamport, item.log().0, item.seq())
+}
+
+/// Of an author's first item.
+fn header() -> ItemHeader {
+    ItemHeader {
+        author: [0; 32],
+        incarnation: [0; 16],
+        seq: 1,
+        prev: [0; 32],
+        lamport: 1,
+        sent_at: 1,
+        keep_s: 0,
+        floor: 0,
+        heads: List::default(),
+        kind: entry_kind::TEXT,
+        body_len: 0,
+        body_hash: [0; 32],
+        extensions: Extensions::default(),
+    }
 }
 
 pub(super) struct World {

@@ -104,9 +104,45 @@ impl Directory {
         if !self.rendezvous.is_in(&topic) || found.is_empty() {
             return;
         }
-        let mut members = shuffled(found, number());
-        members.truncate(HANDED);
+        let members = handed(found, number());
         tracing::debug!(members = members.len(), "members of a room are found");
         self.tell(Input::Met { topic, members }).await;
+    }
+}
+
+/// Those of the members found that are handed over, by a number drawn at random.
+fn handed(found: Vec<Member>, drawn: u64) -> Vec<Member> {
+    let mut members = shuffled(found, drawn);
+    members.truncate(HANDED);
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use dchat_wire::sign::Identity;
+
+    use super::*;
+
+    /// Checks DC-DHT-050 (positive).
+    #[test]
+    fn of_many_members_a_bounded_number_is_handed_over_and_each_has_its_chance() {
+        let found: Vec<Member> = (0..64)
+            .map(|seed| Member {
+                peer: Identity::from_seed(&[seed; 32]).peer_id(),
+                addresses: Vec::new(),
+            })
+            .collect();
+        let mut chosen = BTreeSet::new();
+        for drawn in 0..32_u64 {
+            let members = handed(found.clone(), drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            assert_eq!(members.len(), HANDED);
+            let peers: BTreeSet<_> = members.iter().map(|member| member.peer).collect();
+            assert_eq!(peers.len(), HANDED, "each once");
+            chosen.extend(peers);
+        }
+        assert_eq!(chosen.len(), found.len(), "none is always left out");
+        assert_eq!(handed(found[..3].to_vec(), 7).len(), 3);
     }
 }

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use dchat_wire::PeerId;
 
+use super::backoff::{Bounds, doubled};
+
 /// Members remembered: those of four of the largest groups.
 const MOST: usize = 1024;
 /// First and longest wait after a lookup.
-const WAIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(30 * 60));
+const WAIT: Bounds = (Duration::from_secs(30), Duration::from_secs(30 * 60));
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -39,10 +41,9 @@ impl Members {
             return false;
         }
         let failures = known.map_or(0, |known| known.failures);
-        let wait = WAIT.0.saturating_mul(1 << failures.min(16)).min(WAIT.1);
         let looked = Looked {
             failures: failures + 1,
-            not_before: now + wait,
+            not_before: now + doubled(WAIT, failures),
         };
         self.looked.insert(peer, looked);
         if self.looked.len() > MOST {

@@ -2,18 +2,20 @@
 //! were, publishes where this node is, meets those who are in the same rooms, finds relays when they
 //! are needed, and remembers nodes.
 //!
-//! * [`seek`], [`members`], [`publish`], [`rendezvous`], [`relays`] and [`own`] decide, without a clock or a socket; the
+//! * [`seek`], [`members`], [`publish`], [`order`], [`rendezvous`], [`relays`] and [`own`] decide, without a clock or a socket; the
 //!   [`Directory`] carries out: it [looks](look) at what the endpoint knows every [`LOOK`], runs
 //!   lookups as tasks, [puts](put) records, [answers](ask) this home's user, and tells the engine what
 //!   is to be [kept](remember).
-//! * Bounds: those of the six, and with them of the tasks.
+//! * Bounds: those of the seven, and with them of the tasks.
 
 mod answer;
 mod ask;
+mod backoff;
 mod look;
 mod meet;
 mod meeting;
 mod members;
+mod order;
 mod own;
 mod publish;
 mod put;
@@ -42,6 +44,7 @@ use tokio::task::JoinSet;
 use transport::dht::Dht;
 
 use self::members::Members;
+use self::order::Order;
 use self::publish::{Item, Publish};
 use self::put::{PutDone, Wanted};
 use self::record::Content;
@@ -95,8 +98,7 @@ pub(super) struct Directory {
     members: Members,
     relays: RelaySearch,
     published: BTreeMap<Item, DhtPublished>,
-    /// The highest sequence that was used.
-    sequence: u64,
+    order: Order,
     /// Our own addresses.
     own: Vec<Address>,
     began: Instant,
@@ -154,7 +156,7 @@ impl Directory {
             members: Members::default(),
             relays: RelaySearch::default(),
             published: BTreeMap::new(),
-            sequence: 0,
+            order: Order::default(),
             own: Vec::new(),
             began: now,
             looked: now,

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use dchat_kademlia::blinded::Epoch;
 
+use super::backoff::{Bounds, doubled};
 use super::rendezvous::Topic;
 
 /// Services offered by name at a time.
@@ -27,7 +28,7 @@ const BETWEEN: Duration = Duration::from_secs(30);
 /// From a change to when it is put: addresses come in steps, a second relay just after the first.
 const SETTLE: Duration = Duration::from_millis(500);
 /// First and longest wait after a failure.
-const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(5 * 60));
+const RETRY: Bounds = (Duration::from_secs(2), Duration::from_secs(5 * 60));
 /// Nodes that are enough to leave a record to: half of a bucket. With fewer the network is small, or
 /// was when it was put: others may have come since.
 const ENOUGH: u16 = 10;
@@ -236,11 +237,6 @@ impl<C> Record<C> {
         self.tried
             .map_or(settled, |tried| settled.max(tried + BETWEEN))
     }
-}
-
-/// `first`, doubled so often, and `last` at most.
-fn doubled((first, last): (Duration, Duration), times: u32) -> Duration {
-    first.saturating_mul(1 << times.min(16)).min(last)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Putting own records.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dchat_kademlia::Key;
-use dchat_transport::DhtError;
 use dchat_transport::dht::Dht;
 use dchat_wire::dht::Refusal;
-use dchat_wire::sign::Identity;
+use dchat_wire::record::SignedRecord;
 use dchat_wire::{PeerId, limits};
 
 use super::ask::joined;
@@ -32,7 +32,16 @@ pub(super) struct PutDone {
     /// Whether it was put because it was due.
     due: bool,
     outcome: Result<Stored, ApiError>,
+    /// What others hold of ours that is newer, where that was looked for.
+    newer: Option<Newer>,
     answer: Option<Answer>,
+}
+
+/// A record of ours that others hold, which our clock makes newer than what was put.
+#[derive(Debug, PartialEq, Eq)]
+struct Newer {
+    sequence: u64,
+    ends: u64,
 }
 
 /// A record that was put.
@@ -104,18 +113,30 @@ impl Directory {
     }
 
     fn put(&mut self, content: Content, due: bool, answer: Option<Answer>) {
-        self.sequence = unix_ms().max(self.sequence.saturating_add(1));
-        let (dht, identity, sequence) = (self.dht.clone(), self.identity.clone(), self.sequence);
+        self.put_newer(content, due, answer, false);
+    }
+
+    /// Signs and puts. The first time, what others hold that is newer than our clock makes it is
+    /// looked for, to be put `again`.
+    fn put_newer(&mut self, content: Content, due: bool, answer: Option<Answer>, again: bool) {
+        // In order, so that what is newer ends later.
+        let ready = self.order.sign(&content, &self.identity, unix_ms());
+        let (dht, us) = (self.dht.clone(), self.identity.peer_id());
         let bootstrap = self.policy.bootstrap;
         self.work.spawn(async move {
             let outcome = match joined(&dht, bootstrap).await {
-                Ok(()) => put(&dht, &identity, &content, sequence).await,
+                Ok(()) => put(&dht, ready).await,
                 Err(error) => Err(error),
+            };
+            let newer = match &outcome {
+                Ok(stored) if !again => newer(&dht, us, &content, stored).await,
+                _ => None,
             };
             Done::Put(Box::new(PutDone {
                 content,
                 due,
                 outcome,
+                newer,
                 answer,
             }))
         });
@@ -126,9 +147,14 @@ impl Directory {
             content,
             due,
             outcome,
+            newer,
             answer,
         } = put;
         let item = Item::of(&content);
+        if let Some(Newer { sequence, ends }) = newer {
+            self.order.learn(item, sequence, ends);
+            return self.put_newer(content, due, answer, true);
+        }
         let stored = outcome.as_ref().map_or(0, |stored| stored.stored);
         if !due && stored > 0 {
             self.publish.set(item.clone(), Some(content.clone()), now);
@@ -141,7 +167,6 @@ impl Directory {
         let us = self.identity.peer_id();
         match &outcome {
             Ok(Stored { ready, stored, .. }) if *stored > 0 => {
-                self.sequence = self.sequence.max(ready.sequence);
                 let published = content.kind().map(|kind| DhtPublished {
                     kind,
                     key: hex(&ready.key),
@@ -166,51 +191,7 @@ impl Directory {
     }
 }
 
-/// Signs and puts; once more with a higher sequence where others hold one that is newer than our
-/// clock makes them.
-async fn put(
-    dht: &Dht,
-    identity: &Identity,
-    content: &Content,
-    sequence: u64,
-) -> Result<Stored, ApiError> {
-    let first = put_once(dht, identity, content, sequence).await?;
-    let outdated = [Refusal::Outdated.text(), Refusal::Conflict.text()];
-    let newer = first
-        .refused
-        .iter()
-        .any(|refused| outdated.contains(&refused.reason.as_str()));
-    // A device's record has its own sequence, and a room's slot is nobody else's.
-    let kind = content.kind().filter(|kind| *kind != RecordKind::Device);
-    let Some(kind) = kind.filter(|_| newer) else {
-        return Ok(first);
-    };
-    let key = Key(first.ready.key);
-    let got = dht.get(key, record::number(kind)).await;
-    let got = got.map_err(|error: DhtError| answer::failed(&error))?;
-    let us = identity.peer_id();
-    let ours = got
-        .records
-        .iter()
-        .filter_map(|record| record.unverified().ok());
-    let highest = ours
-        .filter(|body| body.signer == us)
-        .map(|body| body.sequence);
-    match highest.max() {
-        Some(highest) if highest >= sequence => {
-            put_once(dht, identity, content, highest.saturating_add(1)).await
-        }
-        _ => Ok(first),
-    }
-}
-
-async fn put_once(
-    dht: &Dht,
-    identity: &Identity,
-    content: &Content,
-    sequence: u64,
-) -> Result<Stored, ApiError> {
-    let ready = content.sign(identity, sequence, unix_ms());
+async fn put(dht: &Dht, ready: Option<Ready>) -> Result<Stored, ApiError> {
     let ready = ready.ok_or_else(|| {
         ApiError::new(
             ErrorKind::Failed,
@@ -225,6 +206,38 @@ async fn put_once(
         refused: answer::refused(&put),
         took: put.effort.took,
     })
+}
+
+/// What others hold of ours instead of what was put, where they refused it as older: our clock was
+/// ahead in an earlier run.
+async fn newer(dht: &Dht, us: PeerId, content: &Content, put: &Stored) -> Option<Newer> {
+    let outdated = [Refusal::Outdated.text(), Refusal::Conflict.text()];
+    let mut refused = put.refused.iter();
+    if !refused.any(|refused| outdated.contains(&refused.reason.as_str())) {
+        return None;
+    }
+    // A device's record has its own sequence, and a room's slot is nobody else's.
+    let kind = content.kind().filter(|kind| *kind != RecordKind::Device)?;
+    let got = dht.get(Key(put.ready.key), record::number(kind)).await;
+    let got = got
+        .inspect_err(|error| tracing::debug!(%error, "what others hold of ours is not found"))
+        .ok()?;
+    latest(&got.records, us, put.ready.sequence)
+}
+
+/// The highest sequence and the latest end of our records among those that others hold, when that is
+/// not older than `sequence`.
+fn latest(held: &[Arc<SignedRecord>], us: PeerId, sequence: u64) -> Option<Newer> {
+    let held = held.iter().filter_map(|record| record.unverified().ok());
+    let ours = held.filter(|body| body.signer == us).map(|body| Newer {
+        sequence: body.sequence,
+        ends: body.expires_at,
+    });
+    let latest = ours.reduce(|one, other| Newer {
+        sequence: one.sequence.max(other.sequence),
+        ends: one.ends.max(other.ends),
+    });
+    latest.filter(|latest| latest.sequence >= sequence)
 }
 
 fn reply(content: &Content, us: PeerId, stored: Stored) -> Result<Reply, ApiError> {
@@ -252,4 +265,37 @@ fn reply(content: &Content, us: PeerId, stored: Stored) -> Result<Reply, ApiErro
         refused: stored.refused,
         took_ms: answer::millis(stored.took),
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use dchat_wire::List;
+    use dchat_wire::extension::Extensions;
+    use dchat_wire::record::AddressRecord;
+    use dchat_wire::sign::Identity;
+
+    use super::*;
+
+    fn record(seed: u8, sequence: u64, ends: u64) -> Arc<SignedRecord> {
+        let payload = AddressRecord {
+            addresses: List::default(),
+            extensions: Extensions::default(),
+        };
+        let identity = Identity::from_seed(&[seed; 32]);
+        let record = SignedRecord::issue(&identity, sequence, 0, ends, &payload);
+        Arc::new(record)
+    }
+
+    #[test]
+    fn what_others_hold_of_ours_is_followed_when_it_is_not_older() {
+        let us = Identity::from_seed(&[1; 32]).peer_id();
+        let held = [record(1, 5, 100), record(1, 9, 50), record(2, 99, 999)];
+        let newer = Newer {
+            sequence: 9,
+            ends: 100,
+        };
+        assert_eq!(latest(&held, us, 9), Some(newer));
+        assert_eq!(latest(&held, us, 10), None);
+        assert_eq!(latest(&held[2..], us, 1), None);
+    }
 }

@@ -88,8 +88,15 @@ impl Content {
         }
     }
 
-    /// Signs it, with a sequence of at least `sequence`, which a device's record has of its own.
-    pub(super) fn sign(&self, identity: &Identity, sequence: u64, now: u64) -> Option<Ready> {
+    /// Signs it, with the sequence `sequence`, to be valid until `ends` at least, as far as its kind
+    /// allows. A device's record has both of its own.
+    pub(super) fn sign(
+        &self,
+        identity: &Identity,
+        sequence: u64,
+        ends: u64,
+        now: u64,
+    ) -> Option<Ready> {
         let us = identity.peer_id();
         let extensions = Extensions::default;
         match self {
@@ -99,7 +106,7 @@ impl Content {
                     extensions: extensions(),
                 };
                 let key = dht_key(kind::ADDRESS, us.public_key());
-                Some(self.issue(identity, key, sequence, now, &payload))
+                Some(self.issue(identity, key, (sequence, ends), now, &payload))
             }
             Self::Service(name, addresses) => {
                 let payload = ServiceAdvert {
@@ -108,7 +115,7 @@ impl Content {
                     extensions: extensions(),
                 };
                 let key = dht_key(kind::SERVICE, name.as_bytes());
-                Some(self.issue(identity, key, sequence, now, &payload))
+                Some(self.issue(identity, key, (sequence, ends), now, &payload))
             }
             Self::Relay(socket, other) => {
                 let shard = shard_of(&us);
@@ -119,7 +126,7 @@ impl Content {
                     extensions: extensions(),
                 };
                 let key = dht_key(kind::RELAY, &[shard]);
-                Some(self.issue(identity, key, sequence, now, &payload))
+                Some(self.issue(identity, key, (sequence, ends), now, &payload))
             }
             Self::Device(record) => {
                 let opened = record.open::<DeviceRecord>(&us, now).ok()?;
@@ -138,11 +145,12 @@ impl Content {
         &self,
         identity: &Identity,
         key: [u8; 32],
-        sequence: u64,
+        (sequence, ends): (u64, u64),
         now: u64,
         payload: &P,
     ) -> Ready {
         let lifetime = u64::try_from(self.lifetime().as_millis()).unwrap_or(u64::MAX);
+        let lifetime = lifetime.max(ends.saturating_sub(now));
         let lifetime = lifetime.min(P::MAX_LIFETIME);
         Ready {
             key,

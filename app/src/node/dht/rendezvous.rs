@@ -17,6 +17,8 @@ use dchat_kademlia::Time;
 use dchat_kademlia::blinded::{Epoch, Secret};
 use dchat_wire::record::CLOCK_SKEW;
 
+use super::backoff::{Bounds, doubled, spread};
+
 /// The name of a room on the wire.
 pub(in crate::node) type Topic = [u8; 32];
 
@@ -29,7 +31,7 @@ const AT_ONCE: usize = 2;
 /// Between two lookups of one topic.
 const BETWEEN: Duration = Duration::from_secs(5);
 /// First and longest wait while there is nobody.
-const ALONE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(4 * 60));
+const ALONE: Bounds = (Duration::from_secs(5), Duration::from_secs(4 * 60));
 /// Wait with few neighbours.
 const FEW: Duration = Duration::from_secs(4 * 60);
 /// Wait with [`ENOUGH`]: often enough that the parts of a room that was parted find each other.
@@ -185,8 +187,8 @@ impl Rendezvous {
         })
     }
 
-    /// A lookup is over. `spread` chooses the wait between half and all of its bound.
-    pub(super) fn done(&mut self, topic: &Topic, spread: u64, now: Instant) {
+    /// A lookup is over. `drawn` chooses the wait between half and all of its bound.
+    pub(super) fn done(&mut self, topic: &Topic, drawn: u64, now: Instant) {
         // Of a room that was left meanwhile nothing is counted any more.
         let Some(meeting) = self.topics.get_mut(topic) else {
             return;
@@ -195,16 +197,11 @@ impl Rendezvous {
             self.looking -= 1;
         }
         let bound = match meeting.neighbours {
-            0 => ALONE
-                .0
-                .saturating_mul(1 << meeting.vain.min(16))
-                .min(ALONE.1),
+            0 => doubled(ALONE, meeting.vain),
             few if few < ENOUGH => FEW,
             _ => MANY,
         };
-        let half = bound / 2;
-        let part = (spread % 1024) as f64 / 1023.0;
-        meeting.due = now + half + half.mul_f64(part);
+        meeting.due = now + spread(bound, drawn);
         meeting.vain = meeting.vain.saturating_add(1);
     }
 }
@@ -275,7 +272,7 @@ mod tests {
             let now = start + Duration::from_secs(*second);
             let look = meetings.next(now);
             if let Some(look) = &look {
-                meetings.done(&look.topic, 1023, now);
+                meetings.done(&look.topic, u64::MAX, now);
             }
             look.is_some()
         });
@@ -308,7 +305,7 @@ mod tests {
         assert!(meetings.next(now).is_none());
         meetings.meet(topic(1), secret(), 0, now);
         assert!(meetings.next(now).is_some());
-        meetings.done(&topic(1), 1023, now);
+        meetings.done(&topic(1), u64::MAX, now);
         for _ in 0..9 {
             meetings.meet(topic(1), secret(), 1, now);
             meetings.meet(topic(1), secret(), 0, now);

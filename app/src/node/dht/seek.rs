@@ -14,13 +14,15 @@ use std::time::{Duration, Instant};
 
 use dchat_wire::PeerId;
 
+use super::backoff::{Bounds, doubled, spread};
+
 /// Lookups at a time: one of a few dozen questions each second keeps a line of 1 Mbit/s idle.
 const AT_ONCE: usize = 2;
 /// Between two lookups of one contact, whoever wants it now.
 const BETWEEN: Duration = Duration::from_secs(5);
 /// First and longest wait after a lookup in vain. Whoever comes back dials us, for it has not moved
 /// from where we look; the lookups find those of whom both sides have moved.
-const WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30 * 60));
+const WAIT: Bounds = (Duration::from_secs(5), Duration::from_secs(30 * 60));
 /// How long addresses that are known get to answer before others are looked for.
 const HEAD_START: Duration = Duration::from_secs(2);
 
@@ -111,9 +113,9 @@ impl Seek {
         Some(peer)
     }
 
-    /// A lookup is over. `spread` chooses the wait between half and all of its bound. Tells whether
+    /// A lookup is over. `drawn` chooses the wait between half and all of its bound. Tells whether
     /// `peer` is still wanted.
-    pub(super) fn done(&mut self, peer: &PeerId, spread: u64, now: Instant) -> bool {
+    pub(super) fn done(&mut self, peer: &PeerId, drawn: u64, now: Instant) -> bool {
         // Somebody forgotten meanwhile is not counted any more.
         let Some(contact) = self.contacts.get_mut(peer) else {
             return false;
@@ -121,13 +123,7 @@ impl Seek {
         if core::mem::take(&mut contact.looking) {
             self.looking -= 1;
         }
-        let bound = WAIT
-            .0
-            .saturating_mul(1 << contact.failures.min(16))
-            .min(WAIT.1);
-        let half = bound / 2;
-        let spread = u64::from(u32::MAX).min(spread % (u64::from(u32::MAX) + 1));
-        contact.due = now + half + half.mul_f64(spread as f64 / f64::from(u32::MAX));
+        contact.due = now + spread(doubled(WAIT, contact.failures), drawn);
         contact.failures = contact.failures.saturating_add(1);
         true
     }

@@ -5,11 +5,11 @@
 //! A member of a group of ours may talk without being a contact, for what concerns the group
 //! (`40-messaging` §1.1); once it writes a text, it also waits to be accepted.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_wire::chat::{ChatOpen, InviteProof};
 use dchat_wire::close::Code;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::{Frame, PeerId, Text};
 use subtle::ConstantTimeEq as _;
 

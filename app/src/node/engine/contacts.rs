@@ -406,12 +406,16 @@ pub(super) fn default_name(peer: &PeerId) -> String {
     format!("peer-{tail}")
 }
 
-/// The addresses of an invite: few fit, and who is far away needs a circuit among them.
+/// The addresses of an invite: few fit, and who is far away needs a circuit among them. Loopback ones
+/// are of use on this machine alone, and there when there are no others.
 fn invited(addresses: &[Address]) -> impl Iterator<Item = Address> {
     /// Circuits that keep their places: two relays hold reservations.
     const CIRCUITS: usize = 2;
+    let is_local = |address: &Address| address.socket().ip().is_loopback();
+    let all_local = addresses.iter().all(is_local);
     let (circuits, direct): (Vec<_>, Vec<_>) = addresses
         .iter()
+        .filter(|address| all_local || !is_local(address))
         .map(without_peer)
         .partition(|address| matches!(address, Address::Circuit { .. }));
     let kept = circuits.len().min(CIRCUITS);

@@ -53,7 +53,7 @@ fn an_entry_comes_back_as_it_was_stored() {
     );
 }
 
-/// Checks DC-CHAT-032 (positive), DC-CHAT-033 (positive).
+/// Checks DC-CHAT-032 (positive).
 #[test]
 fn own_entries_are_numbered_and_chained() {
     let profile = Profile::new();

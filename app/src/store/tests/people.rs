@@ -136,7 +136,7 @@ fn the_latest_addresses_of_known_peers_are_kept() {
     assert!(!known.contains(&"/a/2".to_owned()));
 }
 
-/// Checks DC-CHAT-003 (positive, negative).
+/// Checks DC-CHAT-003 (positive).
 #[test]
 fn strangers_cannot_push_out_one_who_came_before() {
     let profile = Profile::new();

@@ -115,11 +115,7 @@ impl Args {
             json: false,
         };
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match (option.as_str(), command) {
                 ("--json", _) => args.json = true,
                 ("--seed", _) => args.seed = parsed(&option, &value()?)?,
@@ -147,6 +143,15 @@ impl Args {
     }
 }
 
+/// The word after `option`: its value.
+pub(crate) fn following(
+    option: &str,
+    words: &mut impl Iterator<Item = String>,
+) -> Result<String, ArgsError> {
+    let value = words.next();
+    value.ok_or_else(|| ArgsError::NoValue(option.into()))
+}
+
 pub(crate) fn bad(option: &str, value: &str, why: impl Display) -> ArgsError {
     ArgsError::BadValue {
         option: option.into(),
@@ -165,6 +170,19 @@ pub(crate) fn part(option: &str, value: &str) -> Result<f64, ArgsError> {
     match (0.0..=1.0).contains(&number) {
         true => Ok(number),
         false => Err(bad(option, value, "is not between 0 and 1")),
+    }
+}
+
+/// The part of `all` that is attackers: 0.9 at most, so that there is something to measure.
+pub(crate) fn minority(option: &str, value: &str, all: &str) -> Result<f64, ArgsError> {
+    let number = part(option, value)?;
+    match number <= 0.9 {
+        true => Ok(number),
+        false => Err(bad(
+            option,
+            value,
+            format!("leaves no honest {all} to measure"),
+        )),
     }
 }
 

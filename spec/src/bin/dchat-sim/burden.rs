@@ -7,13 +7,13 @@
 //! | `hostile_bytes` | what it grew by over `--frames` frames that make no sense |
 //! | `shunned` | neighbours shunned meanwhile |
 
-use std::io::{self, Write};
+use std::io;
 
 use dchat_spec::sim::gossip::Burden;
-use serde_json::{Map, json};
+use serde_json::json;
 
-use crate::args::{ArgsError, parsed};
-use crate::output::resident;
+use crate::args::{ArgsError, following, parsed};
+use crate::output::{print, resident};
 
 /// Everything that was asked for.
 #[derive(Debug)]
@@ -33,11 +33,7 @@ impl Args {
             json: false,
         };
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => args.json = true,
                 "--authors" => args.authors = parsed(&option, &value()?)?,
@@ -73,13 +69,5 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         "logs_after": burden.stat().logs,
         "shunned": burden.shunned(),
     });
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{object}");
-    }
-    let none = Map::new();
-    for (name, value) in object.as_object().unwrap_or(&none) {
-        writeln!(out, "{name:16} {value}")?;
-    }
-    Ok(())
+    print(&object, args.json, 16)
 }

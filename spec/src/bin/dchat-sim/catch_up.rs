@@ -9,13 +9,13 @@
 //! | `bytes_ratio` | bytes of all frames over those of the messages that were missing |
 //! | `duplicates` | messages that came again |
 
-use std::io::{self, Write};
+use std::io;
 
 use dchat_spec::sim::gossip::{Absence, CaughtUp, catch_up};
-use serde_json::{Map, json};
+use serde_json::json;
 
-use crate::args::{ArgsError, bad, parsed};
-use crate::output::rounded;
+use crate::args::{ArgsError, bad, following, parsed};
+use crate::output::{print, rounded};
 
 /// Everything that was asked for.
 #[derive(Debug)]
@@ -37,11 +37,7 @@ impl Args {
         };
         let (mut seeds, mut json) = (1, false);
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--log" => absence.log = parsed(&option, &value()?)?,
@@ -98,15 +94,7 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         "bytes_ratio": rounded(worst.bytes_ratio, 4),
         "duplicates": worst.duplicates,
     });
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{object}");
-    }
-    let none = Map::new();
-    for (name, value) in object.as_object().unwrap_or(&none) {
-        writeln!(out, "{name:14} {value}")?;
-    }
-    Ok(())
+    print(&object, args.json, 14)
 }
 
 /// Of each figure the worse.

@@ -28,8 +28,8 @@ use std::time::Instant;
 use dchat_spec::sim::gossip::{Manner, Plan, Report, run as play};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, named, parsed, part};
-use crate::output::{hex, resident, rounded};
+use crate::args::{ArgsError, bad, following, minority, named, parsed, part};
+use crate::output::{hex, print, resident, rounded};
 
 /// Names of what loss does.
 const MANNERS: [(&str, Manner); 2] = [
@@ -61,11 +61,7 @@ impl Args {
         };
         let (mut seeds, mut json) = (1, false);
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--members" => plan.members = parsed(&option, &value()?)?,
@@ -75,7 +71,7 @@ impl Args {
                 "--loss-of" => plan.manner = named(&option, &value()?, &MANNERS)?,
                 "--churn-per-min" => plan.churn_per_min = part(&option, &value()?)?,
                 "--partition-min" => plan.partition_min = minutes(&option, &value()?)?,
-                "--hostile" => plan.hostile = minority(&option, &value()?)?,
+                "--hostile" => plan.hostile = minority(&option, &value()?, "members")?,
                 "--messages" => plan.messages = parsed(&option, &value()?)?,
                 "--authors" => plan.authors = parsed(&option, &value()?)?,
                 "--idle-min" => plan.idle_min = minutes(&option, &value()?)?,
@@ -103,14 +99,6 @@ fn minutes(option: &str, value: &str) -> Result<f64, ArgsError> {
     }
 }
 
-fn minority(option: &str, value: &str) -> Result<f64, ArgsError> {
-    let number = part(option, value)?;
-    match number <= 0.9 {
-        true => Ok(number),
-        false => Err(bad(option, value, "leaves no honest members to measure")),
-    }
-}
-
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let began = Instant::now();
     let (mut object, mut deliveries) = (Map::new(), 0);
@@ -134,14 +122,7 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
     object.insert("deliveries_per_s".into(), json!(rate.round()));
     object.insert("rss_bytes".into(), json!(resident("VmHWM:")));
     object.insert("wall_s".into(), rounded(wall, 3));
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{}", Value::Object(object));
-    }
-    for (name, value) in &object {
-        writeln!(out, "{name:24} {value}")?;
-    }
-    Ok(())
+    print(&Value::Object(object), args.json, 24)
 }
 
 /// Of each number the worse: the lesser of what should be much, the greater of all else.

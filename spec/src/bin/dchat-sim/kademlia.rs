@@ -19,15 +19,15 @@
 //! Others follow that are the scenario's own; `dchat_spec::sim::kademlia::scenario` says what each
 //! does.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 
 use dchat_spec::sim::kademlia::adversary::Conduct;
 use dchat_spec::sim::kademlia::scenario::{self, Plan, Report, Scenario};
 use serde_json::{Map, Value, json};
 
-use crate::args::{ArgsError, bad, named, parsed, part};
-use crate::output::{hex, resident, rounded};
+use crate::args::{ArgsError, bad, following, minority, named, parsed};
+use crate::output::{hex, print, resident, rounded};
 
 /// What attackers can be told to do.
 const CONDUCTS: [(&str, Conduct); 5] = [
@@ -59,11 +59,7 @@ impl Args {
         };
         let mut json = false;
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--nodes" => plan.nodes = parsed(&option, &value()?)?,
@@ -71,7 +67,7 @@ impl Args {
                 "--churn-median-min" => {
                     plan.churn_median_min = Some(above_zero(&option, &value()?)?)
                 }
-                "--hostile" => plan.hostile = minority(&option, &value()?)?,
+                "--hostile" => plan.hostile = minority(&option, &value()?, "nodes")?,
                 "--conduct" => plan.conduct = named(&option, &value()?, &CONDUCTS)?,
                 "--lookups" => plan.lookups = Some(parsed(&option, &value()?)?),
                 "--hours" => plan.hours = Some(above_zero(&option, &value()?)?),
@@ -95,28 +91,13 @@ fn above_zero(option: &str, value: &str) -> Result<f64, ArgsError> {
     }
 }
 
-fn minority(option: &str, value: &str) -> Result<f64, ArgsError> {
-    let number = part(option, value)?;
-    match number <= 0.9 {
-        true => Ok(number),
-        false => Err(bad(option, value, "leaves no honest nodes to measure")),
-    }
-}
-
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let began = Instant::now();
     let report = scenario::run(&args.plan, &mut || resident("VmRSS:"));
     let mut object = fields(&report);
     object.insert("rss_bytes".into(), json!(resident("VmHWM:")));
     object.insert("wall_s".into(), rounded(began.elapsed().as_secs_f64(), 3));
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{}", Value::Object(object));
-    }
-    for (name, value) in &object {
-        writeln!(out, "{name:28} {value}")?;
-    }
-    Ok(())
+    print(&Value::Object(object), args.json, 28)
 }
 
 fn fields(report: &Report) -> Map<String, Value> {

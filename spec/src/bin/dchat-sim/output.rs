@@ -1,8 +1,22 @@
-//! Numbers as they are printed.
+//! Numbers and objects as they are printed.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+/// Prints an object to stdout: as one line of JSON, or as a field a line, with its name padded to
+/// `width` columns.
+pub(crate) fn print(object: &Value, as_json: bool, width: usize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if as_json {
+        return writeln!(out, "{object}");
+    }
+    for (name, value) in object.as_object().into_iter().flatten() {
+        writeln!(out, "{name:width$} {value}")?;
+    }
+    Ok(())
+}
 
 /// Rounded to so many digits after the point, so that lines stay readable.
 pub(crate) fn rounded(value: f64, digits: i32) -> Value {

@@ -9,7 +9,7 @@ use dchat_spec::sim::scenario::{PathConfig, path};
 use serde_json::{Map, Value, json};
 
 use crate::args::Args;
-use crate::output::{hex, ms};
+use crate::output::{hex, ms, print};
 
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let began = Instant::now();
@@ -42,13 +42,6 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         "virtual_s": run.took.as_secs(),
         "trace_hash": hex(&run.trace),
     });
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{line}")?;
-    } else {
-        for (field, value) in line.as_object().into_iter().flatten() {
-            writeln!(out, "{field:14}{value}")?;
-        }
-    }
+    print(&line, args.json, 13)?;
     writeln!(io::stderr(), "{:.1} s", began.elapsed().as_secs_f64())
 }

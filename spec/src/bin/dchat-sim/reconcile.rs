@@ -2,14 +2,15 @@
 //! `round_trips`), the 99th percentile, the worst and the mean over `--seeds` comparisons, 1,000
 //! unless given. `found_min` is the least number of missing items that was found: all.
 
-use std::io::{self, Write};
+use std::io;
 
 use dchat_spec::sim::gossip::Gap;
 use dchat_spec::sim::gossip::reconcile::{full, reconcile};
 use dchat_spec::sim::scenario::quantile;
-use serde_json::{Map, json};
+use serde_json::json;
 
-use crate::args::{ArgsError, bad, parsed};
+use crate::args::{ArgsError, bad, following, parsed};
+use crate::output::print;
 
 /// Everything that was asked for.
 #[derive(Debug)]
@@ -28,11 +29,7 @@ impl Args {
         };
         let (mut seeds, mut json) = (1000, false);
         while let Some(option) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| ArgsError::NoValue(option.clone()))
-            };
+            let mut value = || following(&option, &mut words);
             match option.as_str() {
                 "--json" => json = true,
                 "--log" => gap.log = parsed(&option, &value()?)?,
@@ -84,13 +81,5 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         "missing": args.gap.missing,
         "seeds": args.seeds,
     });
-    let mut out = io::stdout().lock();
-    if args.json {
-        return writeln!(out, "{object}");
-    }
-    let none = Map::new();
-    for (name, value) in object.as_object().unwrap_or(&none) {
-        writeln!(out, "{name:18} {value}")?;
-    }
-    Ok(())
+    print(&object, args.json, 18)
 }

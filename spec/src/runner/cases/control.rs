@@ -116,7 +116,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "control/empty-stream",
             "a unidirectional stream without a frame is no control stream",
-            &["DC-CONN-036"],
+            &["DC-WIRE-019"],
             |partner| async move {
                 let mut link = partner.handshake(&partner.identity()).await?;
                 drop(link.uni(&[]).await?.finish());

@@ -8,7 +8,7 @@ use rustls::{NamedGroup, SignatureScheme};
 use super::super::case::{Case, Fault, Outcome, Profile, expect};
 use super::super::chat::Order;
 use super::super::chat::person::Taken;
-use super::super::chat::talk::opening;
+use super::super::chat::talk::CAN_CHAT;
 use super::super::frames::codes;
 use super::super::greeting::{Greeting, Identify};
 use super::super::link::Ending;
@@ -32,6 +32,13 @@ pub(super) fn cases() -> Vec<Case> {
             comes_back,
         )
         .takes(3),
+        Case::negative(
+            "dialer/tokens-given",
+            "the tokens that a listener gave are not shown to it on the next connection",
+            &["DC-CONN-003"],
+            tokens_given,
+        )
+        .takes(6),
     ];
     let wrong: Vec<(&str, &str, &'static [&'static str], Make)> = vec![
         (
@@ -91,10 +98,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::negative(id, about, req, move |partner| async move {
             let person = partner.subject.people.take(&partner, Order::Any).await?;
             let listening = make(&partner, &person);
-            let (listener, mut person) = expected(&partner, person, &listening).await?;
+            let (listener, _person) = expected(&partner, person, &listening).await?;
             let dialed = listener.accept(&partner).await;
-            // Its contacts are in order all the same.
-            person.sure();
             let ending = match dialed.ok_or_else(does_not_dial)? {
                 Err(ending) => ending,
                 Ok(link) => {
@@ -147,12 +152,7 @@ async fn expected(
             "the peer may not be able to dial this side",
         ));
     }
-    let mut link = partner.link_of(&person).await?;
-    let _chat = link.uni(&opening(&person, Vec::new()).frame()).await?;
-    let what = "CHAT_OPEN of the peer";
-    link.until(what, |journal| journal.chat().map(|_| ()))
-        .await?;
-    person.proof = None;
+    let (mut link, _chat) = partner.contact(&mut person, &[CAN_CHAT]).await?;
     // Now that it is a contact: the peer may keep no addresses of strangers.
     let told = Identify {
         addresses: vec![Multiaddr::quic(address.ip(), address.port()).bytes],
@@ -167,8 +167,7 @@ async fn expected(
 async fn comes_back(partner: Partner) -> Outcome {
     let person = partner.subject.people.take(&partner, Order::Any).await?;
     let listening = Listening::of(&person.identity);
-    let (listener, mut person) = expected(&partner, person, &listening).await?;
-    person.sure();
+    let (listener, person) = expected(&partner, person, &listening).await?;
     let dialed = listener.accept(&partner).await.ok_or_else(does_not_dial)?;
     let mut link =
         dialed.map_err(|ending| Fault::new("a handshake that succeeds", ending.to_string()))?;
@@ -221,4 +220,29 @@ async fn comes_back(partner: Partner) -> Outcome {
     link.lives().await?;
     link.leave();
     Ok(())
+}
+
+async fn tokens_given(partner: Partner) -> Outcome {
+    let person = partner.subject.people.take(&partner, Order::Any).await?;
+    let listening = Listening {
+        tokens: 3,
+        ..Listening::of(&person.identity)
+    };
+    let (listener, person) = expected(&partner, person, &listening).await?;
+    let mut greeting = Greeting::new(&partner);
+    greeting.instance = person.instance;
+    for _ in 0..2 {
+        let dialed = listener.accept(&partner).await.ok_or_else(does_not_dial)?;
+        let mut link =
+            dialed.map_err(|ending| Fault::new("a handshake that succeeds", ending.to_string()))?;
+        link.control(&greeting.bytes()).await;
+        link.until("HELLO", |journal| journal.hello()).await?;
+        link.lives().await?;
+        let given = link.quic().stats().frame_tx.new_token;
+        expect(given == 3, "a runner that gives tokens", given.to_string())?;
+        link.close(codes::INTERNAL, b"");
+    }
+    let shown = listener.tokens_shown();
+    let seen = format!("a token in {shown} first packets");
+    expect(shown == 0, "first packets without a token", seen)
 }

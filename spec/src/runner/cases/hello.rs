@@ -1,8 +1,9 @@
 //! HELLO (`30-transport` §3).
 
 use super::super::case::{Case, Fault, Outcome, expect};
-use super::super::frames::{self, codes, frame, is_reserved};
+use super::super::frames::{self, codes, flagged, frame, is_reserved};
 use super::super::greeting::Greeting;
+use super::super::journal::RawFrame;
 use super::super::link::Marker;
 use super::super::partner::Partner;
 
@@ -19,6 +20,12 @@ pub(super) fn cases() -> Vec<Case> {
             "HELLO holds a reserved extension and a reserved frame follows it, drawn anew each time",
             &["DC-CONN-026", "DC-WIRE-025", "DC-WIRE-026"],
             reserved,
+        ),
+        Case::negative(
+            "hello/reserved-for-the-same-hello",
+            "who says the same HELLO each time is told other reserved values, and not its own",
+            &["DC-CONN-026"],
+            reserved_again,
         ),
         Case::positive(
             "hello/instance",
@@ -114,6 +121,47 @@ async fn first(partner: Partner) -> Outcome {
     )?;
     link.leave();
     Ok(())
+}
+
+/// The frame behind HELLO and the extensions of HELLO that are reserved, of one connection.
+type Reserved = (RawFrame, Vec<(u16, Vec<u8>)>);
+
+async fn reserved_again(partner: Partner) -> Outcome {
+    let (me, greeting) = (partner.identity(), Greeting::new(&partner));
+    let mut all: Vec<Reserved> = Vec::new();
+    for _ in 0..4 {
+        let link = partner.link_with(&me, &greeting).await?;
+        let journal = link.journal();
+        let frames = journal.control().map(|stream| stream.frames.clone());
+        let frame = frames.unwrap_or_default().into_iter().nth(1);
+        let extensions = journal.hello().map(|hello| hello.extensions);
+        let extensions: Vec<(u16, Vec<u8>)> = extensions
+            .iter()
+            .flat_map(|list| list.as_slice())
+            .filter(|item| is_reserved(item.kind))
+            .map(|item| (item.kind, item.value.as_slice().to_vec()))
+            .collect();
+        match frame.filter(|frame| is_reserved(frame.code)) {
+            Some(frame) if !extensions.is_empty() => all.push((frame, extensions)),
+            _ => {
+                let expected = "a reserved extension in HELLO and a reserved frame behind it";
+                return Err(Fault::new(expected, journal.summary()));
+            }
+        }
+        link.leave();
+    }
+    let differ = all.windows(2).any(|pair| pair[0] != pair[1]);
+    let seen = "the same ones on four connections of one peer";
+    expect(differ, "reserved values drawn for each connection", seen)?;
+    let ours = |(frame, extensions): &Reserved| {
+        let between = flagged(frame.code, frame.flags, &frame.body);
+        between == greeting.between && *extensions == greeting.extensions
+    };
+    expect(
+        !all.iter().all(ours),
+        "reserved values of the peer's own",
+        "those of this side's HELLO",
+    )
 }
 
 async fn reserved(partner: Partner) -> Outcome {

@@ -3,12 +3,17 @@
 use std::net::SocketAddr;
 
 use dchat_wire::Address;
+use dchat_wire::identify::Identify as Said;
 
-use super::super::case::{Case, Fault, Outcome, expect};
+use super::super::case::{Case, Fault, Outcome, Profile, expect};
+use super::super::chat::Order;
+use super::super::chat::talk::CAN_CHAT;
 use super::super::frames::codes;
 use super::super::greeting::{Greeting, Identify};
 use super::super::link::{Link, Marker};
-use super::super::partner::Partner;
+use super::super::partner::{Partner, own};
+use super::super::probe::SHORTEST;
+use super::probe;
 use crate::actor::{ALICE, BOB};
 use crate::multiaddr::Multiaddr;
 
@@ -63,6 +68,26 @@ pub(super) fn cases() -> Vec<Case> {
                 link.lives().await?;
                 link.reads_on(Marker::Unsupported).await
             },
+        ),
+        Case::negative(
+            "identify/unchanged",
+            "IDENTIFY comes once, and no push when nothing has changed, whatever this side says",
+            &["DC-CONN-027"],
+            unchanged,
+        ),
+        Case::positive(
+            "identify/moved",
+            "a contact that moves is told the address it is seen at now, and all others again",
+            &["DC-CONN-027", "DC-CONN-053"],
+            moved,
+        )
+        .profile(Profile::Chat)
+        .takes(3),
+        Case::negative(
+            "identify/asked-from-elsewhere",
+            "questions (ASK) from another address do not make it the one a peer is told it is seen at",
+            &["DC-CONN-053"],
+            asked_from_elsewhere,
         ),
         Case::negative(
             "identify/flood",
@@ -139,7 +164,7 @@ fn is_local(partner: &Partner) -> bool {
 
 fn own_address(link: &Link) -> Result<SocketAddr, Fault> {
     let address = quinn::AsyncUdpSocket::local_addr(&*link.tap);
-    address.map_err(|error| super::super::partner::own(error.to_string()))
+    address.map_err(|error| own(error.to_string()))
 }
 
 async fn strangers(partner: Partner) -> Outcome {
@@ -158,10 +183,7 @@ async fn strangers(partner: Partner) -> Outcome {
 }
 
 async fn every_form(partner: Partner) -> Outcome {
-    let ip = |text: &str| {
-        text.parse()
-            .map_err(|_| super::super::partner::own("no address"))
-    };
+    let ip = |text: &str| text.parse().map_err(|_| own("no address"));
     let direct = |text, port| ip(text).map(|ip| Multiaddr::quic(ip, port));
     let forms = [
         direct("192.0.2.7", 4001)?,
@@ -194,4 +216,97 @@ async fn flood(partner: Partner) -> Outcome {
         .await;
     let wanted = [codes::LIMIT, codes::UNSUPPORTED];
     link.expect_close_with(&wanted).await.map(|_| ())
+}
+
+/// Goes on from another port until the peer says that it sees this side elsewhere; all that it said.
+async fn moves(partner: &Partner, link: &Link) -> Result<Vec<(bool, Said)>, Fault> {
+    let before = link.journal().identifies();
+    let before = before.last().and_then(|(_, last)| last.observed);
+    link.move_to(partner.socket()?)?;
+    link.lives().await?;
+    let what = "IDENTIFY_PUSH with the address that this side has moved to";
+    let said = link.until(what, |journal| {
+        let said = journal.identifies();
+        let observed = said.last()?.1.observed;
+        (observed.is_some() && observed != before).then_some(said)
+    });
+    let said = said.await?;
+    if is_local(partner) {
+        let here = own_address(link)?;
+        let observed = said.last().and_then(|(_, last)| last.observed);
+        let seen = format!("{observed:?}");
+        expect(
+            observed == Some(Address::direct(here)),
+            here.to_string(),
+            seen,
+        )?;
+    }
+    Ok(said)
+}
+
+/// Of IDENTIFY and its pushes, each has to say something new.
+fn each_is_news(said: &[(bool, Said)]) -> Outcome {
+    let content = |(_, one): &(bool, Said)| (one.observed, one.addresses.as_slice().to_vec());
+    let is_news = |pair: &[(bool, Said)]| match pair {
+        [one, next] => next.0 && content(one) != content(next),
+        _ => false,
+    };
+    expect(
+        said.windows(2).all(is_news),
+        "IDENTIFY once, then a push for each change of its content and no other",
+        format!("{said:?}"),
+    )
+}
+
+async fn unchanged(partner: Partner) -> Outcome {
+    let mut link = partner.link().await?;
+    for (revision, port) in (2..12).zip(4000..) {
+        let claims = Identify {
+            observed: Some(Multiaddr::quic([192, 0, 2, 7].into(), port).bytes),
+            addresses: vec![Multiaddr::quic([192, 0, 2, 8].into(), port).bytes],
+            ..Identify::revision(revision)
+        };
+        link.control(&claims.push()).await;
+        link.lives().await?;
+    }
+    // Pushes come in the order of the changes: one that had no reason comes before this one.
+    each_is_news(&moves(&partner, &link).await?)
+}
+
+async fn moved(partner: Partner) -> Outcome {
+    let mut person = partner.subject.people.take(&partner, Order::Any).await?;
+    let (link, _chat) = partner.contact(&mut person, &[CAN_CHAT]).await?;
+    let what = "addresses of the peer for a contact";
+    let known = link.until(what, |journal| {
+        let last = journal.identifies().pop()?.1.addresses;
+        (!last.as_slice().is_empty()).then(|| last.as_slice().to_vec())
+    });
+    let known = known.await?;
+    let said = moves(&partner, &link).await?;
+    let last = said
+        .last()
+        .map(|(_, last)| last.addresses.as_slice().to_vec());
+    expect(
+        last.as_ref() == Some(&known),
+        format!("a push that says all of it: {known:?}"),
+        format!("{last:?}"),
+    )?;
+    each_is_news(&said)
+}
+
+async fn asked_from_elsewhere(partner: Partner) -> Outcome {
+    let link = partner.link().await?;
+    let (aside, _endpoint) = probe::listen(&partner)?;
+    for _ in 0..3 {
+        probe::ask(&partner, &link, &aside, SHORTEST).await?;
+    }
+    link.lives().await?;
+    let said = moves(&partner, &link).await?;
+    each_is_news(&said)?;
+    let aside =
+        quinn::AsyncUdpSocket::local_addr(&*aside).map_err(|error| own(error.to_string()))?;
+    let told = said
+        .iter()
+        .any(|(_, one)| one.observed == Some(Address::direct(aside)));
+    expect(!told, "nothing of an address that has only asked", "it")
 }

@@ -15,6 +15,7 @@ mod nat;
 mod probe;
 mod quic;
 pub(crate) mod relay;
+mod silence;
 mod stream;
 mod tls;
 
@@ -32,6 +33,7 @@ pub fn catalogue() -> Vec<Case> {
         control::cases(),
         identify::cases(),
         stream::cases(),
+        silence::cases(),
         probe::cases(),
         ending::cases(),
         dialer::cases(),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 use super::super::case::{Case, Fault, Outcome, expect};
+use super::super::frames::{self, PING, frame};
 use super::super::link::Link;
 use super::super::partner::{Partner, endpoint_config, own};
 use super::super::probe::{self, ANSWER, ASK, Keys, LONGEST, Probe, SHORTEST, Said, keys};
-use super::super::tap::Tap;
+use super::super::tap::{Came, Tap};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -52,15 +53,22 @@ pub(super) fn cases() -> Vec<Case> {
         Case::positive(
             "probe/moved",
             "a peer that moves is asked at its new address before anything else is sent there",
-            &["DC-CONN-051", "DC-CONN-048"],
-            |partner| async move { moved(&partner, true).await },
+            &["DC-CONN-051", "DC-CONN-048", "DC-CONN-047"],
+            |partner| async move { Moved::new(&partner).await?.arrive().await },
         )
         .takes(3),
+        Case::negative(
+            "probe/answered-from-elsewhere",
+            "an answer that comes from another address than the one asked moves nothing there",
+            &["DC-CONN-047", "DC-CONN-051"],
+            answered_from_elsewhere,
+        )
+        .takes(5),
         Case::negative(
             "probe/moved-and-silent",
             "to an address that does not answer nothing is sent but a bounded number of questions",
             &["DC-CONN-048", "DC-CONN-049", "DC-CONN-051"],
-            |partner| async move { moved(&partner, false).await },
+            moved_and_silent,
         )
         .takes(8),
     ];
@@ -230,7 +238,12 @@ fn answers(tap: &Tap, theirs: &Keys) -> Vec<Said> {
 }
 
 /// Asks from a socket until an answer comes: a datagram may be lost.
-async fn ask(partner: &Partner, link: &Link, tap: &Tap, len: usize) -> Result<Said, Fault> {
+pub(super) async fn ask(
+    partner: &Partner,
+    link: &Link,
+    tap: &Tap,
+    len: usize,
+) -> Result<Said, Fault> {
     let (ours, theirs) = keys(link)?;
     for _ in 0..8 {
         let transaction: [u8; 8] = partner.array();
@@ -274,7 +287,7 @@ fn right_address(partner: &Partner, tap: &Tap, said: Said) -> Outcome {
 }
 
 /// Lets a socket of its own receive, which QUIC does not.
-fn listen(partner: &Partner) -> Result<(Arc<Tap>, quinn::Endpoint), Fault> {
+pub(super) fn listen(partner: &Partner) -> Result<(Arc<Tap>, quinn::Endpoint), Fault> {
     let tap = partner.tap()?;
     let endpoint = quinn::Endpoint::new_with_abstract_socket(
         endpoint_config(),
@@ -333,62 +346,96 @@ const WATCHED: Duration = Duration::from_secs(6);
 /// More questions than anybody needs to find out that nobody answers.
 const MANY: usize = 100;
 
-async fn moved(partner: &Partner, answers: bool) -> Outcome {
-    let link = partner.silent_link().await?;
-    let (ours, theirs) = keys(&link)?;
-    link.lives().await?;
-    link.move_to(partner.socket()?)?;
-    let tap = Arc::clone(&link.tap);
-    // Something comes from the new address, so that the peer hears of it.
-    let nonce = partner.number();
-    let ping = super::super::frames::frame(
-        super::super::frames::PING,
-        &super::super::frames::ping(nonce, &[]).bytes,
-    );
-    let (mut send, recv) = link.bi(&ping).await?;
-    let _closed = send.finish();
-    let asked = |tap: Arc<Tap>| async move {
-        tap.until(|came| {
-            came.others.iter().find_map(|datagram| {
-                let said = probe::read(&theirs, &datagram.bytes)?;
-                (said.kind == ASK).then_some((said.transaction, came.first_of_quic))
-            })
+/// A partner that has gone on from another port with a PING, and was asked (ASK) there.
+struct Moved {
+    link: Link,
+    ours: Keys,
+    theirs: Keys,
+    nonce: u64,
+    ping: (quinn::SendStream, quinn::RecvStream),
+    /// Of the first question.
+    transaction: [u8; 8],
+}
+
+impl Moved {
+    async fn new(partner: &Partner) -> Result<Self, Fault> {
+        let link = partner.silent_link().await?;
+        let (ours, theirs) = keys(&link)?;
+        link.lives().await?;
+        link.move_to(partner.socket()?)?;
+        // Something comes from the new address, so that the peer hears of it.
+        let nonce = partner.number();
+        let mut ping = link
+            .bi(&frame(PING, &frames::ping(nonce, &[]).bytes))
+            .await?;
+        let _closed = ping.0.finish();
+        let asked = link.tap.until(|came| {
+            let said = questions(came, &theirs).next()?;
+            Some((said.transaction, came.first_of_quic))
+        });
+        let asked = timeout(link.patience(), asked).await;
+        let Ok((transaction, quic)) = asked else {
+            let came = link.tap.came();
+            if came.quic == 0 && came.others.is_empty() {
+                let why = "it stays where it is, and asks nothing at a new address";
+                return Err(Fault::unsupported(why));
+            }
+            let seen = format!(
+                "none, but {} packets of QUIC and {} others",
+                came.quic,
+                came.others.len()
+            );
+            return Err(Fault::new("a question (ASK) to the new address", seen));
+        };
+        expect(
+            quic.is_none(),
+            "ASK before any packet of QUIC",
+            "a packet of QUIC first",
+        )?;
+        Ok(Self {
+            link,
+            ours,
+            theirs,
+            nonce,
+            ping,
+            transaction,
         })
-        .await
-    };
-    let what = "a question (ASK) to the new address";
-    let asked = timeout(link.patience(), asked(Arc::clone(&tap))).await;
-    let Ok((transaction, quic)) = asked else {
-        let came = tap.came();
-        if came.quic == 0 && came.others.is_empty() {
-            let why = "it stays where it is, and asks nothing at a new address";
-            return Err(Fault::unsupported(why));
-        }
-        let seen = format!(
-            "none, but {} packets of QUIC and {} others",
-            came.quic,
-            came.others.len()
-        );
-        return Err(Fault::new(what, seen));
-    };
-    expect(
-        quic.is_none(),
-        "ASK before any packet of QUIC",
-        "a packet of QUIC first",
-    )?;
-    if answers {
-        let to = link.to;
-        let answer = Probe::answer(&ours, transaction, to).sealed(&ours);
-        tap.send(&answer, to)
+    }
+
+    /// The answer to the first question.
+    fn answer(&self) -> Vec<u8> {
+        Probe::answer(&self.ours, self.transaction, self.link.to).sealed(&self.ours)
+    }
+
+    /// Answers from where it was asked, and expects PONG there.
+    async fn arrive(self) -> Outcome {
+        let answer = self.answer();
+        let Self { link, nonce, .. } = self;
+        link.tap
+            .send(&answer, link.to)
             .map_err(|error| own(error.to_string()))?;
-        link.answer_probes(ours, theirs);
+        link.answer_probes(self.ours, self.theirs);
+        let (send, recv) = self.ping;
         let answer = link.answer(send, recv).await?;
         let pong = matches!(answer.single(), Some(dchat_wire::Frame::Pong(p)) if p.nonce == nonce);
         expect(pong, "PONG at the new address", answer.to_string())?;
-        return link.lives().await;
+        link.lives().await
     }
+}
+
+/// The questions of the peer that came to a socket.
+fn questions<'c>(came: &'c Came, theirs: &'c Keys) -> impl Iterator<Item = Said> + use<'c> {
+    let said = came
+        .others
+        .iter()
+        .filter_map(|datagram| probe::read(theirs, &datagram.bytes));
+    said.filter(|said| said.kind == ASK)
+}
+
+async fn moved_and_silent(partner: Partner) -> Outcome {
+    let moved = Moved::new(&partner).await?;
     tokio::time::sleep(WATCHED).await;
-    let came = tap.came();
+    let came = moved.link.tap.came();
     let quic = format!("{} packets of QUIC", came.quic);
     expect(came.quic == 0, "questions and nothing else", quic)?;
     let count = came.others.len();
@@ -398,4 +445,32 @@ async fn moved(partner: &Partner, answers: bool) -> Outcome {
         format!("{count}"),
     )
     .map_err(|fault| fault.by("DC-CONN-049"))
+}
+
+/// How long answers come from elsewhere.
+const ASTRAY: Duration = Duration::from_secs(3);
+
+async fn answered_from_elsewhere(partner: Partner) -> Outcome {
+    let moved = Moved::new(&partner).await?;
+    let (aside, _endpoint) = listen(&partner)?;
+    let Moved {
+        link, ours, theirs, ..
+    } = &moved;
+    let strays = async {
+        for number in 0.. {
+            let asked = link.tap.until(|came| questions(came, theirs).nth(number));
+            let answer = Probe::answer(ours, asked.await.transaction, link.to).sealed(ours);
+            let _lost = aside.send(&answer, link.to);
+        }
+    };
+    let quic = link.tap.until(|came| came.first_of_quic.map(|_| came.quic));
+    tokio::select! {
+        quic = quic => {
+            let seen = format!("{quic} packets of QUIC");
+            return Err(Fault::new("questions and nothing else", seen));
+        }
+        () = strays => {}
+        () = tokio::time::sleep(ASTRAY) => {}
+    }
+    moved.arrive().await
 }

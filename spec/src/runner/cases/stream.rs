@@ -39,6 +39,12 @@ pub(super) fn cases() -> Vec<Case> {
             &["DC-CONN-004"],
             three_and_one,
         ),
+        Case::negative(
+            "stream/places-come-back",
+            "hundreds of streams that come to nothing, one after another, leave the places of later ones",
+            &["DC-CONN-004"],
+            places,
+        ),
         Case::positive(
             "stream/reserved-before-and-behind",
             "frames without meaning around a question are skipped",
@@ -59,7 +65,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::negative(
             "stream/question-never-ends",
             "a question whose stream is not ended is answered or refused, and harms nobody",
-            &["DC-CONN-034", "DC-CONN-062"],
+            &["DC-CONN-034"],
             never_ends,
         )
         .takes(10),
@@ -310,4 +316,35 @@ async fn datagrams(partner: Partner) -> Outcome {
         link.lives().await?;
     }
     Ok(())
+}
+
+/// Rounds of streams that come to nothing: more streams than a peer lets be open at a time.
+const ROUNDS: usize = 40;
+
+async fn places(partner: Partner) -> Outcome {
+    let mut link = partner.link().await?;
+    let nothing = flagged(0x7777, 0, b"nothing else");
+    let pong = frame(frames::PONG, &ping(5, &[]).bytes);
+    for _ in 0..ROUNDS {
+        // Ended without a frame that is known, reset, refused.
+        let _closed = link.uni(&[]).await?.finish();
+        let _closed = link.uni(&nothing).await?.finish();
+        let _closed = link.uni(&nothing).await?.reset(9_u32.into());
+        let mut refused = vec![link.uni(&pong).await?];
+        let (mut send, mut recv) = link.bi(&nothing).await?;
+        let _closed = send.reset(9_u32.into());
+        let _closed = recv.stop(9_u32.into());
+        let (send, _recv) = link.bi(&pong).await?;
+        refused.push(send);
+        for stream in &refused {
+            // Its place is free when the peer has refused it, and this side has heard of that.
+            let stopped = timeout(link.patience(), stream.stopped()).await;
+            let what = "STOP_SENDING for a stream that may not begin so";
+            let _code = stopped.map_err(|_| Fault::new(what, "none").by("DC-CONN-035"))?;
+        }
+    }
+    let _second = link.uni(&nothing).await?;
+    let _third = link.uni(&nothing).await?;
+    link.lives().await?;
+    link.reads_on(super::super::link::Marker::Malformed).await
 }

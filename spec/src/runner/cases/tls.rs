@@ -421,7 +421,7 @@ fn exchanges() -> Vec<Case> {
             },
         ));
     }
-    cases.push(Case::positive(
+    cases.push(Case::negative(
         "tls/server-name",
         "a dialer that names a server is not treated otherwise, or fails",
         &["DC-CONN-016"],

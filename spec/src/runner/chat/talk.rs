@@ -92,10 +92,52 @@ impl Partner {
     /// # Errors
     /// As [`link`](Self::link).
     pub async fn link_of(&self, person: &Taken) -> Result<Link, Fault> {
+        self.able_link_of(person, &[CAN_CHAT]).await
+    }
+
+    /// The same with these capabilities.
+    ///
+    /// # Errors
+    /// As [`link`](Self::link).
+    pub async fn able_link_of(&self, person: &Taken, capabilities: &[u16]) -> Result<Link, Fault> {
         let mut greeting = Greeting::new(self);
         greeting.instance = person.instance;
+        greeting.capabilities = capabilities.to_vec();
         self.link_with(&person.identity, &greeting).await
     }
+
+    /// A connection of somebody's whom the peer has accepted, with these capabilities, and the chat
+    /// stream on which nothing is said.
+    ///
+    /// # Errors
+    /// As [`link`](Self::link), or when the peer does not open its chat.
+    pub async fn contact(
+        &self,
+        person: &mut Taken,
+        capabilities: &[u16],
+    ) -> Result<(Link, SendStream), Fault> {
+        let link = self.able_link_of(person, capabilities).await?;
+        let chat = accepted(&link, person).await?;
+        Ok((link, chat))
+    }
+}
+
+/// Capability of those who chat (`registry` §7).
+pub const CAN_CHAT: u16 = 1;
+
+/// Opens the chat, where need be with the proof of an invite, and waits until the peer has, which it
+/// does for contacts. The log stays as it is.
+///
+/// # Errors
+/// A fault when the peer does not open its chat.
+pub async fn accepted(link: &Link, person: &mut Taken) -> Result<SendStream, Fault> {
+    let chat = link.uni(&opening(person, Vec::new()).frame()).await?;
+    let what = "CHAT_OPEN of the peer";
+    link.until(what, |journal| journal.chat().map(|_| ()))
+        .await?;
+    person.proof = None;
+    person.sure();
+    Ok(chat)
 }
 
 impl Talk {

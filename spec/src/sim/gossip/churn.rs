@@ -35,7 +35,7 @@ pub(super) struct Churn {
 
 impl World {
     /// From now on this part of the members goes every minute; others come in their place. When it is
-    /// none any more, all that are away are back within [`LAST_RETURN`].
+    /// none any more, all that are away are back within ten seconds.
     pub fn churn(&mut self, part_a_minute: f64) {
         let idle = self.churn.rate == 0.0;
         self.churn.rate = part_a_minute / 60.0 * f64::from(self.setting.members);

@@ -1,10 +1,11 @@
 //! A room that gathers, talks, is disturbed, and falls silent.
 
+use dchat_gossip::Config;
+
 use super::churn::LAST_RETURN;
 use super::plan::{Plan, Report};
 use super::tally::{Histogram, Tally};
 use super::world::{Setting, World};
-use dchat_gossip::Config;
 
 /// Until everybody has found neighbours.
 const GATHER: u64 = 60_000;

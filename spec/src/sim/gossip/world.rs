@@ -587,11 +587,6 @@ impl World {
         &self.nodes
     }
 
-    /// A core, to ask it what needs it to be changed.
-    pub fn node_mut(&mut self, node: u32) -> Option<&mut Node<u32>> {
-        self.nodes.get_mut(node as usize)
-    }
-
     /// The members, by their numbers.
     #[must_use]
     pub fn members(&self) -> &[Member] {

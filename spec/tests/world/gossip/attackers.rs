@@ -44,7 +44,7 @@ fn an_invalid_item_travels_one_hop_and_who_sends_it_is_shunned() {
     assert_eq!(world.tally().forged, 0);
 }
 
-/// Checks DC-GOSSIP-035 (negative), DC-GOSSIP-049 (negative).
+/// Checks DC-GOSSIP-032 (negative), DC-GOSSIP-035 (negative), DC-GOSSIP-049 (negative).
 #[test]
 fn a_third_of_attackers_keeps_nothing_from_the_others() {
     let mut world = with(Setting {

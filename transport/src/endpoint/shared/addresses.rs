@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dchat_nat::agent;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::hello::capability;
 use dchat_wire::nat::{Candidate, CandidateKind, Candidates, NatClass};
 use dchat_wire::{Address, Frame, PeerId};
@@ -354,7 +355,7 @@ impl Shared {
 /// Whether the peer knows CANDIDATES and PUNCH.
 fn can_punch(connection: &Connection) -> bool {
     let capabilities = &connection.hello().capabilities;
-    capabilities.contains(capability::PUNCH)
+    capabilities.contains(capability::PUNCH) || defect::is(Defect::PunchesAnybody)
 }
 
 impl State {

@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use dchat_nat::agent::{self, Socket};
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::limits;
 use dchat_wire::probe::{Probe, ProbeKeys};
 
@@ -370,7 +371,12 @@ impl Attached {
             self.found(route, observed, rtt, cx);
             return;
         }
-        let Some(path) = self.paths.met_by(arrival) else {
+        let met = if defect::is(Defect::AcceptsStrayAnswers) {
+            self.paths.iter_mut().find(|path| path.asked(transaction))
+        } else {
+            self.paths.met_by(arrival)
+        };
+        let Some(path) = met else {
             cx.common.stats.answer_unmatched += 1;
             return;
         };

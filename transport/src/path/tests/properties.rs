@@ -182,7 +182,7 @@ proptest! {
 
     /// Whatever a contact says, and whatever becomes of relays, data goes only over what has carried
     /// the connection, questions are small, and time goes on.
-    /// Checks DC-CONN-048 (positive), DC-CONN-051 (positive), DC-NAT-012 (positive, negative).
+    /// Checks DC-CONN-048 (negative), DC-CONN-051 (negative), DC-NAT-012 (positive, negative).
     #[test]
     fn with_an_agent_and_relays_data_still_goes_to_proven_paths_only(
         ops in prop::collection::vec((0..9u8, any::<u16>()), 1..120),

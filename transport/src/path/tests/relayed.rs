@@ -42,7 +42,6 @@ fn slowest(net: &Net, seqs: std::ops::Range<u64>, began: std::time::Instant) -> 
     late.max().unwrap()
 }
 
-/// Checks DC-CONN-050 (positive).
 #[test]
 fn it_begins_over_the_relay_and_names_it() {
     let mut net = over_relay();

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use dchat_wire::close::Code;
+use dchat_wire::relay::Refusal;
+use dchat_wire::{Frame, FrameReader};
+use quinn::{RecvStream, SendStream, VarInt};
+
 use super::RelayServer;
 use crate::connection::{Connection, FrameStream};
 use crate::endpoint::Shared;
 use crate::path::PathKind;
 use crate::relay::proto::{ConnId, StreamId};
 use crate::relay::stream::{Machine, follow, refuse};
-use dchat_wire::close::Code;
-use dchat_wire::relay::Refusal;
-use dchat_wire::{Frame, FrameReader};
-use quinn::{RecvStream, SendStream, VarInt};
 
 /// Carries out the request that `first` is: the answer to RESERVE ends the stream, that to CONNECT
 /// does not. Returns the code to close the connection with when the peer broke the encoding.

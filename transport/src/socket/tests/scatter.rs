@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use dchat_nat::agent::bounds::SOCKETS;
 use tokio::net::UdpSocket;
 
 use crate::path::VirtualAddress;
 use crate::socket::bind;
 use crate::socket::scatter::{Scatter, source};
-use dchat_nat::agent::bounds::SOCKETS;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

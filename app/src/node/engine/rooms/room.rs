@@ -1,11 +1,11 @@
 //! One room or group.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::{BTreeMap, BTreeSet};
 
 use dchat_gossip::log::Item;
 use dchat_gossip::{Input, LogId, Node, Time, Verdict};
 use dchat_wire::PeerId;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::gossip::item_message;
 use dchat_wire::sign::{Purpose, Verifier};
 

@@ -7,15 +7,16 @@
 
 mod chats;
 mod groups;
+mod members;
+mod people;
+mod strangers;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use dchat_wire::close::Code;
-use dchat_wire::gossip::{GossipOpen, GossipPush, ItemHeader, Parting, SignedItem};
-use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
-use dchat_wire::sign::{Identity, Purpose};
-use dchat_wire::{Bytes, Frame, List, PeerId, Text};
+use dchat_wire::sign::Identity;
+use dchat_wire::{Bytes, Frame, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::super::passphrase::Keyring;
@@ -84,6 +85,21 @@ impl Home {
         let Self { engine, dir, .. } = self;
         drop(engine);
         Self::open(dir, name)
+    }
+
+    /// The home, and a copy of it as it is now.
+    fn copied(self, name: &str) -> [Self; 2] {
+        let Self { engine, dir, .. } = self;
+        let copy = tempfile::tempdir().unwrap();
+        engine.store.close().unwrap();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+            }
+        }
+        drop((engine.home, engine.session));
+        [dir, copy].map(|dir| Self::open(dir, name))
     }
 
     fn call(&mut self, request: Request) -> Result<Reply, ApiError> {
@@ -179,6 +195,12 @@ struct World {
     closed: Vec<(usize, Code)>,
     /// Frames that were sent: from whom, and what.
     sent: Vec<(usize, Frame)>,
+    /// Rooms that homes are to be found in by who knows the secret.
+    met: Vec<(usize, [u8; 32])>,
+    /// Whom homes wanted connected for rooms and groups.
+    reached: Vec<(usize, PeerId)>,
+    /// The home whose operations of groups are kept back, and they.
+    kept_back: (Option<usize>, Vec<Input>),
     /// Bytes of items sent in one batch, at most.
     most_bytes: usize,
 }
@@ -194,6 +216,9 @@ impl World {
             closed: Vec::new(),
             waiting: VecDeque::new(),
             sent: Vec::new(),
+            met: Vec::new(),
+            reached: Vec::new(),
+            kept_back: (None, Vec::new()),
             most_bytes: 0,
         }
     }
@@ -262,12 +287,17 @@ impl World {
                     }
                     None => return,
                 };
+                let is_kept =
+                    self.kept_back.0 == Some(there) && matches!(frame, Frame::GroupOperations(_));
                 let frame = Input::RoomFrame {
                     link,
                     stream: end,
                     frame: Box::new(frame),
                 };
-                self.waiting.push_back((there, frame));
+                match is_kept {
+                    true => self.kept_back.1.push(frame),
+                    false => self.waiting.push_back((there, frame)),
+                }
             }
             Effect::Frame { link, frame } => {
                 let link_to = |there: &usize| *there != here && Self::link(here, *there) == link;
@@ -300,7 +330,9 @@ impl World {
                 self.waiting.push_back((here, told));
             }
             Effect::Command(Command::Drop { code, .. }) => self.closed.push((here, code)),
+            Effect::Command(Command::Meet { topic, .. }) => self.met.push((here, topic)),
             Effect::Command(Command::Reach { peer, .. }) => {
+                self.reached.push((here, peer));
                 self.waiting.push_back((here, Input::Unreachable { peer }));
             }
             _ => {}
@@ -357,443 +389,4 @@ fn said(events: &[Event]) -> Vec<&str> {
         _ => None,
     });
     said.collect()
-}
-
-/// Checks DC-GOSSIP-050 (positive).
-#[test]
-fn a_message_is_delivered_when_another_member_has_stored_it() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    let alone = world.homes[0].say("alone");
-    world.run(1000);
-    assert!(!delivered(&world.homes[0].events(), &alone));
-    world.connect(0, 1);
-    world.run(2000);
-    assert!(delivered(&world.homes[0].events(), &alone));
-    let together = world.homes[0].say("together");
-    world.run(100);
-    assert!(delivered(&world.homes[0].events(), &together));
-    assert_eq!(said(&world.homes[1].events()), ["alone", "together"]);
-}
-
-/// Checks DC-GOSSIP-014 (negative).
-#[test]
-fn what_a_failed_batch_did_never_happened_and_is_made_up_for() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    world.connect(0, 1);
-    world.run(2000);
-    let id = world.homes[0].say("hello");
-    assert!(world.carry());
-    let lost: Vec<Input> = core::mem::take(&mut world.waiting)
-        .into_iter()
-        .map(|(home, input)| {
-            assert_eq!(home, 1);
-            input
-        })
-        .collect();
-    assert!(!lost.is_empty());
-    world.homes[1].fail(lost);
-    assert!(said(&world.homes[1].events()).is_empty());
-    assert!(world.homes[1].texts().is_empty());
-    assert!(!delivered(&world.homes[0].events(), &id));
-    world.run(20_000);
-    assert_eq!(said(&world.homes[1].events()), ["hello"]);
-    assert!(delivered(&world.homes[0].events(), &id));
-}
-
-/// Checks DC-GOSSIP-006 (positive), DC-GOSSIP-013 (positive), DC-GOSSIP-014 (positive).
-#[test]
-fn who_restarts_goes_on_where_it_was() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    world.connect(0, 1);
-    world.run(2000);
-    world.homes[0].say("1");
-    world.run(500);
-    world.homes[1].say("2");
-    world.run(500);
-    world.disconnect(0, 1);
-    world.run(100);
-    world.homes[1].say("3");
-    let bob = world.homes.remove(1);
-    world.homes.push(bob.restart("Bob"));
-    assert_eq!(world.homes[1].texts(), ["1", "2", "3"]);
-    world.homes[1].say("4");
-    world.connect(0, 1);
-    world.run(5000);
-    assert_eq!(world.homes[0].texts(), ["1", "2", "3", "4"]);
-}
-
-/// Checks DC-GOSSIP-009 (positive, negative).
-#[test]
-fn who_is_not_in_the_room_says_so_and_is_not_asked_again_for_a_while() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes[0].join("lobby");
-    world.homes[1].join("den");
-    world.connect(0, 1);
-    world.run(120_000);
-    assert_eq!((world.opens(0), world.opens(1)), (1, 1));
-    let unknown = world.sent.iter().filter(|(_, frame)| {
-        matches!(frame, Frame::GossipLeave(leave) if leave.reason == Parting::UnknownRoom)
-    });
-    assert_eq!(unknown.count(), 2);
-    // Whoever joins later asks by itself.
-    world.homes[1].join("lobby");
-    world.homes[0].say("hello");
-    world.run(2000);
-    assert_eq!(world.homes[1].texts(), ["hello"]);
-}
-
-/// Checks DC-GOSSIP-043 (positive).
-#[test]
-fn much_that_is_asked_for_is_sent_in_parts() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    let long = "x".repeat(20_000);
-    for number in 0..150 {
-        world.homes[0].say(&format!("{number} {long}"));
-    }
-    world.run(100);
-    world.connect(0, 1);
-    world.run(60_000);
-    assert_eq!(world.homes[1].texts().len(), 150);
-    // What counts as much, and what was loaded at once beyond it.
-    assert!(world.most_bytes < 512 * 1024, "{}", world.most_bytes);
-}
-
-/// Checks DC-GOSSIP-022 (positive).
-#[test]
-fn what_is_beyond_the_window_is_gone_and_the_room_goes_on() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    world.connect(0, 1);
-    world.run(2000);
-    world.homes[0].say("yesterday");
-    world.run(500);
-    for _ in 0..28 {
-        NOW.set(now() + HOUR);
-        world.run(100);
-    }
-    for home in &mut world.homes {
-        assert!(home.texts().is_empty());
-    }
-    world.homes[0].say("today");
-    world.run(2000);
-    assert_eq!(world.homes[1].texts(), ["today"]);
-    let logs = |home: &Home| {
-        let room = home.engine.session.rooms.rooms.values().next().unwrap();
-        (room.node.frontier().len(), room.authors.len())
-    };
-    assert_eq!(logs(&world.homes[0]), (1, 1));
-    assert_eq!(logs(&world.homes[1]), (1, 1));
-}
-
-/// A peer that says whatever the test wants.
-struct Stranger {
-    person: Identity,
-    key: RoomKey,
-}
-
-impl Stranger {
-    fn new() -> Self {
-        let name = RoomName::new("lobby").unwrap();
-        Self {
-            person: Identity::from_seed(&[66; 32]),
-            key: RoomKey::derive(&name, None).unwrap(),
-        }
-    }
-
-    fn arrive(&self, home: &mut Home, tag: [u8; 32]) {
-        let up = Input::Up {
-            link: 9,
-            peer: self.person.peer_id(),
-            rooms: Some("/ip4/192.0.2.6/udp/6/quic-v1".parse().unwrap()),
-        };
-        home.engine.batch(vec![up], false);
-        self.open(home, 2, tag);
-    }
-
-    fn open(&self, home: &mut Home, stream: StreamId, tag: [u8; 32]) {
-        let frame = Frame::GossipOpen(GossipOpen {
-            room: tag,
-            nonce: 1,
-            answer: false,
-            alone: true,
-            extensions: Default::default(),
-        });
-        self.send_on(home, stream, frame);
-    }
-
-    fn send(&self, home: &mut Home, frame: Frame) {
-        self.send_on(home, 2, frame);
-    }
-
-    fn send_on(&self, home: &mut Home, stream: StreamId, frame: Frame) {
-        let input = Input::RoomFrame {
-            link: 9,
-            stream,
-            frame: Box::new(frame),
-        };
-        home.engine.batch(vec![input], false);
-    }
-
-    fn push(&self, home: &mut Home, item: SignedItem) {
-        self.send(
-            home,
-            Frame::GossipPush(GossipPush {
-                hops: 0,
-                item: Box::new(item),
-            }),
-        );
-    }
-
-    fn header(&self, seq: u32, prev: [u8; 32]) -> ItemHeader {
-        ItemHeader {
-            author: [0; 32],
-            incarnation: [6; 16],
-            seq,
-            prev,
-            lamport: now().unsigned_abs() + u64::from(seq),
-            sent_at: now().unsigned_abs(),
-            keep_s: 0,
-            floor: 0,
-            heads: List::default(),
-            kind: 1,
-            body_len: 0,
-            body_hash: [0; 32],
-            extensions: Default::default(),
-        }
-    }
-
-    fn body(&self, text: &str) -> RoomBody {
-        let room = self.key.room();
-        let content = Bytes::new(text.as_bytes().to_vec()).unwrap();
-        let name = Text::new("Mallory".to_owned()).unwrap();
-        RoomBody::new(&self.person, &room, name, content)
-    }
-
-    fn seal(&self, header: ItemHeader, body: &RoomBody) -> SignedItem {
-        let key = author(&self.person, &self.key.room());
-        self.key.seal(&key, header, body)
-    }
-}
-
-#[test]
-fn streams_that_are_over_are_forgotten() {
-    let mut alice = Home::new("Alice");
-    alice.join("lobby");
-    let stranger = Stranger::new();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
-    stranger.arrive(&mut alice, tag);
-    for stream in (4..400).step_by(2) {
-        stranger.open(&mut alice, stream, tag);
-        let stream = stream - 2;
-        let ended = Input::StreamEnded { stream };
-        alice.engine.batch(vec![ended], false);
-    }
-    let rooms = &alice.engine.session.rooms;
-    // The one Alice opened herself, and the newest.
-    assert_eq!(rooms.streams.len(), 2);
-    let room = rooms.rooms.values().next().unwrap();
-    assert_eq!(room.node.neighbours().count(), 1);
-}
-
-/// Checks DC-GOSSIP-007 (negative), DC-GOSSIP-009 (negative).
-#[test]
-fn nobody_is_let_in_with_a_tag_that_was_made_for_another() {
-    let mut alice = Home::new("Alice");
-    alice.join("lobby");
-    let stranger = Stranger::new();
-    let bob = Identity::from_seed(&[7; 32]).peer_id();
-    let tag = stranger.key.open_tag(&bob, &alice.peer);
-    stranger.arrive(&mut alice, tag);
-    let mut left = false;
-    while let Ok(effect) = alice.effects.try_recv() {
-        if let Effect::RoomFrame {
-            stream: 2, frame, ..
-        } = effect
-        {
-            assert!(matches!(frame, Frame::GossipLeave(_)), "{frame:?}");
-            left = true;
-        }
-    }
-    assert!(left);
-    stranger.push(
-        &mut alice,
-        stranger.seal(stranger.header(1, [0; 32]), &stranger.body("hi")),
-    );
-    assert!(alice.texts().is_empty());
-}
-
-/// Checks DC-GOSSIP-028 (negative).
-#[test]
-fn an_item_speaks_for_the_person_it_names_alone() {
-    let mut alice = Home::new("Alice");
-    alice.join("lobby");
-    let stranger = Stranger::new();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
-    stranger.arrive(&mut alice, tag);
-    let bob = Identity::from_seed(&[7; 32]).peer_id();
-    let mut lie = stranger.body("I am Bob");
-    lie.author = bob;
-    let first = stranger.seal(stranger.header(1, [0; 32]), &lie);
-    let prev = dchat_wire::gossip::item_hash(&stranger.key.room(), &first.header);
-    stranger.push(&mut alice, first);
-    // Kept, so that all have the same, and shown to nobody.
-    assert!(alice.texts().is_empty());
-    let second = stranger.seal(stranger.header(2, prev), &stranger.body("I am myself"));
-    let prev = dchat_wire::gossip::item_hash(&stranger.key.room(), &second.header);
-    stranger.push(&mut alice, second);
-    let mut third = stranger.seal(stranger.header(3, prev), &stranger.body("changed"));
-    third.signature[0] ^= 1;
-    stranger.push(&mut alice, third);
-    let events = alice.events();
-    let messages: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Message(message) => Some((message.from.clone(), message.text.as_str())),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(
-        messages,
-        [(stranger.person.peer_id().to_string(), "I am myself")]
-    );
-    assert_eq!(alice.texts(), ["I am myself"]);
-}
-
-#[test]
-fn a_log_that_two_identities_share_is_the_first_ones() {
-    let mut alice = Home::new("Alice");
-    alice.join("lobby");
-    let stranger = Stranger::new();
-    let room = stranger.key.room();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
-    stranger.arrive(&mut alice, tag);
-    let first = stranger.seal(stranger.header(1, [0; 32]), &stranger.body("mine"));
-    let prev = dchat_wire::gossip::item_hash(&room, &first.header);
-    stranger.push(&mut alice, first);
-    // Another identity vouches for the same key.
-    let other = Identity::from_seed(&[7; 32]);
-    let key = author(&stranger.person, &room).peer_id();
-    let mut body = stranger.body("mine too");
-    body.author = other.peer_id();
-    body.statement = other.sign(Purpose::RoomAuthor, &[room, *key.public_key()].concat());
-    assert!(body.verify(&room, key.public_key()).is_ok());
-    let second = stranger.seal(stranger.header(2, prev), &body);
-    let prev = dchat_wire::gossip::item_hash(&room, &second.header);
-    stranger.push(&mut alice, second);
-    let third = stranger.seal(stranger.header(3, prev), &stranger.body("still mine"));
-    stranger.push(&mut alice, third);
-    assert_eq!(alice.texts(), ["mine", "still mine"]);
-    let mut alice = alice.restart("Alice");
-    assert_eq!(alice.texts(), ["mine", "still mine"]);
-    assert_eq!(
-        alice
-            .engine
-            .session
-            .rooms
-            .rooms
-            .values()
-            .next()
-            .unwrap()
-            .authors
-            .len(),
-        1
-    );
-}
-
-/// Checks DC-GOSSIP-023 (negative), DC-GOSSIP-024 (positive).
-#[test]
-fn who_contradicts_itself_is_heard_no_more_and_others_are() {
-    let mut alice = Home::new("Alice");
-    alice.join("lobby");
-    alice.say("mine");
-    let stranger = Stranger::new();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
-    stranger.arrive(&mut alice, tag);
-    for text in ["one thing", "another"] {
-        let item = stranger.seal(stranger.header(1, [0; 32]), &stranger.body(text));
-        stranger.push(&mut alice, item);
-    }
-    assert_eq!(alice.texts(), ["mine"]);
-    let told = alice.events().into_iter().any(
-        |event| matches!(event, Event::Error { message, .. } if message.contains("one place")),
-    );
-    assert!(told);
-    let alice = alice.restart("Alice");
-    let room = alice.engine.session.rooms.rooms.values().next().unwrap();
-    let closed = room.node.frontier().iter().filter(|(_, tip)| tip.closed);
-    assert_eq!(closed.count(), 1);
-}
-
-/// Checks DC-GOSSIP-006 (negative), DC-GOSSIP-051 (positive, negative).
-#[test]
-fn a_home_that_was_copied_writes_another_log() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    world.homes[0].say("1");
-    let alice = world.homes.remove(0);
-    // A copy of the home as it is now.
-    let copy = tempfile::tempdir().unwrap();
-    let Home { engine, dir, .. } = alice;
-    engine.store.close().unwrap();
-    for file in std::fs::read_dir(dir.path()).unwrap() {
-        let file = file.unwrap();
-        if file.file_type().unwrap().is_file() {
-            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-        }
-    }
-    drop((engine.home, engine.session));
-    world.homes.insert(0, Home::open(dir, "Alice"));
-    world.connect(0, 1);
-    world.run(2000);
-    world.homes[0].say("2");
-    world.run(2000);
-    assert_eq!(world.homes[1].texts(), ["1", "2"]);
-    world.disconnect(0, 1);
-    world.run(100);
-    // The copy comes instead.
-    world.homes[0] = Home::open(copy, "Alice");
-    world.connect(0, 1);
-    world.run(5000);
-    world.homes[0].say("3");
-    world.run(2000);
-    for home in &mut world.homes {
-        assert_eq!(home.texts(), ["1", "2", "3"]);
-    }
-}
-
-#[test]
-fn who_is_named_in_a_room_is_told_by_the_name_it_has_then() {
-    let mut world = World::new(&["Alice", "Bob"]);
-    world.homes.iter_mut().for_each(|home| home.join("lobby"));
-    world.connect(0, 1);
-    world.run(2000);
-    world.homes[0].say("@bob one");
-    world.run(500);
-    let name = "Robert".to_owned();
-    assert!(world.homes[1].call(Request::SetName { name }).is_ok());
-    world.homes[0].say("@bob two");
-    world.homes[0].say("@robert three");
-    world.run(500);
-    let rooms = world.homes[1].call(Request::Rooms);
-    let Ok(Reply::Rooms(rooms)) = rooms else {
-        panic!("{rooms:?}");
-    };
-    assert_eq!((rooms[0].unread, rooms[0].mentions), (3, 2));
-    let status = world.homes[1].call(Request::Status);
-    assert!(
-        matches!(&status, Ok(Reply::Status(status)) if status.mentions == 2),
-        "{status:?}"
-    );
 }

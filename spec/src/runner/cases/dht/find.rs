@@ -3,6 +3,8 @@
 use super::super::super::bodies::dht::{self, DIFFICULTY, K, refusal};
 use super::super::super::case::{Case, Fault, Outcome, expect};
 use super::super::super::frames::{codes, frame};
+use super::super::super::journal::{End, Journal, Stream};
+use super::super::super::link::Link;
 use super::super::super::partner::Partner;
 use super::{at_any, at_server, expect_reason, find, nodes, reason, told};
 use crate::structure::Part;
@@ -87,6 +89,20 @@ pub(super) fn cases() -> Vec<Case> {
             &["DC-DHT-008"],
             bad_puzzle,
         ),
+        Case::positive(
+            "dht/question-ended",
+            "who says that it serves is asked on streams that end after the question",
+            &["DC-CONN-034"],
+            question_ended,
+        )
+        .takes(3),
+        Case::negative(
+            "dht/not-asked-without-capability",
+            "who says that it serves and has no capability DHT is asked nothing",
+            &["DC-DHT-003"],
+            not_asked,
+        )
+        .takes(3),
         Case::negative(
             "dht/flood",
             "more questions of one asker than 200 at once are refused with TOO_MANY",
@@ -293,4 +309,64 @@ async fn flood(partner: Partner) -> Outcome {
         }
     }
     Err(Fault::new("TOO_MANY", "2000 answers"))
+}
+
+/// Says that this side serves where the peer sees it, which may want to make sure of that.
+async fn serves(partner: &Partner, link: &Link) -> Outcome {
+    let server = dht::server(0, link.tap_address()?);
+    let question = dht::find(&partner.array(), 1, &[], Some(&server));
+    link.ask(&frame(dht::FIND, &question.bytes)).await?;
+    Ok(())
+}
+
+/// Questions of the peer about the table.
+fn asked(journal: &Journal) -> impl Iterator<Item = &Stream> {
+    [dht::FIND, dht::GET, dht::PUT]
+        .into_iter()
+        .flat_map(|code| journal.questions(code))
+}
+
+async fn question_ended(partner: Partner) -> Outcome {
+    if !is_local(partner.subject.address.ip()) {
+        return Err(Fault::unsupported("it is asked at a public address"));
+    }
+    let link = at_server(&partner, &partner.identity()).await?;
+    serves(&partner, &link).await?;
+    let what = "the end of a question's stream";
+    let ended = link.until(what, |journal| {
+        let stream = asked(journal).next()?;
+        Some((stream.end?, stream.known().count()))
+    });
+    let (end, count) = ended.await?;
+    let seen = format!("{end:?} after {count}");
+    expect(
+        (end, count) == (End::Finished, 1),
+        "one question and the end of the stream",
+        seen,
+    )
+}
+
+async fn not_asked(partner: Partner) -> Outcome {
+    if !is_local(partner.subject.address.ip()) {
+        return Err(Fault::unsupported("it is asked at a public address"));
+    }
+    // It serves by now, and knows so.
+    at_server(&partner, &partner.identity()).await?.leave();
+    let mut greeting = super::greeting(&partner);
+    greeting.capabilities = vec![1];
+    let plain = partner.link_with(&partner.identity(), &greeting).await?;
+    serves(&partner, &plain).await?;
+    plain.lives().await?;
+    // One that has it says the same later, and is asked.
+    let able = at_server(&partner, &partner.identity()).await?;
+    serves(&partner, &able).await?;
+    let what = "a question to who says that it serves";
+    able.until(what, |journal| asked(journal).next().map(|_| ()))
+        .await?;
+    plain.lives().await?;
+    let count = asked(&plain.journal()).count();
+    let pulses = plain.tap.came().others;
+    let pulses = pulses.iter().filter(|one| one.bytes.first() == Some(&0x24));
+    let seen = format!("{count} questions and {} pulses", pulses.clone().count());
+    expect(count == 0 && pulses.count() == 0, "nothing", seen)
 }

@@ -90,7 +90,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::negative(
             "gossip/proofs-of-nothing",
             "a neighbour that sends proofs of nothing one after another is parted from",
-            &["DC-GOSSIP-025", "DC-GOSSIP-038"],
+            &["DC-GOSSIP-025"],
             many,
         ),
     ]

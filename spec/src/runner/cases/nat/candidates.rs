@@ -1,15 +1,26 @@
 //! CANDIDATES and PUNCH of strangers (`50-nat` §3 and §4): read, and not acted upon.
 
+use core::time::Duration;
+
+use dchat_wire::Frame;
+
 use super::super::super::bodies::multiaddr;
 use super::super::super::bodies::nat::{self, CAN_PUNCH};
 use super::super::super::breaks::{self, Break};
-use super::super::super::case::{Case, Outcome, expect};
+use super::super::super::case::{Case, Fault, Outcome, expect};
+use super::super::super::chat::Order;
+use super::super::super::chat::talk::{CAN_CHAT, accepted};
 use super::super::super::frames::{self, codes, frame};
 use super::super::super::greeting::Greeting;
+use super::super::super::journal::RawFrame;
 use super::super::super::link::{Link, Marker};
 use super::super::super::partner::Partner;
 use super::super::super::udp::Udp;
 use crate::structure::Structure;
+
+/// How long CANDIDATES that may not come are waited for. A person who redeems its invite here becomes a
+/// contact when the greeting is over.
+const WATCHED: Duration = Duration::from_secs(2);
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -40,6 +51,19 @@ pub(super) fn cases() -> Vec<Case> {
                 link.reads_on(Marker::Unsupported).await
             },
         ),
+        Case::positive(
+            "nat/candidates-to-a-contact",
+            "a contact that can punch is sent CANDIDATES, of generation 1 first",
+            &["DC-NAT-010"],
+            to_a_contact,
+        ),
+        Case::negative(
+            "nat/candidates-not-without-capability",
+            "a contact without PUNCH is sent no CANDIDATES but those that came with IDENTIFY",
+            &["DC-NAT-010"],
+            without_capability,
+        )
+        .takes(2),
         Case::negative(
             "nat/candidates-not-to-strangers",
             "who is no contact is sent no CANDIDATES and no PUNCH, though it can punch and asks",
@@ -94,7 +118,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// A connection of a stranger who can punch.
-async fn puncher(partner: &Partner) -> Result<Link, super::super::super::case::Fault> {
+async fn puncher(partner: &Partner) -> Result<Link, Fault> {
     let mut greeting = Greeting::new(partner);
     greeting.capabilities = vec![1, CAN_PUNCH];
     partner.link_with(&partner.identity(), &greeting).await
@@ -107,6 +131,68 @@ fn candidates(generation: u32, list: &[crate::structure::Part]) -> Vec<u8> {
 
 fn punch(round: u32, answers: bool) -> Vec<u8> {
     frame(frames::PUNCH, &nat::punch(round, answers, None).bytes)
+}
+
+/// The frames on the peer's control stream.
+fn on_control(link: &Link) -> Vec<RawFrame> {
+    let journal = link.journal();
+    let control = journal.control().map(|stream| stream.frames.clone());
+    control.unwrap_or_default()
+}
+
+/// Generations of the CANDIDATES among them.
+fn generations(frames: &[RawFrame]) -> Vec<u32> {
+    let sent = frames
+        .iter()
+        .filter(|frame| frame.code == frames::CANDIDATES);
+    let generation = |frame: &RawFrame| match frame.decoded() {
+        Some(Frame::Candidates(candidates)) => Some(candidates.generation),
+        _ => None,
+    };
+    sent.filter_map(generation).collect()
+}
+
+async fn to_a_contact(partner: Partner) -> Outcome {
+    let mut person = partner.subject.people.take(&partner, Order::Any).await?;
+    let (mut link, _chat) = partner.contact(&mut person, &[CAN_CHAT, CAN_PUNCH]).await?;
+    let hello = link.journal().hello();
+    if !hello.is_some_and(|hello| hello.capabilities.as_slice().contains(&CAN_PUNCH)) {
+        return Err(Fault::unsupported("it cannot punch"));
+    }
+    link.control(&candidates(1, &[])).await;
+    let what = "CANDIDATES for a contact that can punch";
+    let first = link.until(what, |journal| {
+        generations(&journal.control()?.frames).first().copied()
+    });
+    let first = first.await?;
+    expect(first == 1, "generation 1 first", first.to_string())?;
+    link.lives().await
+}
+
+async fn without_capability(partner: Partner) -> Outcome {
+    let mut person = partner.subject.people.take(&partner, Order::Any).await?;
+    let mut link = partner.able_link_of(&person, &[CAN_CHAT]).await?;
+    // Behind the flight of IDENTIFY, and before the peer knows who it is that has an invite.
+    link.lives().await?;
+    let frames = on_control(&link);
+    let before = generations(&frames);
+    let mut behind = frames
+        .iter()
+        .skip_while(|frame| frame.code != frames::IDENTIFY);
+    let in_flight = behind
+        .nth(1)
+        .is_some_and(|frame| frame.code == frames::CANDIDATES);
+    let right = before.is_empty() || in_flight && before == [1];
+    let seen = format!("generations {before:?}, right behind IDENTIFY: {in_flight}");
+    expect(right, "no CANDIDATES, or generation 1 with IDENTIFY", seen)?;
+    let _chat = accepted(&link, &mut person).await?;
+    link.control(&candidates(1, &[])).await;
+    link.control(&punch(1, false)).await;
+    tokio::time::sleep(WATCHED).await;
+    link.reads_on(Marker::Unsupported).await?;
+    let after = generations(&on_control(&link));
+    let seen = format!("generations {before:?}, then {after:?}");
+    expect(after == before, "no CANDIDATES behind these", seen)
 }
 
 /// No frame of this document came on the control stream.

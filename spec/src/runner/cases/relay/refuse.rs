@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::negative(
             "relay/no-reservation",
             "RELAY_CONNECT to a peer without a reservation: NO_RESERVATION, ask again later",
-            &["DC-RELAY-007", "DC-RELAY-020", "DC-RELAY-022"],
+            &["DC-RELAY-007", "DC-RELAY-022"],
             |partner| async move {
                 let link = at_relay(&partner, &partner.identity()).await?;
                 let nobody = partner.identity().public();

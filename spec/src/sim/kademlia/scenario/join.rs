@@ -1,12 +1,13 @@
 //! How fast a node finds its place.
 
+use dchat_kademlia::call::K;
+
 use super::super::population::Person;
 use super::super::world::World;
 use super::plan::{Plan, Report};
 use super::summary::{quantile_of, summary};
 use super::town::filled;
 use crate::sim::Rng;
-use dchat_kademlia::call::K;
 
 /// Of the 20 true siblings, those that a node has to know.
 const ENOUGH: usize = 18;

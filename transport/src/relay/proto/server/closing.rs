@@ -1,8 +1,8 @@
 //! How channels end.
 
-use dchat_wire::defect::{self, Defect};
 use std::time::Instant;
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::relay::Refusal;
 
 use super::config::Policy;

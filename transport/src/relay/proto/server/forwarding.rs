@@ -1,10 +1,10 @@
 //! Datagrams from one end of a channel to the other.
 
-use dchat_wire::defect::{self, Defect};
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::relay::datagram::{self, Datagram};
 
 use super::config::Limits;

@@ -1,8 +1,8 @@
 //! Frames on streams: RESERVE, CONNECT, and the answers to INCOMING.
 
-use dchat_wire::defect::{self, Defect};
 use std::time::{Duration, Instant};
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::record::SignedRecord;
 use dchat_wire::relay::{
     Refusal, RelayConnect, RelayIncoming, RelayOpened, RelayRefused, RelayReserve, RelayReserved,

@@ -1,8 +1,9 @@
-//! Chat streams that are replaced, over the same homes.
+//! Chat streams of strangers, and those that are replaced, over the same homes.
 
-use dchat_wire::chat::Undecryptable;
+use dchat_wire::chat::{Envelope, Stage, Undecryptable};
 
 use super::*;
+use crate::store::limits::MAX_REQUESTS;
 
 /// Two contacts that are connected, with how the second opened its chat.
 fn two() -> (World, Box<Frame>) {
@@ -56,14 +57,45 @@ fn a_chat_stream_is_opened_once() {
     assert_eq!(world.closed, [(0, Code::Unexpected)]);
 }
 
-/// Checks DC-CHAT-007 (negative).
-#[test]
-fn a_stranger_opens_its_chat_stream_once_too() {
+/// The second has asked the first to be a contact.
+fn asked() -> World {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| false);
     let target = world.homes[0].peer.to_string();
     let added = world.homes[1].call(Request::Add { target, name: None });
     assert!(added.is_ok(), "{added:?}");
     world.run(100);
+    world
+}
+
+/// Checks DC-CHAT-002 (positive).
+#[test]
+fn what_a_stranger_sends_behind_its_chat_open_closes_and_what_it_sends_once_accepted_does_not() {
+    let envelope = Frame::Envelope(Envelope {
+        session: [7; 32],
+        stage: Stage::Established,
+        message: Bytes::new(vec![3; 90]).unwrap(),
+        extensions: Default::default(),
+    });
+    for frame in [envelope, complaint()] {
+        let mut world = asked();
+        world.hears(1, &frame);
+        assert_eq!(world.closed, [(0, Code::Unexpected)]);
+        let answered = world.opened.contains_key(&(0, World::link(0, 1)));
+        assert!(!answered, "nothing is said to a stranger");
+
+        let mut world = asked();
+        let peer = world.homes[1].peer.to_string();
+        let accepted = world.homes[0].call(Request::Accept { peer, name: None });
+        assert!(accepted.is_ok(), "{accepted:?}");
+        world.hears(1, &frame);
+        assert_eq!(world.closed, []);
+    }
+}
+
+/// Checks DC-CHAT-007 (negative).
+#[test]
+fn a_stranger_opens_its_chat_stream_once_too() {
+    let mut world = asked();
     let opened = world.opened.get(&(1, World::link(0, 1))).unwrap().clone();
     world.hears(2, &opened);
     assert_eq!(world.closed, []);
@@ -80,5 +112,23 @@ fn a_peer_that_replaces_its_chat_stream_without_end_is_left() {
     }
     assert_eq!(world.closed, []);
     world.hears(9, &opened);
+    assert_eq!(world.closed, [(0, Code::Limit)]);
+}
+
+/// Checks DC-CHAT-003 (negative).
+#[test]
+fn who_asks_when_as_many_ask_as_may_is_left() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| false);
+    let filed = world.homes[0].engine.store.transaction("fills", |tx| {
+        for n in 0..MAX_REQUESTS as u8 {
+            tx.file_request(&[n | 0x80; 32], None, now())?;
+        }
+        Ok::<(), StoreError>(())
+    });
+    filed.unwrap();
+    let target = world.homes[0].peer.to_string();
+    let added = world.homes[1].call(Request::Add { target, name: None });
+    assert!(added.is_ok(), "{added:?}");
+    world.run(100);
     assert_eq!(world.closed, [(0, Code::Limit)]);
 }

@@ -1,5 +1,8 @@
 //! Groups over the same homes.
 
+use dchat_wire::gossip::{GossipLeave, GossipOpen, Parting};
+use dchat_wire::room::open_tag;
+
 use super::*;
 use crate::api::{GroupChange, GroupStanding};
 use crate::store::limits::MAX_REQUESTS;
@@ -237,6 +240,14 @@ fn what_a_failed_batch_did_in_a_group_never_happened() {
         peer,
     };
     world.homes[0].fail(vec![Input::Call(Box::new(remove), to)]);
+    let (to, _reply) = oneshot::channel();
+    let say = Request::Send {
+        to: "@team".to_owned(),
+        text: "never said".to_owned(),
+        ttl_s: None,
+        token: None,
+    };
+    world.homes[0].fail(vec![Input::Call(Box::new(say), to)]);
     world.disconnect(0, 1);
     world.run(100);
     world.connect(0, 1);
@@ -311,7 +322,7 @@ fn what_counts_after_all_is_shown_again() {
     }
 }
 
-/// Checks DC-GROUP-009 (negative).
+/// Checks DC-GROUP-008 (positive), DC-GROUP-009 (negative).
 #[test]
 fn what_a_removed_member_wrote_unseen_is_hidden_from_those_who_had_it() {
     let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
@@ -463,4 +474,202 @@ fn what_a_member_that_is_no_neighbour_has_is_known_by_what_it_says() {
     let (group, setting) = ("team".to_owned(), "keep=1d".to_owned());
     world.done(0, Request::SetGroupPolicy { group, setting });
     assert_eq!(of_cem(&mut world), (false, Some(2), Some(1)));
+}
+
+/// Checks DC-GROUP-002 (positive).
+#[test]
+fn members_are_looked_for_by_their_peer_ids_and_not_by_a_secret_of_the_group() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.disconnect(0, 1);
+    world.run(120_000);
+    let ben = world.homes[1].peer;
+    assert!(world.reached.contains(&(0, ben)));
+    assert_eq!(world.met, []);
+}
+
+/// Checks DC-GROUP-002 (negative).
+#[test]
+fn a_member_that_is_met_in_a_room_and_alone_in_a_group_is_met_in_the_room_alone() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.homes[0].join("lobby");
+    world.run(1_000);
+    let room = world.met.first().unwrap().1;
+    world.disconnect(0, 1);
+    world.run(1_000);
+    world.met.clear();
+    let ann = world.homes.remove(0);
+    world.homes.insert(0, ann.restart("Ann"));
+    world.run(120_000);
+    assert!(world.met.contains(&(0, room)), "it is as it was before");
+    assert!(
+        world.met.iter().all(|met| *met == (0, room)),
+        "{:?}",
+        world.met
+    );
+}
+
+impl World {
+    /// How many frames with operations a home sent, and how many operations were in them.
+    fn told(&self, home: usize) -> (usize, usize) {
+        let told = self.sent.iter().filter_map(|(from, frame)| match frame {
+            Frame::GroupOperations(told) if *from == home => Some(told.operations.len()),
+            _ => None,
+        });
+        let told: Vec<usize> = told.collect();
+        (told.len(), told.iter().sum())
+    }
+
+    /// What the group is called.
+    fn title(&mut self, home: usize) -> String {
+        match self.homes[home].call(Request::Groups) {
+            Ok(Reply::Groups(groups)) => groups[0].name.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Checks DC-GROUP-010 (positive, negative).
+#[test]
+fn what_a_member_learns_it_passes_on_and_what_it_knew_it_does_not() {
+    // Ann and Cem have Ben between them.
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
+    world.gather();
+    world.disconnect(0, 2);
+    world.disconnect(0, 1);
+    world.run(1_000);
+    let (frames, operations) = world.told(1);
+    world.connect(0, 1);
+    world.run(5_000);
+    let began = world.told(1);
+    assert!(began.0 > frames, "a link begins with heads");
+    assert_eq!(began.1, operations, "of which all are known");
+    let (group, name) = ("team".to_owned(), "crew".to_owned());
+    assert!(
+        world.homes[0]
+            .call(Request::RenameGroup { group, name })
+            .is_ok()
+    );
+    assert!(world.carry());
+    let told = world.waiting.iter().find_map(|(home, input)| match input {
+        Input::RoomFrame {
+            link,
+            stream,
+            frame,
+        } if *home == 1 && matches!(**frame, Frame::GroupOperations(_)) => {
+            Some((*link, *stream, frame.clone()))
+        }
+        _ => None,
+    });
+    let (link, stream, frame) = told.unwrap();
+    world.run(5_000);
+    assert_eq!(world.title(2), "crew");
+    let passed_on = world.told(1);
+    assert_eq!(passed_on.1, operations + 1, "to Cem, and not back to Ann");
+    let again = Input::RoomFrame {
+        link,
+        stream,
+        frame,
+    };
+    world.waiting.push_back((1, again));
+    world.run(5_000);
+    assert_eq!(world.told(1), passed_on);
+    assert_eq!(world.closed, []);
+}
+
+/// Checks DC-GROUP-012 (negative).
+#[test]
+fn an_item_that_comes_before_its_author_is_known_is_had_again_and_nobody_is_at_fault() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    let (peer, away) = (world.homes[2].peer.to_string(), 2);
+    world.disconnect(0, away);
+    world.disconnect(1, away);
+    world.done(
+        0,
+        Request::CreateGroup {
+            name: "team".to_owned(),
+        },
+    );
+    world.invites(0, 1);
+    let group = "team".to_owned();
+    world.done(1, Request::AcceptGroup { group });
+    world.run(5_000);
+    world.kept_back.0 = Some(1);
+    world.connect(0, away);
+    world.run(1_000);
+    let group = "team".to_owned();
+    world.done(0, Request::InviteMember { group, peer });
+    let group = "team".to_owned();
+    world.done(away, Request::AcceptGroup { group });
+    world.says(away, "hello");
+    world.run(5_000);
+    assert_eq!(world.shown(0), ["hello"]);
+    let push = |(home, frame): &(usize, Frame)| *home == 0 && matches!(frame, Frame::GossipPush(_));
+    let pushed = world.sent.iter().any(push);
+    assert!(pushed, "Ben has been given the item");
+    assert!(world.shown(1).is_empty());
+    assert!(!world.kept_back.1.is_empty());
+    world.kept_back.0 = None;
+    for told in core::mem::take(&mut world.kept_back.1) {
+        world.waiting.push_back((1, told));
+    }
+    // Who tells Ben the key.
+    world.connect(1, away);
+    world.run(60_000);
+    assert_eq!(world.members(1), 3);
+    assert_eq!(world.shown(1), ["hello"]);
+    assert_eq!(world.closed, []);
+}
+
+/// Checks DC-GROUP-001 (negative), DC-GROUP-023 (positive, negative).
+#[test]
+fn a_link_with_who_was_removed_ends_and_none_begins_again() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    world.gather();
+    world.says(1, "while it may");
+    world.run(2_000);
+    let group = world.sent.iter().find_map(|(_, frame)| match frame {
+        Frame::GroupOperations(said) => Some(said.group),
+        _ => None,
+    });
+    let group = group.unwrap();
+    let refused = |(from, frame): &(usize, Frame)| {
+        let unknown = |leave: &GossipLeave| leave.reason == Parting::UnknownRoom;
+        *from == 0 && matches!(frame, Frame::GossipLeave(leave) if unknown(leave))
+    };
+    world.sent.clear();
+    world.removes(0, 1);
+    world.run(2_000);
+    assert!(world.sent.iter().any(refused), "{:?}", world.sent);
+    // Nothing of the group goes to it any more, whatever happens there.
+    world.sent.clear();
+    world.disconnect(0, 1);
+    world.run(100);
+    world.connect(0, 1);
+    world.says(0, "to nobody");
+    world.run(60_000);
+    let of_the_group = |(from, frame): &(usize, Frame)| {
+        let parting = matches!(frame, Frame::GossipLeave(_) | Frame::GroupOperations(_));
+        *from == 0 && !parting
+    };
+    assert!(!world.sent.iter().any(of_the_group), "{:?}", world.sent);
+    // And when it opens a stream with the right tag, that is refused.
+    world.sent.clear();
+    let open = Frame::GossipOpen(GossipOpen {
+        room: open_tag(&group, &world.homes[1].peer, &world.homes[0].peer),
+        nonce: 1,
+        answer: false,
+        alone: true,
+        extensions: Default::default(),
+    });
+    let input = Input::RoomFrame {
+        link: World::link(0, 1),
+        stream: 1_000,
+        frame: Box::new(open),
+    };
+    world.waiting.push_back((0, input));
+    world.run(2_000);
+    assert!(world.sent.iter().any(refused), "{:?}", world.sent);
+    assert!(!world.sent.iter().any(of_the_group), "{:?}", world.sent);
 }

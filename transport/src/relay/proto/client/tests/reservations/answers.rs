@@ -56,9 +56,13 @@ fn a_renewal_refused_for_now_keeps_what_is_held_and_one_for_good_does_not() {
 #[test]
 fn vouchers_that_prove_nothing_are_refused_by_name() {
     type Make = fn(&World) -> SignedRecord;
-    let cases: [(Make, _); 3] = [
+    let cases: [(Make, _); 4] = [
         (|world| world.voucher(2, ours(), 9), "WrongSigner"),
         (|world| world.voucher(1, id(3), 9), "OtherPeer"),
+        (
+            |world| world.aged_voucher(1, ours(), 9, 3_600_000),
+            "Expired",
+        ),
         (
             |world| {
                 let mut forged = world.voucher(1, ours(), 9);

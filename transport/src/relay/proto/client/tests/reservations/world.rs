@@ -172,12 +172,29 @@ impl World {
     }
 
     pub(super) fn voucher(&self, signer: u8, peer: PeerId, sequence: u64) -> SignedRecord {
+        self.aged_voucher(signer, peer, sequence, 0)
+    }
+
+    /// A voucher for an hour that was issued so many milliseconds ago.
+    pub(super) fn aged_voucher(
+        &self,
+        signer: u8,
+        peer: PeerId,
+        sequence: u64,
+        age_ms: u64,
+    ) -> SignedRecord {
         let voucher = Voucher {
             peer,
             extensions: Default::default(),
         };
         let hour = 3_600_000;
-        SignedRecord::issue(&identity(signer), sequence, self.unix_ms, hour, &voucher)
+        SignedRecord::issue(
+            &identity(signer),
+            sequence,
+            self.unix_ms - age_ms,
+            hour,
+            &voucher,
+        )
     }
 
     pub(super) fn reserved(&mut self, serial: u8, lifetime_s: u32, voucher: SignedRecord) {
