@@ -2051,7 +2051,7 @@ class Group:
         writers = {}
         for name in order:
             one = self.known[name]
-            if not one["seat"]:
+            if not one["seat"] or one["seat"]["key"] in writers:
                 continue
             ends = [end for end in valid
                     if self.ends(end, one["author"]) and end not in self.past[name]]
