@@ -1752,9 +1752,10 @@ def op_room_body(case):
 # --- Digests, sketches and sums (80-gossip §5, §6, §9) ----------------------------------------
 
 def counting(case):
-    """The logs that count: name, hash and value."""
-    return sorted((octets_of(log["name"]), octets_of(log["hash"]), log["seq"],
-                   1 << 22 if log["closed"] else log["seq"])
+    """The logs that count: name, hash, sequence and value."""
+    return sorted((octets_of(log["name"]),
+                   *((bytes(32), 0, 1 << 22) if log["closed"]
+                     else (octets_of(log["hash"]), log["seq"], log["seq"])))
                   for log in case["logs"]
                   if (log["seq"] or log["closed"]) and log["hour"] >= case["horizon"])
 

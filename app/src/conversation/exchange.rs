@@ -186,6 +186,13 @@ impl Conversation {
         core::mem::take(&mut self.notices)
     }
 
+    /// Whether a text came in this transaction: to be told the user once that is committed.
+    #[must_use]
+    pub fn has_new_text(&self) -> bool {
+        let mut staged = self.staged.iter();
+        staged.any(|output| matches!(output, Output::Message(_)))
+    }
+
     /// Says that the transaction was committed: what it staged may leave.
     pub fn committed(&mut self) {
         if !self.failed {

@@ -347,6 +347,25 @@ impl Session {
         Ok(())
     }
 
+    /// Files the wish of a member of a group of ours that is no contact and wrote a text: that is
+    /// acknowledged, and shown once the user accepts.
+    fn file_member(
+        &self,
+        tx: &Tx<'_>,
+        peer: &PeerId,
+        now: UnixMillis,
+        out: &mut Effects,
+    ) -> Result<(), Fault> {
+        if tx.file_request(peer.public_key(), None, now)? == Filed::New {
+            out.event(Event::Request(api::ContactRequest {
+                peer_id: peer.to_string(),
+                name: String::new(),
+                at: convert::at(now),
+            }));
+        }
+        Ok(())
+    }
+
     /// Whether `proof` redeems an invite of ours for `peer`; if so, it is theirs from now on.
     fn redeems(
         &self,
@@ -502,6 +521,9 @@ impl Session {
             return Ok(());
         };
         let (peer, notices) = (*peer, conversation.take_notices());
+        if conversation.has_new_text() {
+            self.file_member(tx, &peer, now, out)?;
+        }
         for notice in notices {
             match self.noticed(tx, &peer, &notice, now, out) {
                 // The others are acknowledged too, and do not come again.

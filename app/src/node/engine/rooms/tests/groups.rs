@@ -126,6 +126,77 @@ fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() 
     assert!(matches!(contacts, Ok(Reply::Contacts(contacts)) if contacts.len() == 1));
 }
 
+/// Checks DC-GROUP-029 (positive, negative).
+#[test]
+fn a_member_that_is_no_contact_and_writes_a_text_is_a_request() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
+    world.gather();
+    let (ben, cem) = (1, 2);
+    let peers = [ben, cem].map(|home| world.homes[home].peer.to_string());
+    world.homes[cem].events();
+    let target = peers[1].clone();
+    world.done(ben, Request::Add { target, name: None });
+    let asked = |home: &mut Home| {
+        let events = home.events();
+        let asked = events
+            .iter()
+            .filter(|event| matches!(event, Event::Request(_)));
+        asked.count()
+    };
+    assert_eq!(asked(&mut world.homes[cem]), 0, "nothing was said");
+    for text in ["hello", "are you there?"] {
+        let sent = world.homes[ben].call(Request::Send {
+            to: peers[1].clone(),
+            text: text.to_owned(),
+            ttl_s: None,
+            token: None,
+        });
+        assert!(sent.is_ok(), "{sent:?}");
+        world.run(1_000);
+    }
+    assert_eq!(asked(&mut world.homes[cem]), 1);
+    let (peer, name) = (peers[0].clone(), None);
+    world.done(cem, Request::Accept { peer, name });
+    let history = world.homes[cem].call(Request::History {
+        to: peers[0].clone(),
+        limit: 10,
+        before: None,
+    });
+    let Ok(Reply::Messages(messages)) = history else {
+        panic!("{history:?}");
+    };
+    let texts: Vec<String> = messages.into_iter().map(|one| one.text).collect();
+    assert_eq!(texts, ["hello", "are you there?"]);
+}
+
+#[test]
+fn an_invitation_there_is_no_room_for_is_not_dropped_without_a_word() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    let ben = world.homes[1].peer.to_string();
+    let refused = |home: &mut Home| {
+        let events = home.events();
+        let refused = events.iter().filter(
+            |event| matches!(event, Event::Error { code, message } if code == "group" && message.contains("not kept")),
+        );
+        refused.count()
+    };
+    for number in 0..65 {
+        assert_eq!(refused(&mut world.homes[1]), 0, "{number}");
+        let group = format!("group{number}");
+        let name = group.clone();
+        let by = if number < 33 { 0 } else { 2 };
+        world.done(by, Request::CreateGroup { name });
+        let peer = ben.clone();
+        world.done(by, Request::InviteMember { group, peer });
+    }
+    assert_eq!(refused(&mut world.homes[1]), 1);
+    let known = match world.homes[1].call(Request::Groups) {
+        Ok(Reply::Groups(groups)) => groups.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(known, 64);
+}
+
 /// Checks DC-GROUP-013 (negative).
 #[test]
 fn what_a_failed_batch_did_in_a_group_never_happened() {
