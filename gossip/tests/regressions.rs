@@ -143,3 +143,28 @@ fn a_window_without_a_beginning_does_not_turn_over() {
         0
     );
 }
+
+/// Checks DC-GOSSIP-056 (positive, negative).
+#[test]
+fn items_that_are_early_do_not_keep_two_members_comparing() {
+    let mut pair = Pair::new();
+    pair.ahead[0] = Duration::from_secs(900);
+    pair.write(0, 3);
+    pair.meet();
+    let sketches = |pair: &Pair| pair.nodes[0].stat().sketches + pair.nodes[1].stat().sketches;
+    let before = sketches(&pair);
+    // Both have seen by now that it changes nothing.
+    pair.meet();
+    pair.meet();
+    assert!(pair.nodes[1].frontier().is_empty(), "they are early");
+    assert!(
+        sketches(&pair) - before <= 16,
+        "{}",
+        sketches(&pair) - before
+    );
+    // Their time comes.
+    for _ in 0..15 {
+        pair.meet();
+    }
+    assert_eq!(pair.nodes[1].root(), pair.nodes[0].root());
+}
