@@ -1752,9 +1752,10 @@ def op_room_body(case):
 # --- Digests, sketches and sums (80-gossip §5, §6, §9) ----------------------------------------
 
 def counting(case):
-    """The logs that count: name, hash and value."""
-    return sorted((octets_of(log["name"]), octets_of(log["hash"]), log["seq"],
-                   1 << 22 if log["closed"] else log["seq"])
+    """The logs that count: name, hash, sequence and value."""
+    return sorted((octets_of(log["name"]),
+                   *((bytes(32), 0, 1 << 22) if log["closed"]
+                     else (octets_of(log["hash"]), log["seq"], log["seq"])))
                   for log in case["logs"]
                   if (log["seq"] or log["closed"]) and log["hour"] >= case["horizon"])
 
@@ -2051,7 +2052,7 @@ class Group:
         writers = {}
         for name in order:
             one = self.known[name]
-            if not one["seat"]:
+            if not one["seat"] or one["seat"]["key"] in writers:
                 continue
             ends = [end for end in valid
                     if self.ends(end, one["author"]) and end not in self.past[name]]

@@ -11,11 +11,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dchat_gossip::log::Proof;
-use dchat_gossip::node::{Input, Output};
-use dchat_gossip::{Item, Message, Verdict};
+use dchat_gossip::log::{Proof, Window};
+use dchat_gossip::node::{Input, Node, Output};
+use dchat_gossip::{Config, Item, Message, Time, Verdict};
 use dchat_wire::gossip::{Mark, Sketched};
-use support::{Pair, Shown, item, log_of};
+use support::{Pair, START, Shown, item, log_of};
 
 const ACCEPT: fn(&Item) -> Verdict = |_| Verdict::Accept;
 
@@ -90,4 +90,81 @@ fn who_asks_for_everything_is_told_of_what_it_is_taken_to_hold_too() {
             if marks.iter().any(|mark| mark.log == log_of(0).prefix() && mark.seq == 3))
     });
     assert!(told);
+}
+
+/// The horizon of the first digest of a member that keeps items for `window`.
+fn begins_a_round_as_of(window: Duration) -> u32 {
+    let config = Arc::new(Config {
+        window: Window(window),
+        ..Config::default()
+    });
+    let mut node = Node::new(config, 0_u8, (1, 2), Time(START + 1_799_999));
+    let message = Message::Open {
+        nonce: 7,
+        answer: false,
+        alone: true,
+    };
+    let input = Input::Received { from: 1, message };
+    let now = Time(START + 1_799_999);
+    node.handle_input(input, now, &mut |_: &Item| Verdict::Accept);
+    loop {
+        while let Some(output) = node.poll_output() {
+            if let Output::Send {
+                message: Message::Digest(digest),
+                ..
+            } = output
+            {
+                return digest.horizon;
+            }
+        }
+        let due = node.poll_timeout();
+        assert!(due < now + Duration::from_secs(120), "no round begins");
+        node.handle_timeout(due);
+    }
+}
+
+/// Checks DC-GOSSIP-055 (positive).
+#[test]
+fn a_digest_is_as_of_the_hour_in_which_the_window_begins() {
+    let hour = |ms: u64| (ms / 3_600_000) as u32;
+    let of = |minutes: u64| begins_a_round_as_of(Duration::from_secs(60 * minutes));
+    let now = START + 1_799_999;
+    assert_eq!(of(1440), hour(now) - 24);
+    assert_eq!(of(120), hour(now) - 2);
+    assert_eq!(of(31), hour(now - 31 * 60_000));
+}
+
+/// Checks DC-GOSSIP-055 (negative).
+#[test]
+fn a_window_without_a_beginning_does_not_turn_over() {
+    assert_eq!(begins_a_round_as_of(Duration::MAX), 0);
+    assert_eq!(
+        begins_a_round_as_of(Duration::from_millis(START + 10_000_000)),
+        0
+    );
+}
+
+/// Checks DC-GOSSIP-056 (positive, negative).
+#[test]
+fn items_that_are_early_do_not_keep_two_members_comparing() {
+    let mut pair = Pair::new();
+    pair.ahead[0] = Duration::from_secs(900);
+    pair.write(0, 3);
+    pair.meet();
+    let sketches = |pair: &Pair| pair.nodes[0].stat().sketches + pair.nodes[1].stat().sketches;
+    let before = sketches(&pair);
+    // Both have seen by now that it changes nothing.
+    pair.meet();
+    pair.meet();
+    assert!(pair.nodes[1].frontier().is_empty(), "they are early");
+    assert!(
+        sketches(&pair) - before <= 16,
+        "{}",
+        sketches(&pair) - before
+    );
+    // Their time comes.
+    for _ in 0..15 {
+        pair.meet();
+    }
+    assert_eq!(pair.nodes[1].root(), pair.nodes[0].root());
 }

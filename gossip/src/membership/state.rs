@@ -1,6 +1,7 @@
 //! What valid operations make of a group.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use dchat_wire::group::{Cut, Deed, Operation, Policy};
 use dchat_wire::{PeerId, limits};
@@ -224,14 +225,14 @@ fn seat(nodes: &[Node], labels: &[Label], node: &Node, roster: &mut Roster) {
         None if ends.is_empty() => return,
         None => {}
     }
-    let writer = roster.writers.entry(seat.key).or_insert(Writer {
+    // Whoever took a key that has a seat already writes nothing with it, and ends nothing of it.
+    let Entry::Vacant(place) = roster.writers.entry(seat.key) else {
+        return;
+    };
+    let writer = place.insert(Writer {
         member: author,
         ends: None,
     });
-    // Whoever took a key that is somebody's already writes nothing with it, and ends nothing of it.
-    if writer.member != author {
-        return;
-    }
     for end in ends {
         writer.end(&end.operation.cut);
     }

@@ -22,6 +22,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: u8 = 10;
 /// A sketch of which nothing has come for so long may be dropped for another.
 const STALLED: Duration = Duration::from_millis(300);
+/// Spreads the parts of a difference over its sum (2^64 by the golden ratio, odd).
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Items sent at once to a neighbour that turned out to lack them.
 const AT_ONCE: u32 = 32;
 /// Hours two members' horizons may differ by: clocks are tolerated to differ by less than one.
@@ -69,7 +71,11 @@ impl<H: Copy + Eq> Node<H> {
         };
         self.sessions.behind = None;
         let ours = self.frontier.total(behind.horizon);
-        if !is_less(ours, behind.total) || behind.looked >= LOOKS {
+        if !is_less(ours, behind.total) {
+            return;
+        }
+        if behind.looked >= LOOKS {
+            self.sessions.gave_up = Some((ours, behind.total));
             return;
         }
         self.rounds.inconsistent(now, &mut self.rng);
@@ -149,7 +155,8 @@ impl<H: Copy + Eq> Node<H> {
         if is_less(ours.total, theirs.total) {
             self.may_ask_newest(slot, theirs.total.wrapping_sub(ours.total));
         }
-        if is_less(ours.total, theirs.total) && self.sessions.behind.is_none() {
+        let gave_up = self.sessions.gave_up == Some((ours.total, theirs.total));
+        if is_less(ours.total, theirs.total) && self.sessions.behind.is_none() && !gave_up {
             self.sessions.behind = Some(Behind {
                 of: slot,
                 total: theirs.total,
@@ -340,7 +347,15 @@ impl<H: Copy + Eq> Node<H> {
                 }
             }
         }
-        if stale || !unknown.is_empty() {
+        let total = self.frontier.total(reading.horizon);
+        let seen = found.iter().map(|difference| match difference.log {
+            Named::Known(log, theirs) => (log.index() as u64) << 32 | u64::from(theirs),
+            Named::Unknown(_) => u64::MAX,
+        });
+        // The order is that of the sketch, which is salted.
+        let seen = seen.fold(0_u64, |sum, one| sum.wrapping_add(one.wrapping_mul(MIX)));
+        let key = seen ^ (u64::from(total) << 8 | slot as u64);
+        if (stale || !unknown.is_empty()) && self.sessions.is_news(key) {
             self.rounds.inconsistent(self.now, &mut self.rng);
         }
         unknown.truncate(limits::GOSSIP_MARKS);

@@ -437,7 +437,8 @@ impl<H: Copy + Eq> Node<H> {
     fn turn_hour(&mut self) {
         let window = u64::try_from(self.config.window.0.as_millis()).unwrap_or(u64::MAX);
         self.horizon = crate::log::hour(self.now.0.saturating_sub(window));
-        self.hour_at = Time((self.now.0 / 3_600_000 + 1).saturating_mul(3_600_000));
+        let next = (u64::from(self.horizon) + 1).saturating_mul(3_600_000);
+        self.hour_at = Time(next.saturating_add(window));
         let mut gone = Vec::new();
         self.frontier
             .forget(self.horizon.saturating_sub(2), |log| gone.push(log));

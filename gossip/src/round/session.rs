@@ -5,6 +5,9 @@ use dchat_wire::gossip::Sketched;
 use crate::sketch::{Decoder, Snapshot};
 use crate::time::Time;
 
+/// How often one difference has rounds begin soon again: what is lost on the way is had by then.
+const SAME: u8 = 8;
+
 /// One of ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Sketching {
@@ -50,6 +53,10 @@ pub(crate) struct Sessions {
     /// Not before this time another sketch of ours.
     pub(crate) rest_until: Time,
     pub(crate) behind: Option<Behind>,
+    /// What was held here and there when looking for what is missing was given up.
+    pub(crate) gave_up: Option<(u32, u32)>,
+    /// The last difference that was read, and how often it was the same.
+    pub(crate) same: (u64, u8),
     /// Slots whose digest differed while there was no time for them.
     pub(crate) later: u16,
     /// When there is.
@@ -65,6 +72,16 @@ impl Sessions {
             self.behind.map(|behind| behind.at),
         ];
         ends.into_iter().flatten().min().unwrap_or(Time(u64::MAX))
+    }
+
+    /// Whether a difference is worth looking again soon: it is not what it was so often that asking
+    /// changes nothing, as where the items are early.
+    pub(crate) fn is_news(&mut self, difference: u64) -> bool {
+        self.same = match self.same {
+            (last, times) if last == difference => (last, times.saturating_add(1)),
+            _ => (difference, 0),
+        };
+        self.same.1 < SAME
     }
 
     /// Ends those that waited too long.

@@ -61,6 +61,8 @@ pub(crate) struct Pair {
     stores: [BTreeMap<(LogId, u32), Arc<Item>>; 2],
     proofs: [BTreeMap<LogId, Proof>; 2],
     pub(crate) now: Time,
+    /// How far the clock of each is ahead.
+    pub(crate) ahead: [Duration; 2],
 }
 
 impl Pair {
@@ -72,14 +74,19 @@ impl Pair {
             stores: Default::default(),
             proofs: Default::default(),
             now: Time(START),
+            ahead: [Duration::ZERO; 2],
         }
+    }
+
+    fn time(&self, who: u8) -> Time {
+        self.now + self.ahead[usize::from(who)]
     }
 
     /// Has a member write so many items.
     pub(crate) fn write(&mut self, who: u8, count: u32) {
         for _ in 0..count {
             self.now = self.now + Duration::from_millis(1);
-            let draft = self.nodes[usize::from(who)].draft(log_of(who), self.now);
+            let draft = self.nodes[usize::from(who)].draft(log_of(who), self.time(who));
             let item = item(who, &draft, b"hello");
             let outputs = self.give(who, Input::Publish(item));
             self.carry(who, outputs, &mut Shown::default());
@@ -94,8 +101,9 @@ impl Pair {
 
     /// Gives a member an input, and takes what it says.
     pub(crate) fn give(&mut self, who: u8, input: Input<u8>) -> Vec<Output<u8>> {
+        let now = self.time(who);
         let node = &mut self.nodes[usize::from(who)];
-        node.handle_input(input, self.now, &mut |_: &Item| Verdict::Accept);
+        node.handle_input(input, now, &mut |_: &Item| Verdict::Accept);
         std::iter::from_fn(|| node.poll_output()).collect()
     }
 
@@ -114,9 +122,10 @@ impl Pair {
         while self.now < end {
             self.now = self.now + Duration::from_millis(5);
             for who in [0, 1] {
+                let now = self.time(who);
                 let node = &mut self.nodes[usize::from(who)];
-                if node.poll_timeout() <= self.now {
-                    node.handle_timeout(self.now);
+                if node.poll_timeout() <= now {
+                    node.handle_timeout(now);
                     let outputs = std::iter::from_fn(|| node.poll_output()).collect();
                     self.carry_watched(who, outputs, &mut shown, &mut look);
                 }

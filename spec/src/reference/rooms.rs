@@ -110,8 +110,11 @@ fn frontier(vector: &Vector) -> Result<Frontier, Unanswered> {
             .enter(LogId(held.name))
             .map_err(|_| Unanswered::Failed("more logs than a room has".to_owned()))?;
         frontier.update(log, |tip| {
-            tip.hash = held.hash;
-            tip.seq = held.seq;
+            // Of a closed log nothing is held any more.
+            if !held.closed {
+                tip.hash = held.hash;
+                tip.seq = held.seq;
+            }
             tip.closed = held.closed;
             tip.hour = held.hour;
         });

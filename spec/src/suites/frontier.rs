@@ -44,6 +44,14 @@ fn closed(number: u8) -> Log {
     }
 }
 
+/// Closed, and given with what was held of it before.
+fn closed_at(number: u8, seq: u32) -> Log {
+    Log {
+        closed: true,
+        ..log(number, seq)
+    }
+}
+
 fn old(number: u8, seq: u32) -> Log {
     Log {
         hour: HORIZON - 1,
@@ -58,6 +66,11 @@ impl Log {
 
     fn value(&self) -> u32 {
         if self.closed { CLOSED } else { self.seq }
+    }
+
+    /// What stands for its newest item in digests: nothing does in a closed log.
+    fn tip(&self) -> [u8; 32] {
+        if self.closed { [0; 32] } else { self.hash }
     }
 
     fn json(&self) -> Json {
@@ -94,7 +107,7 @@ fn root(logs: &[Log], nonces: [u64; 2]) -> (u64, u32) {
         let mut part = Vec::new();
         for log in counting.iter().filter(|log| log.name[0] == first) {
             part.extend_from_slice(&log.name);
-            part.extend_from_slice(&log.hash);
+            part.extend_from_slice(&log.tip());
             part.extend_from_slice(&log.value().to_le_bytes());
         }
         let hash = if part.is_empty() {
@@ -111,6 +124,7 @@ fn root(logs: &[Log], nonces: [u64; 2]) -> (u64, u32) {
     salted.copy_from_slice(&derive(FRONTIER, &[&low, &high, &root])[..8]);
     let total = counting
         .iter()
+        .filter(|log| !log.closed)
         .fold(0_u32, |sum, log| sum.wrapping_add(log.seq));
     (u64::from_le_bytes(salted), total)
 }
@@ -149,7 +163,17 @@ fn digests() -> Vec<Case> {
         digest("in-another-order", &turned, [7, 9]),
         digest("nonces-turned", &three, [9, 7]),
         digest("a-closed-log", &[log(1, 5), closed(2)], [7, 9]),
+        digest(
+            "a-closed-log-of-which-much-was-held",
+            &[log(1, 5), closed_at(2, 70_000)],
+            [7, 9],
+        ),
         digest("a-log-that-does-not-count", &[log(1, 5), old(2, 9)], [7, 9]),
+        digest(
+            "a-log-of-which-nothing-is-held",
+            &[log(1, 5), log(2, 0)],
+            [7, 9],
+        ),
         digest("total-turns-over", &[log(1, u32::MAX), log(2, 3)], [7, 9]),
         digest("many", &many, [0, u64::MAX]),
         wrong(
@@ -236,7 +260,7 @@ fn check_of(hash: u32) -> i64 {
 fn cells(held: &[Log], salt: u32, tips: bool, first: usize, count: usize) -> Vec<u8> {
     let mut sums = vec![[0_i64; 3]; first + count];
     for log in held.iter().filter(|log| log.counts()) {
-        let [a, b, c, ..] = log.hash;
+        let [a, b, c, ..] = log.tip();
         let tip = u32::from_le_bytes([a, b, c, 0]) % (1 << 22);
         let value = i64::from(if tips { tip } else { log.value() });
         let hash = hash_of(&log.name, salt);
@@ -287,6 +311,28 @@ fn sketches() -> Vec<Case> {
         sketch("later-cells", &three, false, 9, 9),
         sketch("cells-far-away", &three, false, 4000, 60),
         sketch("tips", &three, true, 0, 9),
+        // The third byte of the tips of these is not below 0x40: what is over 2²² is cut off.
+        sketch(
+            "tips-modulo-2-to-the-22",
+            &[log(0x3e, 5), log(0x80, 70_000), log(0xfd, 1)],
+            true,
+            0,
+            9,
+        ),
+        sketch(
+            "tips-with-a-closed-log",
+            &[log(1, 5), closed_at(2, 9), log(3, 1)],
+            true,
+            0,
+            9,
+        ),
+        sketch(
+            "a-closed-log-of-which-much-was-held",
+            &[log(1, 5), closed_at(2, 9)],
+            false,
+            0,
+            9,
+        ),
         sketch("largest-values", &most, false, 0, 9),
         sketch(
             "a-log-that-does-not-count",

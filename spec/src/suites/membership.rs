@@ -8,6 +8,8 @@ use crate::structure::Structure;
 use super::group::{LogCut, Operation, hash, seat, signed_operation};
 use super::item::log_name;
 
+mod readings;
+
 const ANN: Actor = ALICE;
 const CAL: Actor = CAROL;
 const DAN: Actor = Actor(5);
@@ -252,6 +254,7 @@ fn basis() -> Outcome {
 pub(super) fn suite() -> Suite {
     let mut cases = coming_and_going();
     cases.extend(split());
+    cases.extend(readings::cases());
     cases.extend(refused());
     Suite {
         name: "membership",

@@ -84,6 +84,8 @@ fn names() -> Vec<Case> {
             "lobby",
         ),
         plain("sharp-s", "Stra\u{df}e", "strasse"),
+        // Its lower case is U+00DF, whose upper case is two letters: it takes a second pass.
+        plain("capital-sharp-s", "STRA\u{1e9e}E", "strasse"),
         plain(
             "capital-sigma",
             "\u{39f}\u{394}\u{39f}\u{3a3}",

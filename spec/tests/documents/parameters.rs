@@ -177,10 +177,11 @@ fn of_rooms() {
         ("first_rtt", time(config.first_rtt)),
         ("better_by", time(config.better_by)),
         ("better_one_in", config.better_one_in.to_string()),
-        ("window", time(config.window.0)),
     ];
     for (name, value) in &known {
         assert_eq!(listed.get(*name), Some(value), "{name}");
     }
     assert_eq!(listed.len(), known.len());
+    let window = format!("items are kept: {} in a room", time(config.window.0));
+    assert!(document("80-gossip").text().contains(&window), "{window}");
 }

@@ -7,6 +7,7 @@ use dchat_wire::parcel::entry_kind;
 use dchat_wire::{Frame, PeerId, codec};
 
 use super::super::restore::incarnation;
+use crate::api;
 use crate::conversation::{ComposeError, Notice, Pair, compose_notice};
 use crate::group::Group;
 use crate::node::engine::Session;
@@ -107,7 +108,7 @@ impl Session {
                 let Ok(frame) = codec::decode::<GroupOperations>(&notice.body) else {
                     return Ok(());
                 };
-                if !self.knows_group(tx, &frame, now)? {
+                if !self.knows_group(tx, from, &frame, now, out)? {
                     tracing::debug!(%from, "word of a group that cannot be followed");
                     return Ok(());
                 }
@@ -136,12 +137,14 @@ impl Session {
     }
 
     /// Whether the group of `frame` is here; one that is not is from now on, when the frame begins
-    /// with the operation that makes it.
+    /// with the operation that makes it, and there is room. Where there is none, the user is told.
     fn knows_group(
         &mut self,
         tx: &Tx<'_>,
+        from: &PeerId,
         frame: &GroupOperations,
         now: UnixMillis,
+        out: &mut Effects,
     ) -> Result<bool, Fault> {
         if let Some(known) = tx.room(&frame.group)? {
             return Ok(known.kind == RoomKind::Group);
@@ -157,9 +160,7 @@ impl Session {
             .values()
             .filter_map(|room| room.kind.group());
         let waiting = groups.filter(|group| !group.roster().is_member(&self.rooms.me));
-        if waiting.count() >= MAX_INVITATIONS {
-            return Ok(false);
-        }
+        let full = waiting.count() >= MAX_INVITATIONS;
         let name = self.free_group_name(tx, made.text.as_str(), &frame.group)?;
         let row = Room {
             id: frame.group,
@@ -170,7 +171,20 @@ impl Session {
             joined_at: now,
             left_at: None,
         };
-        Ok(tx.join_room(&row, name.key()).is_ok())
+        let kept = !full && tx.join_room(&row, name.key()).is_ok();
+        if !kept {
+            // It is acknowledged with the rest of its conversation, so nobody sends it again by itself.
+            out.event(api::Event::Error {
+                code: "group".to_owned(),
+                message: format!(
+                    "an invitation of {} to the group {name} was not kept: there are as many rooms, groups \
+                     and invitations here as there may be. Leave some of them (`dchat group list`, \
+                     `dchat room list`), and ask to be invited again.",
+                    from.short()
+                ),
+            });
+        }
+        Ok(kept)
     }
 
     /// Writes something that is no text to `to`, and sees that it gets there.

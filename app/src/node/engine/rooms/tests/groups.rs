@@ -228,6 +228,34 @@ fn a_text_of_a_member_is_not_taken_where_no_request_can_be_kept() {
     );
 }
 
+#[test]
+fn an_invitation_there_is_no_room_for_is_not_dropped_without_a_word() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    let ben = world.homes[1].peer.to_string();
+    let refused = |home: &mut Home| {
+        let events = home.events();
+        let refused = events.iter().filter(
+            |event| matches!(event, Event::Error { code, message } if code == "group" && message.contains("not kept")),
+        );
+        refused.count()
+    };
+    for number in 0..65 {
+        assert_eq!(refused(&mut world.homes[1]), 0, "{number}");
+        let group = format!("group{number}");
+        let name = group.clone();
+        let by = if number < 33 { 0 } else { 2 };
+        world.done(by, Request::CreateGroup { name });
+        let peer = ben.clone();
+        world.done(by, Request::InviteMember { group, peer });
+    }
+    assert_eq!(refused(&mut world.homes[1]), 1);
+    let known = match world.homes[1].call(Request::Groups) {
+        Ok(Reply::Groups(groups)) => groups.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(known, 64);
+}
+
 /// Checks DC-GROUP-013 (negative).
 #[test]
 fn what_a_failed_batch_did_in_a_group_never_happened() {
