@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, TokioRuntime, UdpPoller};
@@ -56,6 +57,8 @@ struct Channel {
 const WAITING: usize = 4096;
 /// Parts that wait for their other halves.
 const HALVES: usize = 64;
+/// Until a datagram that has not come is sent once more.
+const AGAIN: Duration = Duration::from_millis(500);
 
 impl Channel {
     fn new(side: &Side, here: u16, there: u16) -> Self {
@@ -275,17 +278,26 @@ async fn one_dies(partner: Partner) -> Outcome {
     let again = Arc::new(at_relay(&partner, &partner.identity()).await?);
     let (again, there) = between(&again, &other.link, 1).await?;
     let packet = partner.bytes(100);
-    again.send(&relay::whole(again.channel, &packet))?;
-    // Packets of the connection that died may be on their way under the channel of before.
-    loop {
-        match there.next().await? {
-            Carried::Whole {
-                channel,
-                packet: came,
-            } if channel == there.channel => {
-                return expect(came == packet, "the packet of the new channel", "another");
+    let passed = async {
+        // Packets of the connection that died may be on their way under the channel of before.
+        loop {
+            match there.next().await? {
+                Carried::Whole {
+                    channel,
+                    packet: came,
+                } if channel == there.channel => {
+                    return expect(came == packet, "the packet of the new channel", "another");
+                }
+                _ => {}
             }
-            _ => {}
+        }
+    };
+    tokio::pin!(passed);
+    loop {
+        // A datagram may be lost, as where the other side of a machine that is busy has no room for it.
+        again.send(&relay::whole(again.channel, &packet))?;
+        if let Ok(outcome) = timeout(AGAIN, &mut passed).await {
+            return outcome;
         }
     }
 }
