@@ -22,7 +22,8 @@ from identity import Identity
 from quic import Quic
 
 CHAT_CAPABILITY = 1
-HELLO_TIMEOUT, KEEPALIVE = 5.0, 15.0
+HELLO_TIMEOUT, KEEPALIVE, FIRST_FRAME_TIMEOUT = 5.0, 15.0, 10.0
+ASKS, ASK_AGAIN = 5, 0.3  # questions to an address that does not answer, and the time between two
 HELD_BACK = 1 << 18  # bytes of other streams before HELLO
 STREAMS = 64  # that have not ended
 QUESTIONS = (frames.PING, frames.RELAY_RESERVE, frames.RELAY_CONNECT)
@@ -63,6 +64,9 @@ class Connection(QuicConnectionProtocol):
         self._chat_handler = None
         self.chat_waiting: list[tuple[int, bytes]] = []  # until there is a handler
         self.probes_answered = self.refused_to_relay = 0
+        self.revision = 0  # of the last IDENTIFY
+        self.places: set = set()  # addresses of the peer that have answered, as a side that was dialed
+        self.asked: dict = {}  # transactions of the address that is being asked
         self.task: asyncio.Task | None = None
 
     @property
@@ -84,14 +88,21 @@ class Connection(QuicConnectionProtocol):
         else:
             self.answer_probe(data, addr)
 
-    def answer_probe(self, data: bytes, addr) -> None:
-        """Answers an ASK of this connection, and drops anything else."""
+    def _probe_keys(self):
+        """This side's tag and key, and the peer's; None before the handshake is over."""
         keys = self._quic.probe_keys
         if keys is None:
+            return None
+        if self._quic.configuration.is_client:
+            return keys.dialer, keys.listener
+        return keys.listener, keys.dialer
+
+    def answer_probe(self, data: bytes, addr) -> None:
+        """Answers an ASK of this connection, takes an ANSWER to its own, and drops anything else."""
+        keys = self._probe_keys()
+        if keys is None:
             return
-        own, theirs = keys.dialer, keys.listener
-        if not self._quic.configuration.is_client:
-            own, theirs = theirs, own
+        own, theirs = keys
         try:
             kind, transaction, _ = probes.read_probe(theirs, data)
         except Refused:
@@ -99,6 +110,34 @@ class Connection(QuicConnectionProtocol):
         if kind == probes.ASK:
             self.probes_answered += 1
             self._transport.sendto(probes.answer(own, transaction, *addr[:2]), addr)
+        elif transaction in self.asked.get(addr, ()):
+            self.asked.clear()
+            self.places.add(addr)
+            self._identify(addr)
+
+    def is_place(self, addr) -> bool:
+        """Whether the peer may be at `addr`: it began there, or answered there. Any other is asked."""
+        keys = self._probe_keys()
+        if not self.places:
+            self.places.add(addr)
+        if addr in self.places or keys is None:
+            return addr in self.places
+        if not self.asked:
+            self.asked[addr] = set()
+            self._ask(keys[0], addr)
+        return False
+
+    def _ask(self, own, addr) -> None:
+        transactions = self.asked.get(addr)
+        if transactions is None or self.ended.done():
+            return
+        if len(transactions) == ASKS:
+            self.asked.clear()
+            return
+        transaction = os.urandom(8)
+        transactions.add(transaction)
+        self._transport.sendto(probes.ask(own, transaction), addr)
+        asyncio.get_running_loop().call_later(ASK_AGAIN, self._ask, own, addr)
 
     def quic_event_received(self, event: events.QuicEvent) -> None:
         if isinstance(event, events.HandshakeCompleted):
@@ -150,18 +189,23 @@ class Connection(QuicConnectionProtocol):
             "capabilities": [CHAT_CAPABILITY],
             "extensions": [reserved_extension(os.urandom(40))],
         }
-        host, port = self._quic._network_paths[0].addr[:2]
-        identify = {
-            "revision": 1,
-            "observed": Address(ipaddress.ip_address(host), port),
-            "addresses": [],
-            "extensions": [],
-        }
         self.control = self._quic.get_next_available_stream_id(is_unidirectional=True)
         self.write(self.control, frame(frames.HELLO, HELLO.encode(hello)))
         self.write(self.control, reserved_frame(os.urandom(40)))
-        self.write(self.control, frame(frames.IDENTIFY, IDENTIFY.encode(identify)))
+        self._identify(self._quic._network_paths[0].addr)
         self.task = asyncio.create_task(self._watch())
+
+    def _identify(self, addr) -> None:
+        """Says where the peer is seen: IDENTIFY at first, IDENTIFY_PUSH when it has changed."""
+        self.revision += 1
+        identify = {
+            "revision": self.revision,
+            "observed": Address(ipaddress.ip_address(addr[0]), addr[1]),
+            "addresses": [],
+            "extensions": [],
+        }
+        kind = frames.IDENTIFY if self.revision == 1 else frames.IDENTIFY_PUSH
+        self.write(self.control, frame(kind, IDENTIFY.encode(identify)))
 
     async def _watch(self) -> None:
         """The time limit of HELLO, then keepalives."""
@@ -175,7 +219,10 @@ class Connection(QuicConnectionProtocol):
             self.transmit()
 
     def write(self, stream: int, data: bytes, end: bool = False) -> None:
-        self._quic.send_stream_data(stream, data, end)
+        try:
+            self._quic.send_stream_data(stream, data, end)
+        except RuntimeError:
+            return  # aioquic resets a stream that the peer stopped: nobody wants the answer
         self._transmit_soon()
 
     # --- streams -------------------------------------------------------------------------------
@@ -188,6 +235,8 @@ class Connection(QuicConnectionProtocol):
             if len(self.streams) == STREAMS:
                 raise Violation(codes.LIMIT, "too many streams")
             stream = self.streams[stream_id] = Stream()
+            loop = asyncio.get_running_loop()
+            loop.call_later(FIRST_FRAME_TIMEOUT, self._late, stream_id, stream)
         if stream.role == REFUSED:
             return
         for kind, body in stream.reader.feed(data):
@@ -196,7 +245,15 @@ class Connection(QuicConnectionProtocol):
                 return
         if end:
             stream.reader.end()
+            waits = any(held is stream for _, held, *_ in self.held_back)
+            if stream.role is None and not stream_id & 2 and not waits:
+                self.write(stream_id, b"", end=True)  # nothing was asked
             self._stream_ended(stream_id)
+
+    def _late(self, stream_id: int, stream: Stream) -> None:
+        """Refuses a stream whose first known frame has not come whole in time."""
+        if stream.role is None and self.streams.get(stream_id) is stream and not self.ended.done():
+            self._refuse(stream_id, stream, codes.TIMEOUT)
 
     def _frame(self, stream_id: int, stream: Stream, kind: int, body: bytes) -> None:
         if self.hello is None and kind != frames.HELLO:
@@ -259,11 +316,11 @@ class Connection(QuicConnectionProtocol):
         if sum(len(body) for *_, body in self.held_back) > HELD_BACK:
             raise Violation(codes.LIMIT, "too much before HELLO")
 
-    def _refuse(self, stream_id: int, stream: Stream) -> None:
+    def _refuse(self, stream_id: int, stream: Stream, code: int = codes.UNEXPECTED) -> None:
         stream.role = REFUSED
-        self._quic.stop_stream(stream_id, codes.UNEXPECTED)
+        self._quic.stop_stream(stream_id, code)
         if not stream_id & 2:
-            self._quic.reset_stream(stream_id, codes.UNEXPECTED)
+            self._quic.reset_stream(stream_id, code)
         self._transmit_soon()
 
     def _stream_ended(self, stream_id: int) -> None:

@@ -55,7 +55,9 @@ class Listener(asyncio.DatagramProtocol):
             if not initial or len(set(self.by_id.values())) == CONNECTIONS:
                 return
             connection = self._begin(header.destination_cid)
-        connection.datagram_received(data, addr)
+        # What comes from an address that has not answered is dropped: QUIC sends it again.
+        if connection.is_place(addr):
+            connection.datagram_received(data, addr)
 
     def _begin(self, destination: bytes) -> Connection:
         quic = Quic(self.identity, original_destination_connection_id=destination)

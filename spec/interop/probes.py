@@ -1,4 +1,4 @@
-"""Path probes: 30-transport section 6. A dialer's side: it answers, and asks nothing itself."""
+"""Path probes: 30-transport section 6. A side that dialed answers; one that was dialed also asks."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def read_probe(sender: tuple[bytes, bytes], datagram: bytes):
     if kind == ASK:
         return kind, datagram[9:17], None
     return kind, datagram[9:17], (seen[:16], int.from_bytes(seen[16:], "little"))
+
+
+def ask(own: tuple[bytes, bytes], transaction: bytes) -> bytes:
+    """The shortest ASK."""
+    tag, key = own
+    head = bytes([ASK]) + tag + transaction + bytes(31)
+    return head + _mac(key, head)
 
 
 def answer(own: tuple[bytes, bytes], transaction: bytes, host: str, port: int) -> bytes:
