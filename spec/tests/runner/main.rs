@@ -61,6 +61,7 @@ async fn a_peer_that_puts_up_with_everything_fails_every_negative_case() {
     // What such a peer or its TLS library does here is what it should.
     let right = [
         "tls/alpn-none",
+        "tls/server-name",
         "stream/question-reset",
         "stream/answer-stopped",
         "stream/question-never-ends",
