@@ -63,6 +63,15 @@ fn first(seed: u8) -> Member {
     member_with(config)
 }
 
+/// A node with a part in the DHT that only asks.
+fn client(seed: u8) -> Node {
+    let mut config = member_config(seed, &[]);
+    if let Some(dht) = &mut config.dht {
+        dht.serve = Serve::Never;
+    }
+    start(config)
+}
+
 async fn network(count: u8) -> Vec<Member> {
     let mut members = vec![first(1)];
     let bootstrap = [members[0].node.address()];
@@ -331,7 +340,7 @@ async fn who_says_it_serves_without_a_solved_puzzle_is_refused_by_name() {
     }
     let server = member_with(config);
     until(|| server.dht.stat().serving).await;
-    let liar = node(9);
+    let liar = client(9);
     let out = connect(&liar, &server.node).await;
     // One nonce in 256 is a solution.
     let mut refused = 0;
@@ -353,7 +362,7 @@ async fn who_says_it_serves_without_a_solved_puzzle_is_refused_by_name() {
 #[tokio::test]
 async fn who_says_it_serves_elsewhere_is_not_believed() {
     let server = first(1);
-    let liar = node(9);
+    let liar = client(9);
     let out = connect(&liar, &server.node).await;
     let (_open, elsewhere) = {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -372,7 +381,7 @@ async fn who_says_it_serves_elsewhere_is_not_believed() {
 #[tokio::test]
 async fn no_two_pulses_with_one_key_have_one_nonce_not_even_one_that_nobody_answered() {
     let server = first(1);
-    let liar = node(9);
+    let liar = client(9);
     let out = connect(&liar, &server.node).await;
     let elsewhere = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let at = elsewhere.local_addr().unwrap();
