@@ -235,7 +235,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these defects")
     parser.add_argument("--all", action="store_true", help="run everything against each")
     parser.add_argument("--no-control", action="store_true", help="leave the control run out")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="defects at a time")
+    parser.add_argument("--jobs", type=int, default=4, metavar="N",
+                        help="defects at a time, which mostly wait; a busy machine hides none")
     parser.add_argument("--bins", type=pathlib.Path, metavar="FOLDER", help="programs that are there")
     arguments = parser.parse_args()
     bins = (arguments.bins or ROOT / "target/defects").resolve()
