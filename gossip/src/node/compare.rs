@@ -326,6 +326,18 @@ impl<H: Copy + Eq> Node<H> {
         }
     }
 
+    /// A name for what differs from a neighbour, by which it is known again.
+    fn name_of(&mut self, slot: usize, reading: &Reading, found: &[Difference]) -> u64 {
+        let seen = found.iter().map(|difference| match difference.log {
+            Named::Known(log, theirs) => (log.index() as u64) << 32 | u64::from(theirs),
+            Named::Unknown(_) => u64::MAX,
+        });
+        // The order is that of the sketch, which is salted.
+        let seen = seen.fold(0_u64, |sum, one| sum.wrapping_add(one.wrapping_mul(MIX)));
+        let total = self.frontier.total(reading.horizon);
+        seen ^ (u64::from(total) << 8 | slot as u64)
+    }
+
     /// Sends what the neighbour lacks, and asks for what is lacking here.
     fn resolve(&mut self, slot: usize, reading: &Reading, found: &[Difference]) {
         let mut unknown = Vec::new();
@@ -347,16 +359,11 @@ impl<H: Copy + Eq> Node<H> {
                 }
             }
         }
-        let total = self.frontier.total(reading.horizon);
-        let seen = found.iter().map(|difference| match difference.log {
-            Named::Known(log, theirs) => (log.index() as u64) << 32 | u64::from(theirs),
-            Named::Unknown(_) => u64::MAX,
-        });
-        // The order is that of the sketch, which is salted.
-        let seen = seen.fold(0_u64, |sum, one| sum.wrapping_add(one.wrapping_mul(MIX)));
-        let key = seen ^ (u64::from(total) << 8 | slot as u64);
-        if (stale || !unknown.is_empty()) && self.sessions.is_news(key) {
-            self.rounds.inconsistent(self.now, &mut self.rng);
+        if stale || !unknown.is_empty() {
+            let name = self.name_of(slot, reading, found);
+            if self.sessions.is_news(name) {
+                self.rounds.inconsistent(self.now, &mut self.rng);
+            }
         }
         unknown.truncate(limits::GOSSIP_MARKS);
         if !unknown.is_empty() {
