@@ -4,7 +4,6 @@
 
 use core::time::Duration;
 
-use quinn::FrameStats;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::case::{Case, Fault, Outcome, Profile};
@@ -99,48 +98,27 @@ async fn quiet(link: &Link) -> Result<u64, Fault> {
 /// Frames that came and that elicit an acknowledgement (RFC 9002 §2): all but ACK, PADDING, which is not
 /// counted, and CONNECTION_CLOSE.
 fn eliciting(link: &Link) -> u64 {
-    let FrameStats {
-        crypto,
-        data_blocked,
-        datagram,
-        max_data,
-        max_stream_data,
-        max_streams_bidi,
-        max_streams_uni,
-        new_connection_id,
-        new_token,
-        path_challenge,
-        path_response,
-        ping,
-        reset_stream,
-        retire_connection_id,
-        stream_data_blocked,
-        streams_blocked_bidi,
-        streams_blocked_uni,
-        stop_sending,
-        stream,
-        ..
-    } = link.quic().stats().frame_rx;
+    let came = link.quic().stats().frame_rx;
     [
-        crypto,
-        data_blocked,
-        datagram,
-        max_data,
-        max_stream_data,
-        max_streams_bidi,
-        max_streams_uni,
-        new_connection_id,
-        new_token,
-        path_challenge,
-        path_response,
-        ping,
-        reset_stream,
-        retire_connection_id,
-        stream_data_blocked,
-        streams_blocked_bidi,
-        streams_blocked_uni,
-        stop_sending,
-        stream,
+        came.crypto,
+        came.data_blocked,
+        came.datagram,
+        came.max_data,
+        came.max_stream_data,
+        came.max_streams_bidi,
+        came.max_streams_uni,
+        came.new_connection_id,
+        came.new_token,
+        came.path_challenge,
+        came.path_response,
+        came.ping,
+        came.reset_stream,
+        came.retire_connection_id,
+        came.stream_data_blocked,
+        came.streams_blocked_bidi,
+        came.streams_blocked_uni,
+        came.stop_sending,
+        came.stream,
     ]
     .iter()
     .sum()
