@@ -336,7 +336,8 @@ impl Session {
         now: UnixMillis,
         out: &mut Effects,
     ) -> Result<(), Fault> {
-        let name = ContactName::new(open.name.as_str()).ok();
+        let link = self.chats.links.get(&id);
+        let name = link.and_then(|link| link.name.clone());
         match tx.file_request(peer.public_key(), name.as_ref(), now)? {
             Filed::New => asks(peer, name.as_ref(), now, out),
             Filed::Again | Filed::Contact => {}
@@ -500,8 +501,10 @@ impl Session {
         let (peer, name) = (link.peer, link.name.clone());
         let mut filed = None;
         self.step(tx, id, out, |conversation, ledger| {
+            let brought = conversation.brought_text();
             conversation.handle_input(ledger, input, now.unsigned_abs())?;
-            if conversation.brought_text() {
+            // The first of a transaction is enough.
+            if !brought && conversation.brought_text() {
                 let key = peer.public_key();
                 let request = tx.file_request(key, name.as_ref(), now);
                 match *filed.insert(request.map_err(Error::Ledger)?) {
