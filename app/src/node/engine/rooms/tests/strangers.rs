@@ -22,6 +22,11 @@ impl Stranger {
         }
     }
 
+    /// The tag with which it opens the room to `home`.
+    fn tag(&self, home: &Home) -> [u8; 32] {
+        self.key.open_tag(&self.person.peer_id(), &home.peer)
+    }
+
     fn arrive(&self, home: &mut Home, tag: [u8; 32]) {
         let up = Input::Up {
             link: 9,
@@ -102,9 +107,7 @@ fn streams_that_are_over_are_forgotten() {
     let mut alice = Home::new("Alice");
     alice.join("lobby");
     let stranger = Stranger::new();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    let tag = stranger.tag(&alice);
     stranger.arrive(&mut alice, tag);
     for stream in (4..400).step_by(2) {
         stranger.open(&mut alice, stream, tag);
@@ -152,9 +155,7 @@ fn an_item_speaks_for_the_person_it_names_alone() {
     let mut alice = Home::new("Alice");
     alice.join("lobby");
     let stranger = Stranger::new();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    let tag = stranger.tag(&alice);
     stranger.arrive(&mut alice, tag);
     let bob = Identity::from_seed(&[7; 32]).peer_id();
     let mut lie = stranger.body("I am Bob");
@@ -191,9 +192,7 @@ fn a_log_that_two_identities_share_is_the_first_ones() {
     alice.join("lobby");
     let stranger = Stranger::new();
     let room = stranger.key.room();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    let tag = stranger.tag(&alice);
     stranger.arrive(&mut alice, tag);
     let first = stranger.seal(stranger.header(1, [0; 32]), &stranger.body("mine"));
     let prev = dchat_wire::gossip::item_hash(&room, &first.header);
@@ -235,9 +234,7 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     alice.join("lobby");
     alice.say("mine");
     let stranger = Stranger::new();
-    let tag = stranger
-        .key
-        .open_tag(&stranger.person.peer_id(), &alice.peer);
+    let tag = stranger.tag(&alice);
     stranger.arrive(&mut alice, tag);
     for text in ["one thing", "another"] {
         let item = stranger.seal(stranger.header(1, [0; 32]), &stranger.body(text));
