@@ -1,5 +1,7 @@
 //! Groups over the same homes.
 
+mod unacquainted;
+
 use dchat_wire::gossip::{GossipLeave, GossipOpen, Parting};
 use dchat_wire::room::open_tag;
 
@@ -108,124 +110,6 @@ impl World {
         texts.sort();
         texts
     }
-}
-
-/// Checks DC-GROUP-015 (positive, negative).
-#[test]
-fn members_that_are_no_contacts_of_each_other_are_told_keys_and_bother_nobody() {
-    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
-    world.gather();
-    world.says(1, "from Ben");
-    world.says(2, "from Cem");
-    world.run(5_000);
-    for home in 0..3 {
-        assert_eq!(world.shown(home), ["from Ben", "from Cem"]);
-        let events = world.homes[home].events();
-        let asked = events
-            .iter()
-            .any(|event| matches!(event, Event::Request(_)));
-        assert!(!asked, "nobody asks to be a contact");
-    }
-    let contacts = world.homes[1].call(Request::Contacts);
-    assert!(matches!(contacts, Ok(Reply::Contacts(contacts)) if contacts.len() == 1));
-}
-
-/// Ann, Ben and Cem in one group, where only Ann is a contact of the others, and Cem adds Ben.
-fn three_of_whom_one_adds_another() -> World {
-    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |one, _| one == 0);
-    world.gather();
-    let target = world.homes[1].peer.to_string();
-    let name = Some("Ben".to_owned());
-    world.done(2, Request::Add { target, name });
-    world
-}
-
-impl World {
-    /// The third writes to the second alone.
-    fn writes(&mut self, text: &str) -> String {
-        let sent = self.homes[2].call(Request::Send {
-            to: "Ben".to_owned(),
-            text: text.to_owned(),
-            ttl_s: None,
-            token: None,
-        });
-        let Ok(Reply::Sent(sent)) = sent else {
-            panic!("{sent:?}");
-        };
-        self.run(2_000);
-        sent.id
-    }
-
-    fn asked(&mut self, home: usize) -> Vec<String> {
-        let events = self.homes[home].events();
-        let asked = events.into_iter().filter_map(|event| match event {
-            Event::Request(request) => Some(request.name),
-            _ => None,
-        });
-        asked.collect()
-    }
-}
-
-/// Checks DC-CHAT-067 (positive, negative).
-#[test]
-fn a_text_of_a_member_that_is_no_contact_waits_to_be_accepted() {
-    let mut world = three_of_whom_one_adds_another();
-    world.run(5_000);
-    assert_eq!(world.asked(1), [""; 0], "keys of the group are no request");
-    world.writes("hello Ben");
-    world.writes("are you there");
-    assert_eq!(
-        world.asked(1),
-        ["Cem"],
-        "one request, however much is written"
-    );
-    assert_eq!(world.closed, []);
-    let peer = "Cem".to_owned();
-    let accepted = world.homes[1].call(Request::Accept { peer, name: None });
-    assert!(matches!(accepted, Ok(Reply::Contact(_))), "{accepted:?}");
-    let history = world.homes[1].call(Request::History {
-        to: "Cem".to_owned(),
-        limit: 10,
-        before: None,
-    });
-    let Ok(Reply::Messages(messages)) = history else {
-        panic!("{history:?}");
-    };
-    let texts: Vec<String> = messages.into_iter().map(|message| message.text).collect();
-    assert_eq!(texts, ["hello Ben", "are you there"]);
-}
-
-/// Checks DC-CHAT-067 (negative), DC-CHAT-003 (negative).
-#[test]
-fn a_text_of_a_member_is_not_taken_where_no_request_can_be_kept() {
-    let mut world = three_of_whom_one_adds_another();
-    let filled = world.homes[1].engine.store.transaction("fill", |tx| {
-        for number in 0..MAX_REQUESTS {
-            tx.file_request(&[number as u8; 32], None, now())?;
-        }
-        Ok::<_, StoreError>(())
-    });
-    assert!(filled.is_ok(), "{filled:?}");
-    let id = world.writes("hello Ben");
-    assert_eq!(world.closed, [(1, Code::Limit)]);
-    assert_eq!(world.asked(1), [""; 0]);
-    let unread = world.homes[1].call(Request::Unread {
-        from: None,
-        limit: 10,
-    });
-    assert!(
-        matches!(&unread, Ok(Reply::Messages(none)) if none.is_empty()),
-        "{unread:?}"
-    );
-    let sent = world.homes[2].call(Request::Wait {
-        id,
-        state: MessageState::Delivered,
-        timeout_ms: 0,
-    });
-    assert!(
-        matches!(&sent, Ok(Reply::Sent(sent)) if sent.state == MessageState::Queued),
-        "{sent:?}"
-    );
 }
 
 #[test]
