@@ -6,8 +6,7 @@ use dchat_gossip::Time;
 use dchat_gossip::frontier::{Digest, Frontier, LinkSalt, LogId};
 use dchat_gossip::range::{Archive, CatchUp, Key, Request, answer, fetch};
 use dchat_gossip::sketch::{CELL, Decoded, Decoder, MAX_CELLS, Named, Snapshot, first_cells};
-use dchat_wire::codec::List;
-use dchat_wire::gossip::{GossipSpans, Place, Sketched, Span};
+use dchat_wire::gossip::{Place, Sketched, Span};
 
 use crate::script::Script;
 
@@ -191,10 +190,10 @@ fn archives(script: &mut Script<'_>) {
         let trick = script.u8();
         match request {
             Request::Range(question) => {
-                let mut said = answer(&there, &question);
+                let mut said = answer(&there, question.salt, &question.spans);
                 if trick & 0x0f == 1 {
                     lied = true;
-                    said = lie(script, question.salt);
+                    said = lie(script);
                 }
                 if trick & 0x0f != 2 {
                     catch_up.spans(peer, &said, &here);
@@ -228,7 +227,7 @@ fn archives(script: &mut Script<'_>) {
     }
 }
 
-fn lie(script: &mut Script<'_>, salt: u64) -> GossipSpans {
+fn lie(script: &mut Script<'_>) -> Vec<Span> {
     let place = |script: &mut Script<'_>| Place {
         lamport: script.u16().into(),
         hash: script.u8().into(),
@@ -239,10 +238,5 @@ fn lie(script: &mut Script<'_>, salt: u64) -> GossipSpans {
         count: script.u8().into(),
         sum: script.u8().into(),
     });
-    let spans: Vec<Span> = spans.collect();
-    GossipSpans {
-        salt,
-        spans: List::first_of(spans),
-        extensions: Default::default(),
-    }
+    spans.collect()
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use dchat_wire::codec::List;
 use dchat_wire::extension::Extensions;
-use dchat_wire::gossip::{GossipFetch, GossipRange, GossipSpans};
+use dchat_wire::gossip::{GossipFetch, GossipRange, Span};
 
 use super::answer::WHOLE;
 use super::archive::{Archive, Key};
@@ -143,8 +143,8 @@ impl<H: Copy + Eq> CatchUp<H> {
 
     /// A member says where its archive differs. False when that cannot be an answer to what it was
     /// asked: it is asked no more.
-    pub fn spans(&mut self, peer: H, answer: &GossipSpans, archive: &Archive) -> bool {
-        let first = answer.spans.first().map(|span| Key::from(&span.from));
+    pub fn spans(&mut self, peer: H, answer: &[Span], archive: &Archive) -> bool {
+        let first = answer.first().map(|span| Key::from(&span.from));
         let mut asked = self.asked.iter();
         let about = asked.position(|asked| {
             let part = asked.part;
@@ -156,7 +156,7 @@ impl<H: Copy + Eq> CatchUp<H> {
             return true;
         };
         let mut reached = part.from;
-        for span in answer.spans.iter() {
+        for span in answer {
             let (from, to) = (Key::from(&span.from), Key::from(&span.to));
             let is_whole = (from, to) == (part.from, part.to);
             // In order, within what was asked, and smaller unless it is to be sent whole: so asking
