@@ -1,12 +1,12 @@
 //! What a member says of its row.
 
-use dchat_wire::gossip::{GossipFetch, Span};
+use dchat_wire::gossip::Span;
 use dchat_wire::limits;
 
 use super::archive::{Archive, Key};
 
 /// Items of a range that is sent whole: some 60 KiB.
-pub(super) const WHOLE: u32 = 128;
+const WHOLE: u32 = 128;
 /// Parts a range is cut into.
 const PARTS: usize = 16;
 
@@ -37,12 +37,4 @@ pub fn answer(archive: &Archive, salt: u64, asked: &[Span]) -> Vec<Span> {
         spans.extend(parts.map(|(from, to)| archive.span(salt, *from, *to)));
     }
     spans
-}
-
-/// The items to send for a [`GossipFetch`], the newest first.
-#[must_use]
-pub fn fetch(archive: &Archive, wanted: &GossipFetch) -> Vec<Key> {
-    let keys = archive.range((&wanted.from).into(), (&wanted.to).into());
-    let newest_first = keys.iter().rev().copied();
-    newest_first.take(wanted.most.into()).collect()
 }

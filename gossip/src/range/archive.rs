@@ -84,40 +84,10 @@ impl FromIterator<Key> for Archive {
 }
 
 impl Archive {
-    /// Nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds an item; false when it was there.
-    pub fn insert(&mut self, key: Key) -> bool {
-        // Items come nearly in order, so this is mostly at the end.
-        match self.keys.binary_search(&key) {
-            Ok(_) => false,
-            Err(at) => {
-                self.keys.insert(at, key);
-                true
-            }
-        }
-    }
-
-    /// Forgets all items before `key`.
-    pub fn forget_before(&mut self, key: Key) {
-        let at = self.keys.partition_point(|other| *other < key);
-        self.keys.drain(..at);
-    }
-
     /// How many items there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     /// The items from `from` up to and without `to`, in order.
