@@ -85,8 +85,7 @@ impl FromIterator<Key> for Archive {
 
 impl Archive {
     /// How many items there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
 
