@@ -194,7 +194,7 @@ fn archives(script: &mut Script<'_>) {
         assert!(asked.iter().any(within), "{span:?} was not asked for");
         assert_eq!(*span, there.span(salt, from, to));
     }
-    let mut lacking = BTreeSet::new();
+    let mut lacking: BTreeSet<Key> = BTreeSet::new();
     let mut left = vec![here.span(salt, Key::FIRST, Key::END)];
     while let Some(whole) = left.pop() {
         for part in answer(&there, salt, std::slice::from_ref(&whole)) {
@@ -210,7 +210,7 @@ fn archives(script: &mut Script<'_>) {
         }
     }
     let missing = theirs.difference(&ours);
-    assert!(lacking.into_iter().eq(missing), "not all is found");
+    assert!(lacking.iter().eq(missing), "not all is found");
 }
 
 fn ends(span: &Span) -> (Key, Key) {
