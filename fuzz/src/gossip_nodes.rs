@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use dchat_gossip::log::{Position, Proof};
 use dchat_gossip::node::{Input, Load, Node, Output};
+use dchat_gossip::range::Key;
 use dchat_gossip::{Config, Item, LogId, Message, Time, Verdict};
 use dchat_wire::codec::{Bytes, List};
 use dchat_wire::gossip::{ItemHead, ItemHeader, SignedItem, body_hash};
-use dchat_wire::{Frame, FrameReader};
+use dchat_wire::{Frame, FrameReader, limits};
 
 use crate::script::Script;
 
@@ -276,6 +277,10 @@ impl World {
         let at = usize::from(me);
         match output {
             Output::Send { to, message } => {
+                if let Message::Spans { spans, .. } = &message {
+                    let many = spans.len() > limits::GOSSIP_SPANS;
+                    assert!(self.lied && !many, "nobody asked for {spans:?}");
+                }
                 if !self.cut[at][usize::from(to)] && self.wire.len() < MOST {
                     self.wire.push_back((me, to, message));
                 }
@@ -319,6 +324,13 @@ impl World {
                 items.truncate(most);
                 self.inputs
                     .push_back((me, Input::LoadedNewest { peer, items }));
+            }
+            Output::Load(Load::Row { most }) => {
+                let logs = self.stores[at].items.values();
+                let items = logs.flat_map(BTreeMap::values);
+                let keys: Vec<_> = items.map(|item| Key::of(item)).collect();
+                let keys = (keys.len() <= most).then_some(keys);
+                self.inputs.push_back((me, Input::LoadedRow(keys)));
             }
             Output::Early { item, .. } => {
                 let log = self.stores[at].items.get(&item.log());

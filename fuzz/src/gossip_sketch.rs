@@ -1,13 +1,12 @@
 //! What a member reads of others' digests, sketches and ranges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dchat_gossip::Time;
 use dchat_gossip::frontier::{Digest, Frontier, LinkSalt, LogId};
-use dchat_gossip::range::{Archive, CatchUp, Key, Request, answer, fetch};
+use dchat_gossip::range::{Archive, Key, answer};
 use dchat_gossip::sketch::{CELL, Decoded, Decoder, MAX_CELLS, Named, Snapshot, first_cells};
-use dchat_wire::codec::List;
-use dchat_wire::gossip::{GossipSpans, Place, Sketched, Span};
+use dchat_wire::gossip::{Sketched, Span};
+use dchat_wire::limits;
 
 use crate::script::Script;
 
@@ -15,12 +14,12 @@ use crate::script::Script;
 const HOUR: u32 = 498_700;
 
 /// Input: what two members hold, and how the sketch of one is damaged on its way to the other; or what
-/// two archives hold, and how the answers of one lie.
+/// stands in the rows of two, and which ranges of one are asked about.
 ///
 /// Reading is total and its work bounded. Of a sketch that is whole, all that is read is true, and
 /// digests are equal exactly when nothing differs. Of one that is not, no more differences come than
-/// there are cells. Catching up ends, whatever is answered; from somebody who answers truly everything
-/// comes.
+/// there are cells. Of ranges, whatever is asked, the answer is bounded, within it, and true; who asks on
+/// comes to an end and finds everything.
 ///
 /// # Panics
 /// When it is not so.
@@ -160,89 +159,60 @@ fn archives(script: &mut Script<'_>) {
         lamport: script.u16().into(),
         hash: script.u8().into(),
     };
-    let (mut here, mut there) = (Archive::new(), Archive::new());
+    let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..script.below(200) {
         let key = key(script);
-        there.insert(key);
+        theirs.insert(key);
         if script.below(4) == 0 {
-            here.insert(key);
+            ours.insert(key);
         }
     }
     // Enough that ranges have to be cut.
     let run = u64::from(script.u16() % 2000);
-    for at in 0..run {
-        there.insert(Key {
-            lamport: 1 << 20 | at,
-            hash: at,
-        });
-    }
-    let mut catch_up = CatchUp::new(script.u8().into(), vec![0_u8, 1], 50);
-    let mut now = Time(0);
-    let mut lied = false;
-    for turn in 0..20_000 {
-        if catch_up.is_done() {
-            break;
-        }
-        let Some((peer, request)) = catch_up.poll_request(&here, now) else {
-            now = catch_up.poll_timeout().unwrap_or(now).max(now);
-            catch_up.handle_timeout(now);
-            continue;
-        };
-        let trick = script.u8();
-        match request {
-            Request::Range(question) => {
-                let mut said = answer(&there, &question);
-                if trick & 0x0f == 1 {
-                    lied = true;
-                    said = lie(script, question.salt);
-                }
-                if trick & 0x0f != 2 {
-                    catch_up.spans(peer, &said, &here);
-                } else {
-                    lied = true;
-                }
-            }
-            Request::Fetch(wanted) => {
-                for key in fetch(&there, &wanted) {
-                    if trick & 0x0f == 3 {
-                        lied = true;
-                        break;
-                    }
-                    let new = here.insert(key);
-                    catch_up.came(peer, key, new, now);
-                }
-            }
-        }
-        if trick == 0xff {
-            lied = true;
-            catch_up.gone(peer);
-        }
-        assert!(turn < 19_999, "catching up does not end");
-    }
-    if !lied {
-        let all = there.range(Key::FIRST, Key::END);
-        let lacking = all
-            .iter()
-            .filter(|key| here.range(**key, Key::END).first() != Some(*key));
-        assert_eq!(lacking.count(), 0, "items are missing");
-    }
-}
-
-fn lie(script: &mut Script<'_>, salt: u64) -> GossipSpans {
-    let place = |script: &mut Script<'_>| Place {
-        lamport: script.u16().into(),
-        hash: script.u8().into(),
-    };
-    let spans = (0..script.below(8)).map(|_| Span {
-        from: place(script),
-        to: place(script),
+    theirs.extend((0..run).map(|at| Key {
+        lamport: 1 << 20 | at,
+        hash: at,
+    }));
+    let row = |keys: &BTreeSet<Key>| -> Archive { keys.iter().copied().collect() };
+    let (here, there) = (row(&ours), row(&theirs));
+    let salt = script.u8().into();
+    let asked = (0..script.below(80)).map(|_| Span {
+        from: key(script).into(),
+        to: key(script).into(),
         count: script.u8().into(),
         sum: script.u8().into(),
     });
-    let spans: Vec<Span> = spans.collect();
-    GossipSpans {
-        salt,
-        spans: List::first_of(spans),
-        extensions: Default::default(),
+    let asked: Vec<Span> = asked.collect();
+    let said = answer(&there, salt, &asked);
+    assert!(said.len() <= limits::GOSSIP_SPANS);
+    for span in &said {
+        let (from, to) = ends(span);
+        let within = |asked: &Span| {
+            let (first, end) = ends(asked);
+            first <= from && from < to && to <= end
+        };
+        assert!(asked.iter().any(within), "{span:?} was not asked for");
+        assert_eq!(*span, there.span(salt, from, to));
     }
+    let mut lacking: BTreeSet<Key> = BTreeSet::new();
+    let mut left = vec![here.span(salt, Key::FIRST, Key::END)];
+    while let Some(whole) = left.pop() {
+        for part in answer(&there, salt, std::slice::from_ref(&whole)) {
+            let (from, to) = ends(&part);
+            let ours_of_it = here.span(salt, from, to);
+            if part.count <= 128 {
+                let keys = there.range(from, to).iter();
+                lacking.extend(keys.filter(|key| !ours.contains(key)));
+            } else if part != ours_of_it {
+                assert!(ends(&part) != ends(&whole), "asking does not end");
+                left.push(ours_of_it);
+            }
+        }
+    }
+    let missing = theirs.difference(&ours);
+    assert!(lacking.iter().eq(missing), "not all is found");
+}
+
+fn ends(span: &Span) -> (Key, Key) {
+    ((&span.from).into(), (&span.to).into())
 }

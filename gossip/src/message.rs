@@ -9,8 +9,8 @@ use dchat_wire::codec::{Bytes, List};
 use dchat_wire::extension::Extensions;
 use dchat_wire::gossip::{
     Contact, GossipAnnounce, GossipDigest, GossipFetch, GossipJoin, GossipLeave, GossipMore,
-    GossipOpen, GossipProof, GossipPull, GossipPush, GossipShuffle, GossipSketch, GossipTree, Mark,
-    Parting, Sketched, Want,
+    GossipOpen, GossipProof, GossipPull, GossipPush, GossipRange, GossipShuffle, GossipSketch,
+    GossipSpans, GossipTree, Mark, Parting, Sketched, Span, Want,
 };
 
 use crate::frontier::Digest;
@@ -69,6 +69,15 @@ pub enum Message<H> {
         unknown: Vec<u32>,
     },
     Proof(Arc<Item>, Arc<Item>),
+    Range {
+        salt: u64,
+        spans: Vec<Span>,
+        newest: u16,
+    },
+    Spans {
+        salt: u64,
+        spans: Vec<Span>,
+    },
     Fetch {
         from: Key,
         to: Key,
@@ -81,6 +90,8 @@ const FRAME: usize = 8;
 const COUNT: usize = 8;
 /// A contact with one IPv4 address: key, count, and the address with its count.
 const CONTACT: usize = 32 + 8 + 8 + 11;
+/// A span: two places, a count and a sum.
+const SPAN: usize = 2 * 16 + 4 + 8;
 
 impl<H> Message<H> {
     /// Bytes of the frame, with one address for every member it names.
@@ -107,6 +118,8 @@ impl<H> Message<H> {
                     let bodies = one.body_len() + other.body_len();
                     COUNT + one.encoded_len() + other.encoded_len() - bodies + extensions
                 }
+                Self::Range { spans, .. } => 8 + COUNT + spans.len() * SPAN + 2 + extensions,
+                Self::Spans { spans, .. } => 8 + COUNT + spans.len() * SPAN + extensions,
                 Self::Fetch { .. } => 2 * 16 + 2 + extensions,
             }
     }
@@ -192,6 +205,21 @@ impl<H> Message<H> {
             }),
             Self::Proof(one, other) => Frame::GossipProof(GossipProof {
                 items: List::first_of([one.stub(), other.stub()]),
+                extensions,
+            }),
+            Self::Range {
+                salt,
+                spans,
+                newest,
+            } => Frame::GossipRange(GossipRange {
+                salt: *salt,
+                spans: List::first_of(spans.iter().cloned()),
+                newest: *newest,
+                extensions,
+            }),
+            Self::Spans { salt, spans } => Frame::GossipSpans(GossipSpans {
+                salt: *salt,
+                spans: List::first_of(spans.iter().cloned()),
                 extensions,
             }),
             Self::Fetch { from, to, most } => Frame::GossipFetch(GossipFetch {
@@ -284,6 +312,15 @@ impl<H> Message<H> {
                     _ => return Ok(None),
                 }
             }
+            Frame::GossipRange(body) => Self::Range {
+                salt: body.salt,
+                spans: body.spans.into_vec(),
+                newest: body.newest,
+            },
+            Frame::GossipSpans(body) => Self::Spans {
+                salt: body.salt,
+                spans: body.spans.into_vec(),
+            },
             Frame::GossipFetch(body) => Self::Fetch {
                 from: (&body.from).into(),
                 to: (&body.to).into(),
@@ -356,6 +393,12 @@ mod tests {
             total: 2,
             horizon: 3,
         };
+        let span = Span {
+            from: Key::FIRST.into(),
+            to: Key::END.into(),
+            count: 4,
+            sum: 5,
+        };
         vec![
             Message::Open {
                 nonce: 1,
@@ -399,6 +442,15 @@ mod tests {
                 unknown: vec![4],
             },
             Message::Proof(item_2, item(3)),
+            Message::Range {
+                salt: 1,
+                spans: vec![span.clone(); 2],
+                newest: 3,
+            },
+            Message::Spans {
+                salt: 1,
+                spans: vec![span],
+            },
             Message::Fetch {
                 from: Key::FIRST,
                 to: Key::END,

@@ -1,4 +1,4 @@
-//! Catching up on an archive.
+//! Rows, and answers about their ranges.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,19 +6,13 @@
     reason = "tests"
 )]
 
-use dchat_gossip::Time;
-use dchat_gossip::range::{Archive, CatchUp, IN_FLIGHT, Key, Request, answer, fetch};
-use dchat_wire::codec::List;
-use dchat_wire::gossip::{GossipSpans, Span};
+use std::collections::BTreeSet;
+
+use dchat_gossip::range::{Archive, Key, answer};
+use dchat_wire::gossip::Span;
 use proptest::prelude::*;
 
-fn archive(keys: impl IntoIterator<Item = u64>) -> Archive {
-    let mut archive = Archive::new();
-    for number in keys {
-        archive.insert(key(number));
-    }
-    archive
-}
+const SALT: u64 = 7;
 
 fn key(number: u64) -> Key {
     Key {
@@ -27,139 +21,88 @@ fn key(number: u64) -> Key {
     }
 }
 
-#[derive(Default, Debug)]
-struct Cost {
-    questions: usize,
-    fetched: usize,
-    repeated: usize,
-    most_under_way: usize,
+fn ends(span: &Span) -> (Key, Key) {
+    ((&span.from).into(), (&span.to).into())
 }
 
-/// Fills `ours` from `theirs`, every peer answering at once.
-fn run(ours: &mut Archive, theirs: &[Archive]) -> Cost {
-    let mut cost = Cost::default();
-    let mut catch_up = CatchUp::new(7, (0..theirs.len()).collect(), 50);
-    let mut under_way = Vec::new();
-    for turn in 0..100_000_u64 {
-        let now = Time(turn);
-        while let Some(request) = catch_up.poll_request(ours, now) {
-            under_way.push(request);
-        }
-        cost.most_under_way = cost.most_under_way.max(under_way.len());
-        if under_way.is_empty() {
-            assert!(catch_up.is_done());
-            return cost;
-        }
-        match under_way.remove(0) {
-            (peer, Request::Range(question)) => {
-                cost.questions += 1;
-                let said = answer(&theirs[peer], &question);
-                assert!(catch_up.spans(peer, &said, ours));
-            }
-            (peer, Request::Fetch(wanted)) => {
-                for key in fetch(&theirs[peer], &wanted) {
-                    let new = ours.insert(key);
-                    cost.fetched += 1;
-                    cost.repeated += usize::from(!new);
-                    catch_up.came(peer, key, new, now);
-                }
+/// What somebody who holds `ours` finds to lack by asking one who holds `theirs`, one range a
+/// question, and how many questions that takes.
+fn compared(ours: &Archive, theirs: &Archive) -> (BTreeSet<Key>, usize) {
+    let (mut lacking, mut questions) = (BTreeSet::new(), 0);
+    let held: BTreeSet<&Key> = ours.range(Key::FIRST, Key::END).iter().collect();
+    let mut left = vec![ours.span(SALT, Key::FIRST, Key::END)];
+    while let Some(whole) = left.pop() {
+        questions += 1;
+        let mut reached = ends(&whole).0;
+        for part in answer(theirs, SALT, std::slice::from_ref(&whole)) {
+            let (from, to) = ends(&part);
+            assert!(reached <= from && from < to && to <= ends(&whole).1);
+            assert!(part.count <= 128 || ends(&part) != ends(&whole));
+            reached = to;
+            let here = ours.span(SALT, from, to);
+            if part.count <= 128 || here.count == 0 {
+                let there = theirs.range(from, to).iter();
+                lacking.extend(there.filter(|key| !held.contains(key)));
+            } else if here != part {
+                left.push(here);
             }
         }
     }
-    panic!("no end");
+    (lacking, questions)
 }
 
 #[test]
-fn who_has_nothing_gets_everything_once_and_asks_little() {
-    let full = archive(0..100_000);
-    let mut ours = Archive::new();
-    let cost = run(&mut ours, &[full.clone(), full.clone(), full]);
-    assert_eq!(ours.len(), 100_000);
-    assert_eq!(cost.repeated, 0);
-    assert!(cost.questions <= 4, "{cost:?}");
-    assert!(cost.most_under_way <= 3 * IN_FLIGHT);
-}
-
-/// Checks DC-GOSSIP-046 (positive).
-#[test]
-fn who_lacks_a_little_asks_for_little_more() {
-    let full = archive(0..50_000);
-    let mut ours = archive((0..50_000).filter(|number| number % 5000 != 77));
-    let cost = run(&mut ours, &[full]);
-    assert_eq!(ours.len(), 50_000);
-    assert!(cost.fetched <= 10 * 128 && cost.questions <= 60, "{cost:?}");
+fn who_has_nothing_is_told_so_in_one_question() {
+    let full: Archive = (0..100_000).map(key).collect();
+    let (lacking, questions) = compared(&Archive::default(), &full);
+    assert_eq!((lacking.len(), questions), (100_000, 1));
 }
 
 #[test]
-fn equal_archives_cost_one_question() {
-    let mut ours = archive(0..10_000);
-    let cost = run(&mut ours.clone(), &[ours.clone()]);
-    assert_eq!((cost.questions, cost.fetched), (1, 0));
-    let empty = Archive::new();
-    assert_eq!(run(&mut ours, &[empty]).fetched, 0);
+fn who_lacks_a_little_asks_little() {
+    let full: Archive = (0..50_000).map(key).collect();
+    let ours: Archive = (0..50_000)
+        .filter(|number| number % 5000 != 77)
+        .map(key)
+        .collect();
+    let (lacking, questions) = compared(&ours, &full);
+    assert_eq!(lacking.len(), 10);
+    assert!(questions <= 60, "{questions}");
 }
 
-/// Checks DC-GOSSIP-045 (negative).
 #[test]
-fn a_range_without_end_is_no_answer() {
-    let ours = archive(0..10);
-    let mut catch_up = CatchUp::new(7, vec![0, 1], 0);
-    let (peer, _) = catch_up.poll_request(&ours, Time(0)).unwrap();
-    let same = Span {
-        from: Key::FIRST.into(),
-        to: Key::END.into(),
-        count: 1_000_000,
-        sum: 1,
-    };
-    let said = |spans: Vec<Span>| GossipSpans {
-        salt: 7,
-        spans: List::new(spans).unwrap(),
-        extensions: Default::default(),
-    };
-    assert!(!catch_up.spans(peer, &said(vec![same.clone()]), &ours));
-    // The other is asked instead, and may not go in circles either.
-    let (other, _) = catch_up.poll_request(&ours, Time(0)).unwrap();
-    assert_ne!(other, peer);
-    let part = |from: u64, to: u64| Span {
-        from: key(from).into(),
-        to: key(to).into(),
-        ..same.clone()
-    };
-    assert!(!catch_up.spans(other, &said(vec![part(50, 90), part(0, 60)]), &ours));
-    assert!(catch_up.is_done());
+fn equal_rows_cost_one_question() {
+    let row: Archive = (0..10_000).map(key).collect();
+    assert_eq!(compared(&row, &row), (BTreeSet::new(), 1));
+    let (lacking, _) = compared(&row, &Archive::default());
+    assert!(lacking.is_empty());
 }
 
-/// Checks DC-GOSSIP-046 (negative).
 #[test]
-fn who_does_not_answer_is_asked_after_the_others() {
-    let ours = Archive::new();
-    let mut catch_up = CatchUp::new(7, vec![0, 1], 0);
-    let (first, _) = catch_up.poll_request(&ours, Time(0)).unwrap();
-    assert!(
-        catch_up.poll_request(&ours, Time(1)).is_none(),
-        "one request for a range"
-    );
-    catch_up.handle_timeout(catch_up.poll_timeout().unwrap());
-    let (second, _) = catch_up.poll_request(&ours, Time(5001)).unwrap();
-    assert_ne!(first, second);
+fn an_item_is_in_the_row_once_and_in_its_place() {
+    let row: Archive = [3, 1, 2, 3, 1].map(key).into_iter().collect();
+    let mut sorted = [1, 2, 3].map(key);
+    sorted.sort();
+    assert_eq!(row.range(Key::FIRST, Key::END), sorted);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Checks DC-GOSSIP-045 (positive).
     #[test]
-    fn any_two_archives_become_their_union(
+    fn of_any_two_rows_all_that_differs_is_found(
         shared in proptest::collection::btree_set(0..20_000_u64, 0..2000),
         theirs in proptest::collection::btree_set(0..20_000_u64, 0..600),
         ours in proptest::collection::btree_set(0..20_000_u64, 0..600),
     ) {
-        let full = archive(shared.union(&theirs).copied());
-        let mut mine = archive(shared.union(&ours).copied());
-        run(&mut mine, &[full]);
-        let mut all = shared.clone();
-        all.extend(&theirs);
-        all.extend(&ours);
-        prop_assert_eq!(mine.len(), all.len());
+        let full: Archive = shared.union(&theirs).copied().map(key).collect();
+        let mine: Archive = shared.union(&ours).copied().map(key).collect();
+        let lacking: BTreeSet<Key> = theirs
+            .iter()
+            .filter(|number| !shared.contains(number) && !ours.contains(number))
+            .copied()
+            .map(key)
+            .collect();
+        prop_assert_eq!(compared(&mine, &full).0, lacking);
     }
 }

@@ -186,11 +186,13 @@ impl Conversation {
         core::mem::take(&mut self.notices)
     }
 
-    /// Whether a text of the peer's came that is not committed yet.
+    /// How many texts of the peer's came that are not committed yet.
     #[must_use]
-    pub fn brought_text(&self) -> bool {
-        let mut staged = self.staged.iter();
-        staged.any(|output| matches!(output, Output::Message(_)))
+    pub fn brought_texts(&self) -> usize {
+        let staged = self.staged.iter();
+        staged
+            .filter(|output| matches!(output, Output::Message(_)))
+            .count()
     }
 
     /// Says that the transaction was committed: what it staged may leave.

@@ -134,7 +134,15 @@ macro_rules! entry_joins {
          CROSS JOIN conversations c ON c.conversation = e.conversation"
     };
 }
-pub(super) use {entry_columns, entry_joins};
+/// Whether what `l` says is shown to who asks for no conversation in particular: in rooms and groups,
+/// and of contacts. What somebody else wrote to this profile alone waits until they are accepted.
+macro_rules! is_welcome {
+    () => {
+        "(EXISTS (SELECT 1 FROM rooms r WHERE r.conversation = l.conversation) \
+         OR EXISTS (SELECT 1 FROM contacts k WHERE k.peer = l.author AND k.state != 'blocked'))"
+    };
+}
+pub(super) use {entry_columns, entry_joins, is_welcome};
 
 impl Entry {
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {

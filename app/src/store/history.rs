@@ -4,7 +4,7 @@ use rusqlite::{Params, params};
 
 use super::{
     ConversationId, Cursor, Entry, LogName, StoreError, Tx, View,
-    entry::{entry_columns, entry_joins},
+    entry::{entry_columns, entry_joins, is_welcome},
     limits::{MAX_PAGE, MAX_PAGE_BYTES, MAX_UNREAD_COUNT},
     transaction::seq_to_sql,
 };
@@ -82,8 +82,8 @@ impl View<'_> {
         }
     }
 
-    /// Messages of others that have not been read, in any conversation or in one, oldest first.
-    /// Bounds as [`received_after`](Self::received_after).
+    /// Messages of others that have not been read, in one conversation, or in all rooms, all groups and
+    /// with all contacts, oldest first. Bounds as [`received_after`](Self::received_after).
     ///
     /// # Errors
     /// Only those of the environment.
@@ -98,7 +98,9 @@ impl View<'_> {
             " FROM logs l CROSS JOIN entries e ON e.log = l.log AND e.seq > l.read \
              CROSS JOIN conversations c ON c.conversation = e.conversation \
              WHERE l.own = 0 AND l.read < l.next_seq - 1 AND e.text IS NOT NULL \
-             AND (?1 IS NULL OR c.id = ?1) ORDER BY e.ord LIMIT ?2"
+             AND CASE WHEN ?1 IS NULL THEN ",
+            is_welcome!(),
+            " ELSE c.id = ?1 END ORDER BY e.ord LIMIT ?2"
         );
         page(self, sql, entries, MAX_PAGE_BYTES, |limit| {
             (conversation, limit)

@@ -198,6 +198,27 @@ impl View<'_> {
         taken_up_to(&mut rows, bytes)
     }
 
+    /// Where all items of a room stand that have a body: their lamport times and hashes, in order of
+    /// the former; `None` when there are more than `most`.
+    ///
+    /// # Errors
+    /// Only those of the environment.
+    pub fn full_places(
+        &self,
+        conversation: &ConversationId,
+        most: usize,
+    ) -> Result<Option<Vec<(u64, Hash)>>, StoreError> {
+        let places: Vec<(u64, Hash)> = self.all(
+            "SELECT i.lamport, e.hash FROM items i \
+             CROSS JOIN entries e ON e.log = i.log AND e.seq = i.seq \
+             WHERE i.conversation = (SELECT conversation FROM conversations WHERE id = ?1) \
+             AND i.body IS NOT NULL ORDER BY i.lamport, i.log_name, i.seq LIMIT ?2",
+            params![conversation, seq_to_sql(most as u64 + 1)],
+            |row| Ok((seq_from_sql(row, 0)?, row.get(1)?)),
+        )?;
+        Ok((places.len() <= most).then_some(places))
+    }
+
     /// What closed a log.
     ///
     /// # Errors

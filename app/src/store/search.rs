@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     ConversationId, MetaKey, Page, Store, StoreError, Tx, View,
-    entry::{entry_columns, entry_joins},
+    entry::{entry_columns, entry_joins, is_welcome},
     history::page,
     limits::MAX_PAGE_BYTES,
     terms,
@@ -45,9 +45,14 @@ impl View<'_> {
             entry_columns!(),
             " FROM search s CROSS JOIN entries e ON e.ord = s.rowid ",
             entry_joins!(),
-            " WHERE s.search MATCH ?1 ORDER BY s.rowid DESC LIMIT ?2"
+            " WHERE s.search MATCH ?1 AND (?3 OR l.own = 1 OR ",
+            is_welcome!(),
+            ") ORDER BY s.rowid DESC LIMIT ?2"
         );
-        page(self, sql, entries, MAX_PAGE_BYTES, |limit| (query, limit))
+        let in_one = conversation.is_some();
+        page(self, sql, entries, MAX_PAGE_BYTES, |limit| {
+            (query, limit, in_one)
+        })
     }
 
     fn conversation_key(&self, id: &ConversationId) -> Result<Option<i64>, StoreError> {

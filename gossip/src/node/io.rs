@@ -49,6 +49,9 @@ pub enum Input<H> {
         /// The items, or stubs of those that have expired.
         items: Vec<Arc<Item>>,
     },
+    /// What [`Load::Row`] asked for, in any order: the places of all items that [`Load::Newest`] could
+    /// bring; `None` when there are more than may be asked for, or when ranges are not to be compared.
+    LoadedRow(Option<Vec<Key>>),
     /// What [`Load::Proof`] asked for.
     LoadedProof {
         /// For whom.
@@ -116,7 +119,7 @@ pub enum Output<H> {
     Shunned(H),
 }
 
-/// What is to be loaded; the answer is an input.
+/// What is to be loaded; the answer is an input. Answers come in the order of the questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load<H> {
     /// Items of a log, for a neighbour that lacks them.
@@ -144,6 +147,11 @@ pub enum Load<H> {
         most: usize,
         /// About so many bytes of them; at least one item.
         most_bytes: usize,
+    },
+    /// Where all items stand that have a body and are of no closed log.
+    Row {
+        /// At most so many; when there are more, none.
+        most: usize,
     },
     /// The proof that closed a log.
     Proof {

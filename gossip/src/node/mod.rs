@@ -10,7 +10,8 @@
 //! [shown](Output::Early) before; nothing is passed on before its
 //! [`Verdict`](crate::log::Verdict); at most one request for an item is under way; whatever is dropped
 //! for want of room is found again by comparing digests. Bounds: 120 bytes a log, of at most
-//! [`MAX_LOGS`](crate::frontier::MAX_LOGS), and less than a mebibyte beside, whatever peers send.
+//! [`MAX_LOGS`](crate::frontier::MAX_LOGS), and less than a mebibyte beside, whatever peers send; two
+//! more for some seconds where a long history is compared by [ranges](crate::range).
 
 mod announce;
 mod compare;
@@ -18,6 +19,7 @@ mod io;
 mod members;
 mod newest;
 mod pull;
+mod ranges;
 mod receive;
 mod serve;
 
@@ -62,6 +64,7 @@ pub struct Node<H> {
     rounds: Rounds,
     sessions: Sessions,
     newest: newest::Newest,
+    ranges: ranges::Ranges<H>,
     announce_at: Option<Time>,
     /// The part of items that trees lost lately, in 65,536ths.
     lossy: u16,
@@ -116,6 +119,7 @@ impl<H: Copy + Eq> Node<H> {
             wants: Wants::default(),
             sessions: Sessions::default(),
             newest: newest::Newest::default(),
+            ranges: ranges::Ranges::default(),
             announce_at: None,
             lossy: 0,
             astray: 0,
@@ -159,6 +163,7 @@ impl<H: Copy + Eq> Node<H> {
             Input::Publish(item) => self.publish(item, judge),
             Input::Loaded { peer, items } => self.loaded(peer, items),
             Input::LoadedNewest { peer, items } => self.loaded_newest(peer, items),
+            Input::LoadedRow(keys) => self.loaded_row(keys),
             Input::Congested { peer, congested } => self.congested(peer, congested),
             Input::Contradiction { one, other } => self.contradiction(one, other, judge),
             Input::LoadedProof { peer, one, other } => {
@@ -191,6 +196,7 @@ impl<H: Copy + Eq> Node<H> {
         }
         self.pull_due();
         self.compare_due();
+        self.ranges_due();
         self.tend_links();
         self.end_of_turn();
     }
@@ -204,6 +210,7 @@ impl<H: Copy + Eq> Node<H> {
             self.wants.next(),
             self.rounds.next(),
             self.sessions.next(),
+            self.ranges.next(),
             self.links_next(),
         ]
         .into_iter()
@@ -340,9 +347,15 @@ impl<H: Copy + Eq> Node<H> {
             } => self.asked_for_more(slot, salt, (have, want), &unknown),
             Message::Proof(one, other) => self.proven(slot, one, other, judge),
             Message::Fetch { from, to, most } => self.fetched(slot, (from, to), most),
+            Message::Range {
+                salt,
+                spans,
+                newest,
+            } => self.ranged(slot, (salt, spans), newest),
             Message::Join { peer, hops } => self.joined(slot, peer, hops),
             Message::Shuffle { answer, peers } => self.shuffled(slot, answer, peers),
-            Message::Open { .. } | Message::Leave { .. } => {}
+            // Nobody was asked.
+            Message::Spans { .. } | Message::Open { .. } | Message::Leave { .. } => {}
         }
     }
 

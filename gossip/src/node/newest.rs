@@ -21,8 +21,8 @@ use crate::time::Time;
 /// trips by way of the logs.
 const NEWEST: u16 = 50;
 /// Most items sent to one question, and most bytes of them: what fits aside elsewhere.
-const MOST: u16 = 128;
-const MOST_BYTES: usize = 256 * 1024;
+pub(super) const MOST: u16 = 128;
+pub(super) const MOST_BYTES: usize = 256 * 1024;
 /// How long an answer is waited for before somebody else is asked.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -123,5 +123,6 @@ impl<H: Copy + Eq> Node<H> {
         for item in items {
             self.send(peer, Message::Push { hops: SERVED, item });
         }
+        self.answer_ranges_of(peer);
     }
 }

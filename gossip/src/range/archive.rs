@@ -29,11 +29,15 @@ impl Key {
     /// Of `item`.
     #[must_use]
     pub fn of(item: &Item) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = *item.hash();
-        Self {
-            lamport: item.signed().header.lamport,
-            hash: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-        }
+        Self::new(item.signed().header.lamport, item.hash())
+    }
+
+    /// Of the item with this lamport time and hash.
+    #[must_use]
+    pub fn new(lamport: u64, hash: &[u8; 32]) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = *hash;
+        let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Self { lamport, hash }
     }
 }
 
@@ -64,47 +68,25 @@ pub struct Summary {
     pub sum: u64,
 }
 
-/// The places of all items held, in order: sixteen bytes an item.
+/// The places of items, in order, each once: sixteen bytes an item.
 #[derive(Clone, Debug, Default)]
 pub struct Archive {
     keys: Vec<Key>,
 }
 
+impl FromIterator<Key> for Archive {
+    fn from_iter<I: IntoIterator<Item = Key>>(keys: I) -> Self {
+        let mut keys: Vec<Key> = keys.into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Self { keys }
+    }
+}
+
 impl Archive {
-    /// Nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds an item; false when it was there.
-    pub fn insert(&mut self, key: Key) -> bool {
-        // Items come nearly in order, so this is mostly at the end.
-        match self.keys.binary_search(&key) {
-            Ok(_) => false,
-            Err(at) => {
-                self.keys.insert(at, key);
-                true
-            }
-        }
-    }
-
-    /// Forgets all items before `key`.
-    pub fn forget_before(&mut self, key: Key) {
-        let at = self.keys.partition_point(|other| *other < key);
-        self.keys.drain(..at);
-    }
-
     /// How many items there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.keys.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     /// The items from `from` up to and without `to`, in order.

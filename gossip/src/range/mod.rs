@@ -1,19 +1,17 @@
-//! Catching up on an archive: whoever comes late to a long history gets the newest items first, and
-//! then the rest by ranges, from several members at once.
+//! Ranges of a room's history, for who has to find out what differs without comparing logs.
 //!
-//! All items of an archive stand in one row, by lamport time and hash. Of any range of it the count
-//! and the sum of salted hashes tell whether two members hold the same; where they differ, the one who
-//! holds it cuts the range into sixteen, until a part is small enough to be sent whole or the asker
-//! holds nothing of it. The frontier ([`node`](crate::node)) keeps members equal from day to day; this
-//! is for the hundred thousand items of somebody who was away.
+//! All items stand in one row, by lamport time and hash. Of any range of it the count and the sum of
+//! salted hashes tell whether two members hold the same; where they differ, the one who is asked cuts
+//! the range into sixteen, until a part is small enough to be sent whole.
 //!
-//! [`Archive`] is the row, [`answer`] what a member says to a question about it, and [`CatchUp`] who
-//! asks: at most [`IN_FLIGHT`] ranges under way for each member that answers, none twice at once.
+//! [`Archive`] is the row, and [`answer`] what a member says to a question about it;
+//! [`Node`](crate::node) answers so. It asks nobody: digests and sketches bring a member everything
+//! that others keep, the newest first, and of each log it takes only what follows on what it holds, so
+//! that a range could bring nothing more. Who asks is a program that keeps no logs, such as one that
+//! shows a room's past page by page, or a member that does without sketches (spec `80-gossip` §9.2).
 
 mod answer;
 mod archive;
-mod catch_up;
 
-pub use answer::{answer, fetch};
+pub use answer::answer;
 pub use archive::{Archive, Key, Summary};
-pub use catch_up::{CatchUp, IN_FLIGHT, Request};

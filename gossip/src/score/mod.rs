@@ -23,7 +23,7 @@ pub enum Fault {
     Invalid,
     /// Named an item and did not send it when asked.
     Missing,
-    /// Sent what cannot be part of what it claims to be: cells, proofs, ranges.
+    /// Sent what cannot be part of what it claims to be: cells, proofs.
     Nonsense,
     /// More frames than anybody needs.
     Flood,

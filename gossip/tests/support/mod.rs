@@ -167,7 +167,8 @@ impl Pair {
         }
     }
 
-    fn follows(
+    /// What follows from one output: an input, and whose.
+    pub(crate) fn follows(
         &mut self,
         who: u8,
         output: Output<u8>,
@@ -217,6 +218,13 @@ impl Pair {
                 items.sort_by_key(|item| Reverse(Position::of(item)));
                 items.truncate(most);
                 Some((who, Input::LoadedNewest { peer, items }))
+            }
+            Output::Load(Load::Row { most }) => {
+                let items = self.stores[at].values();
+                let keys: Vec<_> = items
+                    .map(|item| dchat_gossip::range::Key::of(item))
+                    .collect();
+                Some((who, Input::LoadedRow((keys.len() <= most).then_some(keys))))
             }
             Output::Load(Load::Proof { peer, log }) => {
                 let proof = self.proofs[at].get(&log)?;

@@ -193,10 +193,7 @@ fn place(pair: &Value) -> Option<Key> {
 }
 
 pub(super) fn span(vector: &Vector) -> Answer {
-    let mut archive = Archive::new();
-    for item in vector.items("items", place)? {
-        archive.insert(item);
-    }
+    let archive: Archive = vector.items("items", place)?.into_iter().collect();
     let ends = vector.items("span", place)?;
     let [from, to] = ends[..] else {
         return Err(Unanswered::Failed("a span has two ends".to_owned()));

@@ -1,5 +1,7 @@
 //! Digests, sketches and sums of what a member holds (`80-gossip` §5, §6 and §9).
 
+mod reading;
+
 use crate::actor::filler;
 use crate::case::{Case, Suite};
 use crate::json::Json;
@@ -13,6 +15,13 @@ const CLOSED: u32 = 1 << 22;
 /// The horizon of all cases, in hours since 1970.
 const HORIZON: u32 = 498_700;
 const SALT: u32 = 0x1234_5678;
+
+/// What is sketched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Sequences,
+    Tips,
+}
 
 /// How far one log is held.
 #[derive(Clone, Debug)]
@@ -73,6 +82,15 @@ impl Log {
         if self.closed { [0; 32] } else { self.hash }
     }
 
+    /// Its number in a sketch.
+    fn number(&self, of: Of) -> u32 {
+        let [a, b, c, ..] = self.tip();
+        match of {
+            Of::Sequences => self.value(),
+            Of::Tips => u32::from_le_bytes([a, b, c, 0]) % CLOSED,
+        }
+    }
+
     fn json(&self) -> Json {
         Json::Object(vec![
             ("name", Json::bytes(&self.name)),
@@ -91,7 +109,8 @@ fn logs(logs: &[Log]) -> Json {
 pub(super) fn suite() -> Suite {
     let mut cases = digests();
     cases.extend(sketches());
-    cases.extend(readings());
+    cases.extend(reading::sequences());
+    cases.extend(reading::tips());
     cases.extend(sums());
     Suite {
         name: "frontier",
@@ -257,12 +276,10 @@ fn check_of(hash: u32) -> i64 {
     (1 + (mixed >> 40) % (P_CHECK as u64 - 1)) as i64
 }
 
-fn cells(held: &[Log], salt: u32, tips: bool, first: usize, count: usize) -> Vec<u8> {
+fn cells(held: &[Log], salt: u32, of: Of, first: usize, count: usize) -> Vec<u8> {
     let mut sums = vec![[0_i64; 3]; first + count];
     for log in held.iter().filter(|log| log.counts()) {
-        let [a, b, c, ..] = log.tip();
-        let tip = u32::from_le_bytes([a, b, c, 0]) % (1 << 22);
-        let value = i64::from(if tips { tip } else { log.value() });
+        let value = i64::from(log.number(of));
         let hash = hash_of(&log.name, salt);
         for cell in cells_of(hash, salt, (first + count) as u64) {
             let [amount, hashed, check] = &mut sums[cell];
@@ -285,214 +302,77 @@ fn cell([amount, hashed, check]: [i64; 3]) -> Vec<u8> {
 
 fn sketches() -> Vec<Case> {
     let req = &["DC-GOSSIP-033"];
-    let of = |case: Case, held: &[Log], salt: u32, tips: bool, first: usize, count: usize| {
+    let of = |case: Case, held: &[Log], salt: u32, what: Of, first: usize, count: usize| {
         case.with("logs", logs(held))
             .with("horizon", Json::Number(HORIZON))
             .with("salt", Json::decimal(salt.into()))
-            .with("of", Json::Number(tips.into()))
+            .with("of", Json::Number(u32::from(what == Of::Tips)))
             .with("first", Json::Number(first as u32))
             .with("count", Json::Number(count as u32))
     };
-    let sketch = |slug: &str, held: &[Log], tips: bool, first: usize, count: usize| {
-        let bytes = Json::bytes(&cells(held, SALT, tips, first, count));
+    let sketch = |slug: &str, held: &[Log], what: Of, first: usize, count: usize| {
+        let bytes = Json::bytes(&cells(held, SALT, what, first, count));
         let expected = Json::Object(vec![("cells", bytes)]);
         let case = Case::valid(format!("sketch/{slug}"), "sketch", req, expected);
-        of(case, held, SALT, tips, first, count)
+        of(case, held, SALT, what, first, count)
     };
     let three = [log(1, 5), log(2, 70_000), log(3, 1)];
     let wrong = |slug: &str, claimed: &[u8]| {
         let case = Case::invalid(format!("sketch/{slug}"), "sketch", req, "mismatch");
-        of(case, &three, SALT, false, 0, 9).with("claimed", Json::bytes(claimed))
+        of(case, &three, SALT, Of::Sequences, 0, 9).with("claimed", Json::bytes(claimed))
     };
     let most = [log(1, (1 << 22) - 1), closed(2)];
     vec![
-        sketch("nothing", &[], false, 0, 9),
-        sketch("three-logs", &three, false, 0, 9),
-        sketch("later-cells", &three, false, 9, 9),
-        sketch("cells-far-away", &three, false, 4000, 60),
-        sketch("tips", &three, true, 0, 9),
+        sketch("nothing", &[], Of::Sequences, 0, 9),
+        sketch("three-logs", &three, Of::Sequences, 0, 9),
+        sketch("later-cells", &three, Of::Sequences, 9, 9),
+        sketch("cells-far-away", &three, Of::Sequences, 4000, 60),
+        sketch("tips", &three, Of::Tips, 0, 9),
         // The third byte of the tips of these is not below 0x40: what is over 2²² is cut off.
         sketch(
             "tips-modulo-2-to-the-22",
             &[log(0x3e, 5), log(0x80, 70_000), log(0xfd, 1)],
-            true,
+            Of::Tips,
             0,
             9,
         ),
         sketch(
             "tips-with-a-closed-log",
             &[log(1, 5), closed_at(2, 9), log(3, 1)],
-            true,
+            Of::Tips,
             0,
             9,
         ),
         sketch(
             "a-closed-log-of-which-much-was-held",
             &[log(1, 5), closed_at(2, 9)],
-            false,
+            Of::Sequences,
             0,
             9,
         ),
-        sketch("largest-values", &most, false, 0, 9),
+        sketch("largest-values", &most, Of::Sequences, 0, 9),
         sketch(
             "a-log-that-does-not-count",
             &[log(1, 5), old(2, 9)],
-            false,
+            Of::Sequences,
             0,
             9,
         ),
-        wrong("with-another-salt", &cells(&three, SALT + 1, false, 0, 9)),
-        wrong("of-tips", &cells(&three, SALT, true, 0, 9)),
-        wrong("of-other-cells", &cells(&three, SALT, false, 1, 9)),
+        wrong(
+            "with-another-salt",
+            &cells(&three, SALT + 1, Of::Sequences, 0, 9),
+        ),
+        wrong("of-tips", &cells(&three, SALT, Of::Tips, 0, 9)),
+        wrong("of-other-cells", &cells(&three, SALT, Of::Sequences, 1, 9)),
         wrong(
             "with-the-old-log",
             &cells(
                 &[three.as_slice(), &[log(4, 9)]].concat(),
                 SALT,
-                false,
+                Of::Sequences,
                 0,
                 9,
             ),
-        ),
-    ]
-}
-
-/// What is read: the logs of ours of which the other holds another part, with how far it holds them,
-/// and hashes of those we do not know.
-fn read(ours: &[Log], theirs: &[Log]) -> Json {
-    let value = |held: &[Log], name: &[u8; 16]| {
-        let found = held.iter().find(|log| log.name == *name && log.counts());
-        found.map(Log::value)
-    };
-    let mut known: Vec<(&[u8; 16], u32)> = ours
-        .iter()
-        .filter(|log| log.counts())
-        .map(|log| (&log.name, value(theirs, &log.name).unwrap_or(0)))
-        .filter(|(name, theirs)| value(ours, name) != Some(*theirs))
-        .collect();
-    known.sort_unstable();
-    let known = known.into_iter().map(|(name, theirs)| {
-        Json::Object(vec![
-            ("log", Json::bytes(name)),
-            ("theirs", Json::Number(theirs)),
-        ])
-    });
-    let known = Json::List(known.collect());
-    let unknown = theirs
-        .iter()
-        .filter(|log| value(ours, &log.name).is_none() && log.counts());
-    let mut unknown: Vec<u32> = unknown.map(|log| hash_of(&log.name, SALT)).collect();
-    unknown.sort_unstable();
-    let unknown = unknown.into_iter().map(|hash| Json::decimal(hash.into()));
-    Json::Object(vec![
-        ("known", known),
-        ("unknown", Json::List(unknown.collect())),
-    ])
-}
-
-/// What one reads who holds `ours` in the sketch of one who holds `theirs`.
-fn readings() -> Vec<Case> {
-    let req = &["DC-GOSSIP-032", "DC-GOSSIP-033"];
-    let of = |case: Case, ours: &[Log], bytes: &[u8]| {
-        case.with("logs", logs(ours))
-            .with("horizon", Json::Number(HORIZON))
-            .with("salt", Json::decimal(SALT.into()))
-            .with("of", Json::Number(0))
-            .with("bytes", Json::bytes(bytes))
-    };
-    let reads = |slug: &str, ours: &[Log], theirs: &[Log], count: usize| {
-        let bytes = cells(theirs, SALT, false, 0, count);
-        let case = Case::valid(
-            format!("sketch-read/{slug}"),
-            "sketch-read",
-            req,
-            read(ours, theirs),
-        );
-        of(case, ours, &bytes)
-    };
-    let refused = |slug: &str, error: &'static str, ours: &[Log], bytes: &[u8]| {
-        let case = Case::invalid(format!("sketch-read/{slug}"), "sketch-read", req, error);
-        of(case, ours, bytes)
-    };
-    let three = [log(1, 5), log(2, 70_000), log(3, 1)];
-    let room = |from: u8, to: u8| -> Vec<Log> {
-        (from..to)
-            .map(|number| log(number, 100 + u32::from(number)))
-            .collect()
-    };
-    let mut behind = room(0, 100);
-    for log in behind.iter_mut().step_by(9) {
-        log.seq -= 60;
-    }
-    let sum = |at: usize, bytes: &[u8]| {
-        let mut changed = cells(&three, SALT, false, 0, 9);
-        changed[at..at + bytes.len()].copy_from_slice(bytes);
-        changed
-    };
-    let good = cells(&three, SALT, false, 0, 9);
-    vec![
-        reads("nothing-differs", &three, &three, 9),
-        reads(
-            "one-behind",
-            &three,
-            &[log(1, 5), log(2, 69_998), log(3, 1)],
-            9,
-        ),
-        reads(
-            "one-ahead",
-            &three,
-            &[log(1, 5), log(2, 70_002), log(3, 1)],
-            9,
-        ),
-        reads("one-unknown", &three[..2], &three, 9),
-        reads("one-missing", &three, &three[..2], 9),
-        reads("everything-new", &[], &three, 12),
-        reads("one-closed", &three, &[log(1, 5), closed(2), log(3, 1)], 9),
-        reads(
-            "closed-here",
-            &[log(1, 5), closed(2)],
-            &[log(1, 5), log(2, 9)],
-            9,
-        ),
-        reads("twelve-of-a-hundred", &room(0, 100), &behind, 40),
-        reads("both-ways", &behind, &room(1, 101), 60),
-        refused(
-            "too-few-cells",
-            "unreadable",
-            &room(0, 50),
-            &cells(&room(50, 100), SALT, false, 0, 20),
-        ),
-        refused(
-            "another-salt",
-            "unreadable",
-            &room(0, 50),
-            &cells(&room(0, 50), SALT + 1, false, 0, 60),
-        ),
-        refused(
-            "amount-over-its-prime",
-            "bad-cells",
-            &three,
-            &sum(0, &[0xfd, 0xff, 0xff]),
-        ),
-        refused(
-            "hashed-over-its-prime",
-            "bad-cells",
-            &three,
-            &sum(3, &[0xfb, 0xff, 0xff, 0xff]),
-        ),
-        refused(
-            "check-over-its-prime",
-            "bad-cells",
-            &three,
-            &sum(7, &[0xf1, 0xff]),
-        ),
-        refused("part-of-a-cell", "bad-cells", &three, &good[..80]),
-        refused("no-cells", "bad-cells", &three, &[]),
-        refused(
-            "over-16384-cells",
-            "bad-cells",
-            &three,
-            &vec![0; 16_385 * 9],
         ),
     ]
 }

@@ -3,7 +3,8 @@
 //! A link is a live connection. It carries a conversation once the peer is a contact; before that,
 //! the CHAT_OPEN of a stranger is kept (one a link) so that accepting the stranger is enough.
 //! A member of a group of ours may talk without being a contact, for what concerns the group
-//! (`40-messaging` §1.1); once it writes a text, it also waits to be accepted.
+//! (`40-messaging` §1.1); once it writes a text, it also waits to be accepted, and until then its texts
+//! are shown nowhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,7 @@ use crate::conversation::{
 };
 use crate::node::convert;
 use crate::node::profile::random;
+use crate::store::limits::MAX_PAGE;
 use crate::store::{ContactName, ContactState, Filed, Redemption, StoreError, Tx, UnixMillis};
 
 /// Chat streams of a peer's on one connection, each in place of the one before: who begins again may
@@ -49,6 +51,8 @@ struct Link {
     streams: u32,
     /// What the peer called itself when it opened its chat.
     name: Option<ContactName>,
+    /// Whether the texts of this batch are of somebody who has to be accepted before they are shown.
+    waits: bool,
 }
 
 #[derive(Debug)]
@@ -84,12 +88,26 @@ impl Chats {
             .map(|(id, _)| *id)
     }
 
+    /// The peer waits no longer. How many texts of it are shown when this batch is committed.
+    fn admit(&mut self, peer: &PeerId) -> usize {
+        let id = self.link_of(peer);
+        let Some(link) = id.and_then(|id| self.links.get_mut(&id)) else {
+            return 0;
+        };
+        link.waits = false;
+        match &link.chat {
+            Chat::Open(conversation) => conversation.brought_texts(),
+            Chat::Closed | Chat::Asked(_) | Chat::Over => 0,
+        }
+    }
+
     /// Hands out what the committed batch staged.
     pub(super) fn committed(&mut self, out: &mut Effects) {
         for id in core::mem::take(&mut self.touched) {
             let Some(Link {
                 peer,
                 chat: Chat::Open(conversation),
+                waits,
                 ..
             }) = self.links.get_mut(&id)
             else {
@@ -97,7 +115,9 @@ impl Chats {
             };
             conversation.committed();
             while let Some(output) = conversation.poll_output() {
-                show(output, id, peer, out);
+                if !(*waits && matches!(output, Output::Message(_))) {
+                    show(output, id, peer, out);
+                }
             }
         }
     }
@@ -167,6 +187,7 @@ impl Session {
                 heard: None,
                 streams: 0,
                 name: None,
+                waits: false,
             },
         );
         match tx.contact(peer.public_key())? {
@@ -311,7 +332,6 @@ impl Session {
                 };
                 // Opens our side first: then what they sent finds a conversation.
                 self.befriend(tx, &peer, &name, None, Standing::REDEEMED, now, out)?;
-                self.befriended(tx, &peer, out)?;
             }
             None if self.shares_a_group(&peer) => self.start_chat(tx, &peer, now, out)?,
             None => return self.ask(tx, id, &peer, open, now, out),
@@ -319,9 +339,38 @@ impl Session {
         self.feed(tx, id, Input::Frame(Frame::ChatOpen(open)), now, out)
     }
 
-    fn befriended(&self, tx: &Tx<'_>, peer: &PeerId, out: &mut Effects) -> Result<(), Fault> {
+    /// Tells that `peer` is a contact now.
+    pub(super) fn befriended(
+        &self,
+        tx: &Tx<'_>,
+        peer: &PeerId,
+        out: &mut Effects,
+    ) -> Result<(), Fault> {
         if let Some(contact) = tx.contact(peer.public_key())? {
             out.event(Event::Contact(convert::contact(&contact)));
+        }
+        Ok(())
+    }
+
+    /// Tells of the texts that were kept with the request of `peer`, which is answered.
+    pub(super) fn show_kept(
+        &mut self,
+        tx: &Tx<'_>,
+        peer: &PeerId,
+        out: &mut Effects,
+    ) -> Result<(), Fault> {
+        let conversation = self.conversation(peer.public_key())?;
+        let page = tx.unread(Some(&conversation), MAX_PAGE)?;
+        let shown_later = self.chats.admit(peer);
+        let before = page.entries.len().saturating_sub(shown_later);
+        for entry in page.entries.iter().take(before) {
+            let message = convert::message(entry, peer.to_string(), None);
+            message
+                .into_iter()
+                .for_each(|message| out.event(Event::Message(message)));
+        }
+        if page.more {
+            out.event(Event::Missed { count: 1 });
         }
         Ok(())
     }
@@ -501,10 +550,10 @@ impl Session {
         let (peer, name) = (link.peer, link.name.clone());
         let mut filed = None;
         self.step(tx, id, out, |conversation, ledger| {
-            let brought = conversation.brought_text();
+            let brought = conversation.brought_texts() > 0;
             conversation.handle_input(ledger, input, now.unsigned_abs())?;
             // The first of a transaction is enough.
-            if !brought && conversation.brought_text() {
+            if !brought && conversation.brought_texts() > 0 {
                 let key = peer.public_key();
                 let request = tx.file_request(key, name.as_ref(), now);
                 match *filed.insert(request.map_err(Error::Ledger)?) {
@@ -516,6 +565,9 @@ impl Session {
         })?;
         if filed == Some(Filed::New) {
             asks(&peer, name.as_ref(), now, out);
+        }
+        if let (Some(filed), Some(link)) = (filed, self.chats.links.get_mut(&id)) {
+            link.waits = filed != Filed::Contact;
         }
         let Some(Link {
             peer,

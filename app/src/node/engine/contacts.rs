@@ -8,7 +8,7 @@ use dchat_wire::{Address, List, PeerId, Text, limits};
 
 use super::effect::{Command, Effects};
 use super::{Fault, Session};
-use crate::api::{self, Event, Reply};
+use crate::api::{self, Reply};
 use crate::node::convert;
 use crate::node::profile::random;
 use crate::store::{Contact, ContactName, ContactState, PeerKey, Tx, UnixMillis};
@@ -344,7 +344,12 @@ impl Session {
             tx.remove_request(key)?;
         }
         self.keep(tx, key, out)?;
-        self.start_chat(tx, peer, now, out)
+        self.start_chat(tx, peer, now, out)?;
+        self.befriended(tx, peer, out)?;
+        if waiting {
+            self.show_kept(tx, peer, out)?;
+        }
+        Ok(())
     }
 
     fn added(&mut self, tx: &Tx<'_>, peer: &PeerId, out: &mut Effects) -> Result<Reply, Fault> {
@@ -352,9 +357,7 @@ impl Session {
             .contact(peer.public_key())?
             .ok_or_else(|| Fault::not_found("the contact is gone again."))?;
         self.keep(tx, peer.public_key(), out)?;
-        let contact = convert::contact(&contact);
-        out.event(Event::Contact(contact.clone()));
-        Ok(Reply::Contact(contact))
+        Ok(Reply::Contact(convert::contact(&contact)))
     }
 
     fn refuse_self(&self, peer: &PeerId) -> Result<(), Fault> {

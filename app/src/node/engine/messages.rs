@@ -11,7 +11,9 @@ use super::{Fault, Session};
 use crate::api::{self, Event, MessageState, Reply};
 use crate::node::convert;
 use crate::store::limits::MAX_PAGE;
-use crate::store::{ConversationId, Entry, EntryId, LogName, PeerKey, Tx, UnixMillis};
+use crate::store::{
+    ContactState, ConversationId, Entry, EntryId, LogName, PeerKey, Tx, UnixMillis,
+};
 
 impl Session {
     #[expect(
@@ -244,6 +246,11 @@ impl Session {
             return Ok(self.conversation_room(tx, name)?.id);
         }
         let contact = self.find(tx, name)?;
+        if contact.state == ContactState::Blocked {
+            return Err(Fault::not_found(format!(
+                "{name} was refused, and nothing of theirs is shown. `dchat add` takes that back."
+            )));
+        }
         self.conversation(&contact.peer)
     }
 

@@ -383,7 +383,14 @@ fn unread_is_what_others_said_since() {
         texts(&page.entries).join(",")
     };
     assert_eq!(unread(&mut store, Some(&CHAT)), "m3");
+    assert_eq!(unread(&mut store, None), "", "Bob is no contact");
+    add_bob(&mut store);
     assert_eq!(unread(&mut store, None), "m3,elsewhere");
+    let blocked = store.transaction("test", |tx| {
+        tx.set_contact_state(&BOB, ContactState::Blocked)
+    });
+    blocked.unwrap();
+    assert_eq!(unread(&mut store, None), "");
     assert!(commit(&mut store, |tx| tx.mark_read(&log, u64::MAX)).unwrap());
     assert_eq!(unread(&mut store, Some(&CHAT)), "");
     assert_eq!(frontier(&mut store, &log).unwrap().read, 3);

@@ -23,8 +23,8 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::{
-    Appended, ConversationId, Entry, EntryId, Frontier, LogName, NewEntry, OpenError, PeerKey,
-    Received, ReceivedEntry, Store, StoreError,
+    Appended, ContactName, ContactState, ConversationId, Entry, EntryId, Frontier, LogName,
+    NewEntry, OpenError, PeerKey, Received, ReceivedEntry, Store, StoreError,
     entry::{entry_columns, entry_joins},
 };
 use crate::{
@@ -150,6 +150,15 @@ fn hear(store: &mut Store, log: &LogName, seq: u64, text: &str) -> Received {
             tx.append_received(log, &received(log, seq, text), NOW)
         })
         .unwrap()
+}
+
+/// Has Bob be a contact.
+fn add_bob(store: &mut Store) {
+    let name = ContactName::new("Bob").unwrap();
+    let added = store.transaction("test", |tx| {
+        tx.add_contact(&BOB, &name, false, ContactState::Accepted, NOW)
+    });
+    added.unwrap();
 }
 
 fn frontier(store: &mut Store, log: &LogName) -> Option<Frontier> {

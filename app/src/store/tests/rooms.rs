@@ -333,6 +333,26 @@ fn the_newest_that_still_say_something_are_had_first() {
 }
 
 #[test]
+fn places_are_of_items_with_a_body_and_all_or_none() {
+    let (_profile, mut store) = opened();
+    for seq in 1..=2 {
+        assert!(Item::of(2, seq, &format!("a{seq}")).put(&mut store));
+        assert!(Item::of(3, seq, &format!("b{seq}")).put(&mut store));
+    }
+    let short = Item {
+        expires_at: Some(NOW + 10),
+        ..Item::of(2, 3, "short")
+    };
+    assert!(short.put(&mut store));
+    commit(&mut store, |tx| tx.expire_items(NOW + 10)).unwrap();
+    let places = |store: &mut Store, most| read(store, |view| view.full_places(&ROOM, most));
+    let place = |log: u8, seq| (1000 * seq + u64::from(log), hash_of(&name(log), seq));
+    let all = vec![place(2, 1), place(3, 1), place(2, 2), place(3, 2)];
+    assert_eq!(places(&mut store, 4), Some(all));
+    assert_eq!(places(&mut store, 3), None);
+}
+
+#[test]
 fn the_oldest_of_too_many_go_first() {
     let (_profile, mut store) = opened();
     for seq in 1..=5 {

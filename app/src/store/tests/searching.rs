@@ -77,6 +77,9 @@ fn a_search_can_be_kept_to_one_conversation() {
     let (_profile, mut store) = filled(&["needle", "hay"]);
     hear(&mut store, &bobs_log(OTHER_CHAT), 1, "needle");
     hear(&mut store, &bobs_log(OTHER_CHAT), 2, "needle 1");
+    // Only of one conversation, what somebody says who is no contact is found.
+    assert_eq!(found(&mut store, None, "needle"), [1]);
+    add_bob(&mut store);
     assert_eq!(found(&mut store, Some(&CHAT), "needle"), [1]);
     assert_eq!(found(&mut store, Some(&OTHER_CHAT), "needle"), [2, 1]);
     assert_eq!(found(&mut store, None, "needle"), [2, 1, 1]);

@@ -171,6 +171,7 @@ impl Burden {
                     peer,
                     items: Vec::new(),
                 },
+                Output::Load(Load::Row { .. }) => Input::LoadedRow(Some(Vec::new())),
                 Output::Shunned(_) => {
                     self.shunned += 1;
                     gone = true;

@@ -80,6 +80,8 @@ pub fn kind(message: &Message<u32>) -> &'static str {
         Message::Sketch { .. } => "sketch",
         Message::More { .. } => "more",
         Message::Proof(..) => "proof",
+        Message::Range { .. } => "range",
+        Message::Spans { .. } => "spans",
         Message::Fetch { .. } => "fetch",
     }
 }

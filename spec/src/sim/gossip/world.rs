@@ -379,6 +379,8 @@ impl World {
                 let items = self.library.newest(held, most);
                 self.feed(node, Input::LoadedNewest { peer, items });
             }
+            // Members ask each other for no ranges.
+            Output::Load(Load::Row { .. }) => self.feed(node, Input::LoadedRow(None)),
             Output::Load(Load::Proof { peer, log }) => {
                 let proof = self.library.proof(log).map(|proof| {
                     let (one, other) = proof.items();

@@ -229,6 +229,7 @@ impl Session {
                 let items = self.newest_items(tx, id, (from, to), most, most_bytes)?;
                 Ok(Input::LoadedNewest { peer, items })
             }
+            Load::Row { most } => Ok(Input::LoadedRow(self.row(tx, id, most)?)),
             Load::Proof { peer, log } => {
                 let proof = tx.proof(id, &log.0)?;
                 let parts = proof.and_then(|(one, other)| {

@@ -1,4 +1,5 @@
-//! The newest items of a room, to somebody who comes late and before their logs have come.
+//! The newest items of a room, to somebody who comes late and before their logs have come; and where all
+//! of them stand, to somebody who compares.
 //!
 //! They are shown when they come and stored in their turn; they are told of once. What is remembered
 //! of them is lost with the process: then they are told of a second time, when they are stored.
@@ -65,6 +66,23 @@ impl Session {
             mention,
         }));
         Ok(())
+    }
+
+    /// Where all items stand that [`Self::newest_items`] could bring; `None` when there are more than
+    /// `most`, and of a group.
+    pub(super) fn row(
+        &self,
+        tx: &Tx<'_>,
+        id: &ConversationId,
+        most: usize,
+    ) -> Result<Option<Vec<Key>>, Fault> {
+        let room = self.rooms.rooms.get(id);
+        if room.is_none_or(|room| room.kind.group().is_some()) {
+            return Ok(None);
+        }
+        let places = tx.full_places(id, most)?;
+        let key = |(lamport, hash): (u64, [u8; 32])| Key::new(lamport, &hash);
+        Ok(places.map(|places| places.into_iter().map(key).collect()))
     }
 
     /// The newest stored items of a room that still have a body, for a member that holds little.

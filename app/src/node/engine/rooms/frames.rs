@@ -300,11 +300,7 @@ impl Session {
 
 /// Frames that may come on a room's stream.
 fn is_of_rooms(frame: &Frame) -> bool {
-    let more = matches!(
-        frame,
-        Frame::GossipRange(_) | Frame::GossipSpans(_) | Frame::GroupOperations(_)
-    );
-    more || is_gossip(frame)
+    matches!(frame, Frame::GroupOperations(_)) || is_gossip(frame)
 }
 
 /// Frames that a gossip node knows what to do with.
@@ -323,6 +319,8 @@ fn is_gossip(frame: &Frame) -> bool {
             | Frame::GossipSketch(_)
             | Frame::GossipMore(_)
             | Frame::GossipProof(_)
+            | Frame::GossipRange(_)
+            | Frame::GossipSpans(_)
             | Frame::GossipFetch(_)
     )
 }

@@ -222,7 +222,7 @@ impl Ours {
                 self.inputs.push((member, Arrival::Input(input)));
             }
             Output::Release(_) | Output::Early { .. } => {}
-            Output::Load(Load::Proof { .. })
+            Output::Load(Load::Proof { .. } | Load::Row { .. })
             | Output::Clash { .. }
             | Output::Evidence(_)
             | Output::Shunned(_) => panic!("members mean well: {output:?}"),

@@ -231,7 +231,7 @@ impl Member {
                     self.handle(Input::LoadedNewest { peer, items });
                 }
                 Output::Release(_) | Output::Early { .. } => {}
-                Output::Load(Load::Proof { .. })
+                Output::Load(Load::Proof { .. } | Load::Row { .. })
                 | Output::Clash { .. }
                 | Output::Evidence(_)
                 | Output::Shunned(_) => panic!("members mean well: {output:?}"),

@@ -15,7 +15,7 @@ use crate::node::engine::effect::{Command, Effects, LinkId};
 use crate::node::engine::fault::Fault;
 use crate::node::engine::ledger::TxLedger;
 use crate::node::profile::random;
-use crate::store::{ConversationId, Room, RoomKind, Tx, UnixMillis};
+use crate::store::{ConversationId, Room, RoomError, RoomKind, StoreError, Tx, UnixMillis};
 
 /// Groups this profile knows of without being a member: invitations that wait for an answer, or for
 /// the rest of what makes them.
@@ -171,7 +171,7 @@ impl Session {
             joined_at: now,
             left_at: None,
         };
-        let kept = !full && tx.join_room(&row, name.key()).is_ok();
+        let kept = !full && has_room(tx.join_room(&row, name.key()))?;
         if !kept {
             // It is acknowledged with the rest of its conversation, so nobody sends it again by itself.
             out.event(api::Event::Error {
@@ -236,5 +236,30 @@ impl Session {
         let conversation = pair_conversation(&self.rooms.me, peer);
         let logs = tx.frontiers(&conversation)?;
         Ok(logs.iter().any(|log| log.own && log.acked < log.last_seq()))
+    }
+}
+
+/// Whether there was room for a group. A database that fails is no answer: then the whole batch is
+/// undone, and what it brought comes again.
+fn has_room(joined: Result<(), RoomError>) -> Result<bool, StoreError> {
+    match joined {
+        Ok(()) => Ok(true),
+        Err(RoomError::Full | RoomError::NameTaken { .. }) => Ok(false),
+        Err(RoomError::Store(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_fails_is_not_taken_for_one_without_room() {
+        assert!(has_room(Ok(())).unwrap());
+        assert!(!has_room(Err(RoomError::Full)).unwrap());
+        let failed = has_room(Err(RoomError::Store(StoreError::Aborted)));
+        assert!(matches!(failed, Err(StoreError::Aborted)), "{failed:?}");
     }
 }

@@ -373,7 +373,11 @@ impl Session {
     ) -> Result<(), Fault> {
         for peer in self.strangers_asking() {
             if self.shares_a_group(&peer) {
-                tx.remove_request(peer.public_key())?;
+                let conversation = self.conversation(peer.public_key())?;
+                // With a text, it stays one.
+                if tx.unread(Some(&conversation), 1)?.entries.is_empty() {
+                    tx.remove_request(peer.public_key())?;
+                }
                 self.start_chat(tx, &peer, now, out)?;
             }
         }

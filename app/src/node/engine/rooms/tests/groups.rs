@@ -3,10 +3,15 @@
 mod unacquainted;
 
 use dchat_wire::gossip::{GossipLeave, GossipOpen, Parting};
+use dchat_wire::group::GroupOperations;
+use dchat_wire::parcel::entry_kind;
 use dchat_wire::room::open_tag;
+use dchat_wire::{List, codec};
 
 use super::*;
 use crate::api::{GroupChange, GroupStanding};
+use crate::conversation::Notice;
+use crate::group::Group;
 use crate::store::limits::MAX_REQUESTS;
 
 impl World {
@@ -110,6 +115,42 @@ impl World {
         texts.sort();
         texts
     }
+}
+
+#[test]
+fn a_group_whose_name_is_too_long_here_is_called_by_another_and_fails_nothing() {
+    let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
+    let [ann, ben] = &mut world.homes[..] else {
+        panic!("two homes");
+    };
+    let identity = &ann.engine.session.identity;
+    let (time, name) = (now().unsigned_abs(), "long".repeat(50));
+    let (group, made) = Group::create(identity, &name, "Ann", &[5; 32], time).unwrap();
+    let word = GroupOperations {
+        group: *group.id(),
+        heads: Default::default(),
+        lacking: Default::default(),
+        operations: List::first_of([made]),
+        extensions: Default::default(),
+    };
+    let notice = Notice {
+        kind: entry_kind::GROUP_OPERATIONS,
+        body: codec::encode(&word),
+    };
+    let Engine { store, session, .. } = &mut ben.engine;
+    let mut effects = Effects::default();
+    let called = store.transaction("test", |tx| {
+        let heard = session.noticed(tx, &ann.peer, &notice, now(), &mut effects);
+        assert!(heard.is_ok(), "{heard:?}");
+        tx.room(group.id())
+    });
+    let called = called.unwrap().unwrap().name;
+    assert!(called.starts_with("group-"), "{called}");
+    let told = effects.take();
+    let failed = told
+        .iter()
+        .any(|effect| matches!(effect, Effect::Event(Event::Error { .. })));
+    assert!(!failed, "{told:?}");
 }
 
 #[test]

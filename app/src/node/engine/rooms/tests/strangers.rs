@@ -1,6 +1,8 @@
 //! What somebody may say in a room: who is let in, whose an item is, and who is heard no more.
 
-use dchat_wire::gossip::{GossipOpen, GossipPush, ItemHeader, SignedItem};
+use dchat_gossip::Item;
+use dchat_gossip::range::{Archive, Key};
+use dchat_wire::gossip::{GossipOpen, GossipPush, GossipRange, ItemHeader, SignedItem};
 use dchat_wire::room::{RoomBody, RoomKey, RoomName, author};
 use dchat_wire::sign::Purpose;
 use dchat_wire::{List, Text};
@@ -249,4 +251,51 @@ fn who_contradicts_itself_is_heard_no_more_and_others_are() {
     let room = alice.engine.session.rooms.rooms.values().next().unwrap();
     let closed = room.node.frontier().iter().filter(|(_, tip)| tip.closed);
     assert_eq!(closed.count(), 1);
+}
+
+/// What a home sent in rooms since the last look.
+fn frames(home: &mut Home) -> Vec<Frame> {
+    let effects = core::iter::from_fn(|| home.effects.try_recv().ok());
+    let frames = effects.filter_map(|effect| match effect {
+        Effect::RoomFrame { frame, .. } => Some(frame),
+        _ => None,
+    });
+    frames.collect()
+}
+
+/// Checks DC-GOSSIP-046 (positive).
+#[test]
+fn who_compares_ranges_is_sent_the_newest_and_then_told_what_is_held() {
+    let mut alice = Home::new("Alice");
+    alice.join("lobby");
+    for text in ["one", "two", "three"] {
+        alice.say(text);
+    }
+    let stranger = Stranger::new();
+    let tag = stranger.tag(&alice);
+    stranger.arrive(&mut alice, tag);
+    frames(&mut alice);
+    let everything = Archive::default().span(7, Key::FIRST, Key::END);
+    let range = GossipRange {
+        salt: 7,
+        spans: List::first_of([everything]),
+        newest: 3,
+        extensions: Default::default(),
+    };
+    stranger.send(&mut alice, Frame::GossipRange(range));
+    let said = frames(&mut alice);
+    let Some((Frame::GossipSpans(spans), pushed)) = said.split_last() else {
+        panic!("{said:?}");
+    };
+    let room = stranger.key.room();
+    let item = |frame: &Frame| match frame {
+        Frame::GossipPush(push) => Item::new(&room, (*push.item).clone()).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let items: Vec<_> = pushed.iter().map(item).collect();
+    let seqs: Vec<u32> = items.iter().map(|item| item.seq()).collect();
+    assert_eq!(seqs, [3, 2, 1]);
+    let row: Archive = items.iter().map(|item| Key::of(item)).collect();
+    let whole = row.span(7, Key::FIRST, Key::END);
+    assert_eq!(spans.spans.as_slice(), [whole]);
 }

@@ -75,16 +75,101 @@ fn a_text_of_a_member_that_is_no_contact_waits_to_be_accepted() {
     let peer = "Cem".to_owned();
     let accepted = world.homes[1].call(Request::Accept { peer, name: None });
     assert!(matches!(accepted, Ok(Reply::Contact(_))), "{accepted:?}");
-    let history = world.homes[1].call(Request::History {
-        to: "Cem".to_owned(),
+    let said = ["hello Ben", "are you there"];
+    assert_eq!(
+        world.read(1, history("Cem")),
+        Some(said.map(String::from).to_vec())
+    );
+}
+
+fn history(with: &str) -> Request {
+    Request::History {
+        to: with.to_owned(),
         limit: 10,
         before: None,
-    });
-    let Ok(Reply::Messages(messages)) = history else {
-        panic!("{history:?}");
-    };
-    let texts: Vec<String> = messages.into_iter().map(|message| message.text).collect();
-    assert_eq!(texts, ["hello Ben", "are you there"]);
+    }
+}
+
+fn unread() -> Request {
+    Request::Unread {
+        from: None,
+        limit: 10,
+    }
+}
+
+fn search(words: &str) -> Request {
+    Request::Search {
+        words: words.to_owned(),
+        to: None,
+        limit: 10,
+    }
+}
+
+impl World {
+    /// The texts that a home is shown, or `None` when it is refused.
+    fn read(&mut self, home: usize, request: Request) -> Option<Vec<String>> {
+        match self.homes[home].call(request) {
+            Ok(Reply::Messages(messages)) => {
+                Some(messages.into_iter().map(|message| message.text).collect())
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    }
+
+    /// Texts that a home told its user of since the last look.
+    fn heard(&mut self, home: usize) -> Vec<String> {
+        let events = self.homes[home].events();
+        let heard = events.into_iter().filter_map(|event| match event {
+            Event::Message(message) => Some(message.text),
+            _ => None,
+        });
+        heard.collect()
+    }
+}
+
+/// Checks DC-CHAT-067 (negative).
+#[test]
+fn a_text_that_waits_is_shown_nowhere_until_it_is_accepted_and_everywhere_then() {
+    let mut world = three_of_whom_one_adds_another();
+    world.run(5_000);
+    world.says(2, "hello all");
+    world.writes("hello Ben");
+    assert_eq!(
+        world.heard(1),
+        ["hello all"],
+        "what is said in the group is no request"
+    );
+    assert_eq!(world.read(1, unread()).unwrap(), ["hello all"]);
+    assert_eq!(world.read(1, search("hello")).unwrap(), ["hello all"]);
+    assert_eq!(world.read(1, history("Cem")), None);
+    let peer = "Cem".to_owned();
+    world.done(1, Request::Accept { peer, name: None });
+    assert_eq!(world.heard(1), ["hello Ben"]);
+    assert_eq!(world.read(1, unread()).unwrap(), ["hello all", "hello Ben"]);
+    assert_eq!(
+        world.read(1, search("hello")).unwrap(),
+        ["hello all", "hello Ben"]
+    );
+    world.writes("good to hear");
+    assert_eq!(world.heard(1), ["good to hear"]);
+    assert_eq!(
+        world.read(1, history("Cem")).unwrap(),
+        ["hello Ben", "good to hear"]
+    );
+}
+
+#[test]
+fn a_text_that_was_refused_is_never_shown() {
+    let mut world = three_of_whom_one_adds_another();
+    world.run(5_000);
+    world.writes("hello Ben");
+    let peer = world.homes[2].peer.to_string();
+    world.done(1, Request::Refuse { peer: peer.clone() });
+    assert_eq!(world.heard(1), [""; 0]);
+    assert_eq!(world.read(1, unread()).unwrap(), [""; 0]);
+    assert_eq!(world.read(1, search("hello")).unwrap(), [""; 0]);
+    assert_eq!(world.read(1, history(&peer)), None);
 }
 
 /// Checks DC-CHAT-067 (negative), DC-CHAT-003 (negative).
