@@ -58,10 +58,15 @@ fn with(more: &[&str]) -> (Home, Daemon, Arc<Subject>) {
 
 /// Runs cases, which must all pass or say that they do not apply; the ids of those that passed.
 fn all_pass(subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
+    in_rounds(1, subject, cases)
+}
+
+/// The same as often as this.
+fn in_rounds(rounds: u64, subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
     let plan = Plan {
         jobs: 16,
         seed: 1,
-        rounds: 1,
+        rounds,
     };
     let (mut failures, mut passed) = (Vec::new(), Vec::new());
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -71,7 +76,7 @@ fn all_pass(subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
         Verdict::Unsupported(_) => {}
     }));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(ran.len(), cases.len());
+    assert_eq!(ran.len() as u64, rounds * cases.len() as u64);
     passed
 }
 
@@ -84,6 +89,15 @@ fn the_daemon_passes_every_case_that_is_over_in_a_moment() {
     let (_home, mut daemon, subject) = subject();
     let cases = chosen(|case| case.takes <= Duration::from_secs(1) && !case.is_alone);
     all_pass(subject, &cases);
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn the_daemon_is_seen_to_dial_in_each_round() {
+    let (_home, mut daemon, subject) = subject();
+    let cases = chosen(|case| case.id.starts_with("dialer/"));
+    let passed = in_rounds(3, subject, &cases);
+    assert_eq!(passed.len(), 3 * cases.len(), "{passed:?}");
     assert!(!daemon.has_ended());
 }
 
