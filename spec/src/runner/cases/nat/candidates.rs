@@ -171,7 +171,15 @@ async fn to_a_contact(partner: Partner) -> Outcome {
     let first = link.until(what, |journal| {
         generations(&journal.control()?.frames).first().copied()
     });
-    let first = first.await?;
+    let first = match first.await {
+        Ok(first) => first,
+        Err(_) => {
+            link.lives().await?;
+            return Err(Fault::unsupported(
+                "it tells nobody where it can be reached",
+            ));
+        }
+    };
     expect(first == 1, "generation 1 first", first.to_string())?;
     link.lives().await
 }
