@@ -97,8 +97,8 @@ fn the_daemon_is_seen_to_dial_in_each_round() {
     // Two people, who are often dialed and leave soon.
     let (_home, mut daemon, subject) = with(&[], 2);
     let cases = chosen(|case| case.id.starts_with("dialer/"));
-    let passed = in_rounds(3, subject, &cases);
-    assert_eq!(passed.len(), 3 * cases.len(), "{passed:?}");
+    let passed = in_rounds(2, subject, &cases);
+    assert_eq!(passed.len(), 2 * cases.len(), "{passed:?}");
     assert!(!daemon.has_ended());
 }
 
