@@ -441,10 +441,7 @@ impl Network {
                 }
             }
             // Released by the engine itself.
-            Effect::Event(_)
-            | Effect::Reply(..)
-            | Effect::Device(..)
-            | Effect::Remembered(_) => {}
+            Effect::Event(_) | Effect::Reply(..) | Effect::Device(..) | Effect::Remembered(_) => {}
         }
     }
 
