@@ -25,11 +25,11 @@ const ROOM: &str = "conformance";
 
 /// A daemon on loopback that takes part in everything it can, and what the runner needs of it.
 fn subject() -> (Home, Daemon, Arc<Subject>) {
-    with(&["--role", "relay,bootstrap"])
+    with(&["--role", "relay,bootstrap"], INVITES)
 }
 
-/// The same with these arguments.
-fn with(more: &[&str]) -> (Home, Daemon, Arc<Subject>) {
+/// The same with these arguments and as many invites.
+fn with(more: &[&str], invites: usize) -> (Home, Daemon, Arc<Subject>) {
     let (home, _) = Home::of("Subject");
     let listen = "/ip4/127.0.0.1/udp/0/quic-v1";
     let args = ["daemon", "--json", "--listen", listen, "--no-mdns"];
@@ -44,7 +44,7 @@ fn with(more: &[&str]) -> (Home, Daemon, Arc<Subject>) {
             .unwrap()
             .to_owned()
     };
-    let invites: Vec<String> = (0..INVITES).map(|_| invite()).collect();
+    let invites: Vec<String> = (0..invites).map(|_| invite()).collect();
     home.json(&["room", "join", ROOM]);
     let subject = Subject {
         address,
@@ -58,10 +58,15 @@ fn with(more: &[&str]) -> (Home, Daemon, Arc<Subject>) {
 
 /// Runs cases, which must all pass or say that they do not apply; the ids of those that passed.
 fn all_pass(subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
+    in_rounds(1, subject, cases)
+}
+
+/// The same as often as this.
+fn in_rounds(rounds: u64, subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
     let plan = Plan {
         jobs: 16,
         seed: 1,
-        rounds: 1,
+        rounds,
     };
     let (mut failures, mut passed) = (Vec::new(), Vec::new());
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -71,7 +76,7 @@ fn all_pass(subject: Arc<Subject>, cases: &[Case]) -> Vec<String> {
         Verdict::Unsupported(_) => {}
     }));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(ran.len(), cases.len());
+    assert_eq!(ran.len() as u64, rounds * cases.len() as u64);
     passed
 }
 
@@ -84,6 +89,16 @@ fn the_daemon_passes_every_case_that_is_over_in_a_moment() {
     let (_home, mut daemon, subject) = subject();
     let cases = chosen(|case| case.takes <= Duration::from_secs(1) && !case.is_alone);
     all_pass(subject, &cases);
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn the_daemon_is_seen_to_dial_in_each_round() {
+    // Two people, who are often dialed and leave soon.
+    let (_home, mut daemon, subject) = with(&[], 2);
+    let cases = chosen(|case| case.id.starts_with("dialer/"));
+    let passed = in_rounds(2, subject, &cases);
+    assert_eq!(passed.len(), 2 * cases.len(), "{passed:?}");
     assert!(!daemon.has_ended());
 }
 
@@ -111,7 +126,7 @@ fn the_daemon_passes_every_scenario() {
 
 #[test]
 fn a_daemon_without_roles_refuses_to_relay_and_to_serve_the_table_unseen() {
-    let (_home, mut daemon, subject) = with(&[]);
+    let (_home, mut daemon, subject) = with(&[], INVITES);
     let wanted = ["relay/none-reserve", "relay/none-connect", "dht/client"];
     let cases = chosen(|case| wanted.contains(&case.id.as_str()));
     let passed = all_pass(subject, &cases);

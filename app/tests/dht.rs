@@ -11,10 +11,17 @@ mod support;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use dchat::store::{OwnRecord, StoreError};
+use dchat::time::rfc3339;
+use dchat_wire::record::kind;
 use serde_json::Value;
 use support::command::{Ended, dchat, object, output, run};
 use support::daemon::{Daemon, PATIENCE};
+use support::home::store;
 use support::pair::Side;
+
+/// Milliseconds.
+const HOUR: u64 = 60 * 60 * 1000;
 
 /// A home that takes part in the table.
 struct Node {
@@ -216,6 +223,57 @@ fn remembered_nodes_are_enough_when_no_bootstrap_node_is_left() {
     add(&bob, &alice, "Alice");
     send(&alice, "Bob", "without a bootstrap node");
     send(&bob, "Alice", "indeed");
+}
+
+/// Checks DC-DHT-026 (negative), DC-DHT-046 (negative).
+#[test]
+fn who_is_killed_and_comes_back_with_an_earlier_clock_signs_newer_records_that_end_no_earlier() {
+    let bootstrap = Node::bootstrap();
+    let known = ["--bootstrap", bootstrap.addr()];
+    let mut alice = Node::start("Alice", &known);
+    let stored = |put: &Value| put["stored"].as_u64() > Some(0);
+    let chess = ["dht", "put", "--kind", "service", "--name", "chess"];
+    let put = [
+        alice.until(&["dht", "put"], stored),
+        alice.until(&chess, stored),
+    ];
+    alice.kill();
+    let (lock, mut store) = store(alice.side.home.path());
+    let remembered = store.read(|view| view.own_records());
+    let remembered = remembered.unwrap_or_else(|error: StoreError| panic!("{error}"));
+    let mut ahead = Vec::new();
+    for (kind, put) in [(kind::ADDRESS, &put[0]), (kind::SERVICE, &put[1])] {
+        let of_kind = remembered.iter().find(|one| one.kind == kind).unwrap();
+        assert!(Some(of_kind.sequence) >= put["sequence"].as_u64(), "{put}");
+        let ends = rfc3339(of_kind.expires_at);
+        assert!(
+            ends.as_str() >= put["expires_at"].as_str().unwrap(),
+            "{put}"
+        );
+        // What a clock that was an hour ahead would have left.
+        ahead.push(OwnRecord {
+            sequence: of_kind.sequence + HOUR,
+            expires_at: of_kind.expires_at + HOUR,
+            ..of_kind.clone()
+        });
+    }
+    let left = store.transaction("ahead", |tx| {
+        ahead.iter().try_for_each(|one| tx.remember_own_record(one))
+    });
+    left.unwrap_or_else(|error: StoreError| panic!("{error}"));
+    drop((store, lock));
+
+    alice.restart(&known);
+    let again = [
+        alice.until(&["dht", "put"], stored),
+        alice.until(&chess, stored),
+    ];
+    for (put, ahead) in again.iter().zip(&ahead) {
+        assert!(put["sequence"].as_u64() > Some(ahead.sequence), "{put}");
+    }
+    // A service is advertised for as long as can be, and cannot end later.
+    let ends = again[0]["expires_at"].as_str().unwrap();
+    assert_eq!(ends, rfc3339(ahead[0].expires_at));
 }
 
 #[test]

@@ -13,12 +13,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use dchat::e2ee::InboundSession;
-use dchat::home::Home;
-use dchat::store::{RoomKind, Store, StoreError, View};
-use dchat::vault::Vault;
+use dchat::store::{RoomKind, StoreError, View};
 use dchat_wire::codec;
 use dchat_wire::group::SealedBody;
 use support::command::run;
+use support::home::store;
 use support::split::{Lab, NAMES, eventually};
 
 const GROUP: &str = "@five";
@@ -26,9 +25,7 @@ const GROUP: &str = "@five";
 /// Everything that can be read in a home: what is shown, and every sealed item that any session of
 /// the home opens.
 fn readable(home: &Path) -> (BTreeSet<String>, BTreeSet<[u8; 32]>) {
-    let home = Home::open(home).unwrap().lock().unwrap();
-    let key = Vault::open(&home).unwrap().unlock(None).unwrap();
-    let mut store = Store::open(&home, &key).unwrap();
+    let (_lock, mut store) = store(home);
     let read = store.read(|view| Ok::<_, StoreError>(read_all(view)));
     read.unwrap()
 }

@@ -131,7 +131,6 @@ async fn a_dead_address_delays_by_one_stagger_only() {
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
-/// Checks DC-CONN-064 (negative), DC-CONN-065 (negative).
 #[tokio::test]
 async fn a_wrong_peer_at_one_address_does_not_hide_the_right_one_at_another() {
     let (a, b, c) = (node(1), node(2), node(3));

@@ -9,14 +9,16 @@
 mod common;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Node, config, start, within};
+use common::{Node, config, raw, start, within};
 use dchat_transport::{Event, MdnsConfig};
 use dchat_wire::PeerId;
 use dchat_wire::close::Code;
 use dchat_wire::sign::Identity;
+use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 use tokio::sync::mpsc;
 
 /// Tells a process started by a test what to be: `loopback:PORT`, or `network:SEED`.
@@ -66,6 +68,112 @@ async fn a_kept_peer_is_dialed_where_it_was_discovered() {
     a.endpoint.keep(peer, &[]).unwrap();
     let _b = visible(2, 5402);
     assert_eq!(a.connected().await.peer_id(), peer);
+}
+
+/// Says on the local network that `peer`, restarted, listens at `at`, whoever does. Gone with what is
+/// returned.
+fn claim(port: u16, peer: PeerId, at: SocketAddr) -> Claim {
+    let daemon = ServiceDaemon::new_with_port(port).unwrap();
+    daemon.enable_interface(IfKind::LoopbackV4).unwrap();
+    let host = format!("liar-{}.local.", at.port());
+    let txt = [("v", "1".to_owned()), ("i", "5a".repeat(16))];
+    let name = peer.to_string();
+    let info = ServiceInfo::new(SERVICE, &name, &host, at.ip(), at.port(), &txt[..]);
+    let mut info = info.unwrap();
+    info.set_requires_probe(false);
+    daemon.register(info).unwrap();
+    Claim { daemon, name }
+}
+
+/// The service type of `30-transport` §7.
+const SERVICE: &str = "_dchat._udp.local.";
+
+struct Claim {
+    daemon: ServiceDaemon,
+    name: String,
+}
+
+impl Claim {
+    /// Takes it back.
+    async fn withdraw(self) {
+        let full = format!("{}.{SERVICE}", self.name);
+        let withdrawn = self.daemon.unregister(&full).unwrap();
+        within(withdrawn.recv_async()).await.unwrap();
+        self.daemon.shutdown().unwrap();
+    }
+}
+
+/// Somebody at a UDP port who is dialed, and the port.
+fn somebody(seed: u8) -> (quinn::Endpoint, SocketAddr) {
+    let identity = Identity::from_seed(&[seed; 32]);
+    let endpoint = raw::server(raw::chain_of(&identity), b"dchat/1");
+    let at = endpoint.local_addr().unwrap();
+    (endpoint, at)
+}
+
+/// Checks DC-CONN-065 (negative).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_listens_where_another_was_discovered_is_dialed_as_the_other_and_left() {
+    let mut a = visible(1, 5405);
+    let wanted = peer_of(2);
+    a.endpoint.keep(wanted, &[]).unwrap();
+    let (other, at) = somebody(3);
+    let (tell, mut dials) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(dialed) = other.accept().await {
+            let _ = tell.send(dialed.await.is_ok());
+        }
+    });
+    let claimed = claim(5405, wanted, at);
+    let at = dchat_wire::Address::direct(at);
+    assert_eq!(discovered(&mut a, wanted).await, [at]);
+    let succeeds = within(dials.recv()).await.unwrap();
+    assert!(!succeeds, "another than was dialed");
+    // Nor for somebody who asks for whoever is there by the record.
+    let asked = within(a.endpoint.connect(Some(wanted), &[at])).await;
+    asked.expect_err("another than was asked for");
+    while let Ok(succeeds) = dials.try_recv() {
+        assert!(!succeeds);
+    }
+    assert!(a.endpoint.connections().is_empty());
+    claimed.withdraw().await;
+}
+
+/// Checks DC-CONN-064 (negative).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_discovered_moves_and_ends_no_connection_and_makes_nobody_dial_a_stranger() {
+    let (mut a, b) = (visible(1, 5406), common::node(2));
+    let out = within(a.endpoint.connect(Some(b.peer()), &[b.address()]))
+        .await
+        .unwrap();
+    let path = out.path().addr;
+    let ((strangers, of_stranger), (others, elsewhere)) = (somebody(3), somebody(4));
+    let claims = [
+        (b.peer(), claim(5406, b.peer(), elsewhere)),
+        (peer_of(9), claim(5406, peer_of(9), of_stranger)),
+    ];
+    let mut there = vec![b.peer(), peer_of(9)];
+    while !there.is_empty() {
+        let found = a.expect(|event| match event {
+            Event::Discovered { peer, .. } => Some(peer),
+            _ => None,
+        });
+        let found = found.await;
+        there.retain(|peer| *peer != found);
+    }
+    within(out.ping()).await.unwrap();
+    for (peer, claimed) in claims {
+        claimed.withdraw().await;
+        expired(&mut a, peer).await;
+    }
+    within(out.ping()).await.unwrap();
+    assert_eq!(out.path().addr, path);
+    assert_eq!(a.endpoint.connections(), [out]);
+    for nobodys in [strangers, others] {
+        let pause = Duration::from_millis(100);
+        let dialed = tokio::time::timeout(pause, nobodys.accept()).await;
+        assert!(dialed.is_err(), "nobody wants to reach anybody there");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

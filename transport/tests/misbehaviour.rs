@@ -564,6 +564,9 @@ async fn signalled(relay_only: bool) -> (bool, tokio::net::UdpSocket) {
         panic!("HELLO comes first");
     };
     if relay_only {
+        // Many times as long as the first probe takes.
+        let probed = tokio::time::timeout(Duration::from_millis(500), aside.readable()).await;
+        assert!(probed.is_err(), "nothing is probed");
         // What comes behind all that ends the connection, and nothing before it did.
         let push = Frame::Ping(Ping {
             nonce: 1,
@@ -582,13 +585,11 @@ async fn signalled(relay_only: bool) -> (bool, tokio::net::UdpSocket) {
 /// Checks DC-NAT-039 (positive, negative).
 #[tokio::test]
 async fn without_the_capability_a_node_ignores_candidates_and_punch() {
-    let (punches, aside) = signalled(true).await;
+    let (punches, _) = signalled(true).await;
     assert!(
         !punches,
         "in relay-only mode it shows its address to nobody"
     );
-    let mut datagram = [0; 2048];
-    assert!(aside.try_recv(&mut datagram).is_err(), "nothing was probed");
 }
 
 #[tokio::test]

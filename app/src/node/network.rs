@@ -441,7 +441,7 @@ impl Network {
                 }
             }
             // Released by the engine itself.
-            Effect::Event(_) | Effect::Reply(..) | Effect::Device(..) => {}
+            Effect::Event(_) | Effect::Reply(..) | Effect::Device(..) | Effect::Remembered(_) => {}
         }
     }
 

@@ -91,6 +91,7 @@ impl Peer {
             deadline,
         };
         let identity = profile.identity.clone();
+        let own_records = std::mem::take(&mut profile.own_records);
         let addresses = bound.as_ref().map(|(endpoint, _)| endpoint.listen_addrs());
         let runner = Engine::new(profile, addresses.unwrap_or_default(), inputs, outlets);
         let thread = std::thread::Builder::new()
@@ -101,7 +102,8 @@ impl Peer {
 
         let network = bound.map(|(endpoint, events)| {
             let (questions, queue) = mpsc::channel(QUESTIONS);
-            let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config);
+            let earlier = own_records.as_slice();
+            let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config, earlier);
             let network = Network::new(endpoint, directory, engine.clone(), hub.clone());
             let config = config.clone();
             tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });

@@ -10,7 +10,9 @@ use crate::home::{Home, HomeError, LockedHome};
 use crate::seam::OpenError;
 #[cfg(feature = "crash-points")]
 use crate::store::CrashAt;
-use crate::store::{DhtNode, MetaKey, OpenError as StoreOpenError, Store, StoreError, UnixMillis};
+use crate::store::{
+    DhtNode, MetaKey, OpenError as StoreOpenError, OwnRecord, Store, StoreError, UnixMillis,
+};
 use crate::vault::{DatabaseKey, Passphrase, Vault, VaultError};
 
 /// An open home.
@@ -27,6 +29,8 @@ pub(super) struct Profile {
     pub(super) dht_nodes: Vec<DhtNode>,
     /// The nonce of the own puzzle there, once it was found.
     pub(super) dht_nonce: Option<u64>,
+    /// What is remembered of own records there.
+    pub(super) own_records: Vec<OwnRecord>,
 }
 
 impl Profile {
@@ -82,8 +86,8 @@ impl Profile {
                 ))
             })
             .map_err(OpenError::Other)?;
-        let dht_nodes = store
-            .read(|view| view.dht_nodes(now))
+        let (dht_nodes, own_records) = store
+            .read(|view| Ok((view.dht_nodes(now)?, view.own_records()?)))
             .map_err(|error: StoreError| failed(&error))?;
         Ok(Self {
             home,
@@ -94,6 +98,7 @@ impl Profile {
             last_port,
             dht_nodes,
             dht_nonce,
+            own_records,
         })
     }
 }

@@ -50,6 +50,9 @@ pub const MAX_SEARCH_TERMS: usize = 16;
 pub const MAX_DHT_NODES: usize = 256;
 /// How long a node that was not seen is remembered, in milliseconds: a week.
 pub const DHT_NODE_LIFETIME_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Own records of the distributed hash table of which the sequence and the end are remembered: more
+/// than are published at a time.
+pub const MAX_OWN_RECORDS: usize = 64;
 /// Send tokens remembered: more than a caller can have in doubt at once.
 pub const MAX_TOKENS: usize = 4_096;
 /// How long a send token is remembered, in milliseconds: a day, far longer than a retry waits.

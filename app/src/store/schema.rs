@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     include_str!("schema/v3.sql"),
     include_str!("schema/v4.sql"),
     include_str!("schema/v5.sql"),
+    include_str!("schema/v6.sql"),
 ];
 
 /// The version a file has.

@@ -1,5 +1,7 @@
 //! Randomness from a seed, so that a failed run can be repeated.
 
+use crate::support::dice::random;
+
 /// SplitMix64.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -12,11 +14,7 @@ impl Dice {
 
     /// The next number.
     pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        random(&mut self.0)
     }
 
     /// A number below `bound`, which is not 0.

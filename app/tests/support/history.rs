@@ -2,20 +2,17 @@
 
 use std::path::Path;
 
-use dchat::home::Home;
-use dchat::store::{Cursor, Entry, EntryState, PeerKey, Store};
-use dchat::vault::Vault;
+use dchat::store::{Cursor, Entry, EntryState, PeerKey};
 use dchat_wire::PeerId;
 use dchat_wire::hash::pair_conversation;
 
+use super::home::store;
 use super::talk;
 
 /// Every message of the conversation between `me` and `other`, in the order of arrival.
 pub fn of(home: &Path, me: &str, other: &str) -> Vec<Entry> {
     let (me, other): (PeerId, PeerId) = (me.parse().unwrap(), other.parse().unwrap());
-    let home = Home::open(home).unwrap().lock().unwrap();
-    let key = Vault::open(&home).unwrap().unlock(None).unwrap();
-    let mut store = Store::open(&home, &key).unwrap();
+    let (_lock, mut store) = store(home);
     let conversation = pair_conversation(&me, &other);
     let (mut pages, mut before): (Vec<Vec<Entry>>, Option<Cursor>) = (Vec::new(), None);
     loop {

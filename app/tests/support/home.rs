@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use dchat::home::LockedHome;
+use dchat::store::Store;
+use dchat::vault::Vault;
 use serde_json::Value;
 
 use super::command::{Ended, bare, dchat, ended, object, output};
@@ -53,4 +56,12 @@ impl Home {
         assert!(ended.well(), "{args:?}: {}", ended.err);
         ended.objects()
     }
+}
+
+/// The database of a home that no process has, and the lock that keeps it so.
+pub fn store(home: &Path) -> (LockedHome, Store) {
+    let home = dchat::home::Home::open(home).unwrap().lock().unwrap();
+    let key = Vault::open(&home).unwrap().unlock(None).unwrap();
+    let store = Store::open(&home, &key).unwrap();
+    (home, store)
 }

@@ -191,11 +191,7 @@ const CLAIMS: &[(&str, &[&str])] = &[
     ("DC-CONN-024", &["version/touching", "version/widest"]),
     (
         "DC-CONN-025",
-        &[
-            "hello/unknown-roles",
-            "hello/unknown-capabilities",
-            "hello/capability-twice",
-        ],
+        &["hello/unknown-roles", "hello/unknown-capabilities"],
     ),
     (
         "DC-CONN-046",

@@ -125,3 +125,37 @@ impl Drop for InUse<'_> {
         state.last = Instant::now();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed assumption fails the test")]
+
+    use dchat_wire::dht::Socket;
+
+    use super::*;
+
+    fn at(port: u16) -> Option<Server> {
+        let socket = Socket::new(([192, 0, 2, 1], port).into()).unwrap();
+        Some(Server {
+            nonce: 7,
+            socket,
+            other: None,
+        })
+    }
+
+    /// Checks DC-DHT-016 (positive, negative).
+    #[test]
+    fn what_is_to_be_said_of_ourselves_is_said_once_and_again_when_it_has_changed() {
+        let usage = Usage::default();
+        assert_eq!(usage.say(None), None, "it does not serve yet");
+        assert_eq!(usage.say(at(1)), at(1));
+        assert_eq!(usage.say(at(1)), None);
+        let moved = at(2);
+        assert_eq!(usage.say(moved.clone()), moved);
+        assert_eq!(usage.say(moved), None);
+        let another = at(2).map(|server| Server { nonce: 8, ..server });
+        assert_eq!(usage.say(another.clone()), another);
+        usage.unsay();
+        assert_eq!(usage.say(another.clone()), another, "nobody heard it");
+    }
+}

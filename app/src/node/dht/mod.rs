@@ -58,6 +58,7 @@ use super::profile::random;
 use crate::api::{ApiError, DhtPublished, Reply};
 use crate::seam::PeerConfig;
 use crate::settings::{Admission, Serve};
+use crate::store::OwnRecord;
 
 /// Between two looks at what the endpoint knows.
 const LOOK: Duration = Duration::from_secs(1);
@@ -122,13 +123,15 @@ enum Done {
 }
 
 impl Directory {
-    /// `None` when the endpoint takes no part in the table.
+    /// `None` when the endpoint takes no part in the table. `earlier` is what the home remembers of own
+    /// records.
     pub(super) fn new(
         endpoint: &transport::Endpoint,
         identity: &Identity,
         engine: &mpsc::Sender<Input>,
         hub: &Hub,
         config: &PeerConfig,
+        earlier: &[OwnRecord],
     ) -> Option<Self> {
         let now = Instant::now();
         let relays = config.roles & role::RELAY != 0;
@@ -156,7 +159,7 @@ impl Directory {
             members: Members::default(),
             relays: RelaySearch::default(),
             published: BTreeMap::new(),
-            order: Order::default(),
+            order: Order::after(earlier),
             own: Vec::new(),
             began: now,
             looked: now,

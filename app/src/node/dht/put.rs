@@ -8,6 +8,7 @@ use dchat_transport::dht::Dht;
 use dchat_wire::dht::Refusal;
 use dchat_wire::record::SignedRecord;
 use dchat_wire::{PeerId, limits};
+use tokio::sync::{mpsc, oneshot};
 
 use super::ask::joined;
 use super::publish::{self, Item};
@@ -16,6 +17,8 @@ use super::{Answer, Directory, Done, JOINING, answer, record, unix_ms};
 use crate::api::{self, ApiError, DhtPublished, DhtStored, ErrorKind, RecordKind, Reply};
 use crate::control::CONNECTIONS;
 use crate::node::convert::hex;
+use crate::node::engine::Input;
+use crate::store::OwnRecord;
 use crate::time;
 
 /// A record that somebody of this home wants put.
@@ -121,13 +124,16 @@ impl Directory {
     fn put_newer(&mut self, content: Content, due: bool, answer: Option<Answer>, again: bool) {
         // In order, so that what is newer ends later.
         let ready = self.order.sign(&content, &self.identity, unix_ms());
+        let remembered = self.order.remembered(&Item::of(&content));
         let (dht, us) = (self.dht.clone(), self.identity.peer_id());
-        let bootstrap = self.policy.bootstrap;
+        let (engine, bootstrap) = (self.engine.clone(), self.policy.bootstrap);
         self.work.spawn(async move {
-            let outcome = match joined(&dht, bootstrap).await {
-                Ok(()) => put(&dht, ready).await,
-                Err(error) => Err(error),
+            let outcome = async {
+                joined(&dht, bootstrap).await?;
+                remember(&engine, remembered).await?;
+                put(&dht, ready).await
             };
+            let outcome = outcome.await;
             let newer = match &outcome {
                 Ok(stored) if !again => newer(&dht, us, &content, stored).await,
                 _ => None,
@@ -189,6 +195,23 @@ impl Directory {
             let _ = answer.send(reply);
         }
     }
+}
+
+/// Waits until the home remembers that there is such a record: whoever restarts, with a clock that went
+/// back meanwhile, is to sign newer ones that end no earlier.
+async fn remember(engine: &mpsc::Sender<Input>, record: Option<OwnRecord>) -> Result<(), ApiError> {
+    let Some(record) = record else {
+        return Ok(());
+    };
+    let failed = || {
+        let message =
+            "the record was not written down in the home, and not put. It is tried again.";
+        ApiError::new(ErrorKind::Failed, message)
+    };
+    let (to, done) = oneshot::channel();
+    let sent = engine.send(Input::OwnRecord(record, to)).await;
+    sent.map_err(|_| failed())?;
+    done.await.map_err(|_| failed())
 }
 
 async fn put(dht: &Dht, ready: Option<Ready>) -> Result<Stored, ApiError> {

@@ -74,6 +74,8 @@ pub(in crate::node) enum Effect {
     ),
     /// Our device record, whose keys are saved.
     Device(oneshot::Sender<SignedRecord>, Box<SignedRecord>),
+    /// What was to be remembered is on disk.
+    Remembered(oneshot::Sender<()>),
 }
 
 /// The effects of one batch, in order.
@@ -105,6 +107,10 @@ impl Effects {
         self.0.push(Effect::Device(to, Box::new(record)));
     }
 
+    pub(super) fn remembered(&mut self, to: oneshot::Sender<()>) {
+        self.0.push(Effect::Remembered(to));
+    }
+
     pub(super) fn reply(
         &mut self,
         to: oneshot::Sender<Result<Reply, ApiError>>,
@@ -118,7 +124,10 @@ impl Effects {
     pub(super) fn are_light(&self) -> bool {
         self.0.iter().all(|effect| match effect {
             Effect::Event(_) | Effect::Command(_) | Effect::RoomFrame { .. } => true,
-            Effect::Frame { .. } | Effect::Reply(..) | Effect::Device(..) => false,
+            Effect::Frame { .. }
+            | Effect::Reply(..)
+            | Effect::Device(..)
+            | Effect::Remembered(_) => false,
         })
     }
 

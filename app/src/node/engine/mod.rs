@@ -36,7 +36,7 @@ use super::hub::Hub;
 use super::profile::Profile;
 use crate::api::{ApiError, ErrorKind, Event, Reply, Request};
 use crate::home::LockedHome;
-use crate::store::{DhtNode, MetaKey, Outlasts, Store, Tx, UnixMillis};
+use crate::store::{DhtNode, MetaKey, Outlasts, OwnRecord, Store, Tx, UnixMillis};
 use crate::vault::DatabaseKey;
 
 /// Inputs applied in one transaction: one sync to disk serves them all, and a reply waits for no
@@ -96,6 +96,9 @@ pub(super) enum Input {
     Device(oneshot::Sender<SignedRecord>),
     /// Nodes of the distributed hash table that are there.
     Nodes(Vec<DhtNode>),
+    /// A record of ours is about to be put there. Answered once that is remembered; when it cannot be,
+    /// the question is dropped.
+    OwnRecord(OwnRecord, oneshot::Sender<()>),
     /// The nonce of our own puzzle there.
     Nonce(u64),
     /// A deadline given to the clock has come.
@@ -263,6 +266,7 @@ impl Engine {
                 Effect::Event(event) => self.outlets.hub.publish(event),
                 Effect::Reply(to, reply) => drop(to.send(*reply)),
                 Effect::Device(to, record) => drop(to.send(*record)),
+                Effect::Remembered(to) => drop(to.send(())),
                 other => drop(self.outlets.effects.send(other)),
             }
         }
@@ -374,6 +378,10 @@ impl Session {
                 .device_record(tx, now)
                 .map(|record| out.device(to, record)),
             Input::Nodes(nodes) => tx.remember_dht_nodes(&nodes, now).map_err(Fault::from),
+            Input::OwnRecord(record, to) => tx
+                .remember_own_record(&record)
+                .map(|()| out.remembered(to))
+                .map_err(Fault::from),
             Input::Nonce(nonce) => tx
                 .set_meta(MetaKey::DHT_NONCE, &nonce.to_le_bytes())
                 .map_err(Fault::from),

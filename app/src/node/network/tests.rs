@@ -26,7 +26,7 @@ struct Node {
     endpoint: transport::Endpoint,
     effects: mpsc::UnboundedSender<Effect>,
     inputs: mpsc::Receiver<Input>,
-    _questions: mpsc::Sender<Question>,
+    questions: mpsc::Sender<Question>,
 }
 
 impl Node {
@@ -40,6 +40,11 @@ impl Node {
     }
 
     fn serving(seed: u8, bootstrap: &[Address], serve: Serve) -> Self {
+        Self::remembering(seed, bootstrap, serve, true)
+    }
+
+    /// Whose home takes what it is to remember, or does not.
+    fn remembering(seed: u8, bootstrap: &[Address], serve: Serve, remembers: bool) -> Self {
         let identity = Identity::from_seed(&[seed; 32]);
         let (endpoint, events) = transport::Endpoint::bind(transport::EndpointConfig {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
@@ -56,18 +61,20 @@ impl Node {
             bootstrap: bootstrap.to_vec(),
             ..PeerConfig::new("unused")
         };
-        let (engine, inputs) = mpsc::channel(64);
+        let (engine, heard) = mpsc::channel(64);
+        let (tell, inputs) = mpsc::channel(64);
+        tokio::spawn(remember_all(heard, tell, remembers));
         let (effects, effect_queue) = mpsc::unbounded_channel();
         let (questions, queue) = mpsc::channel(1);
         let hub = Hub::new();
-        let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config);
+        let directory = Directory::new(&endpoint, &identity, &engine, &hub, &config, &[]);
         let network = Network::new(endpoint.clone(), directory, engine, hub);
         tokio::spawn(async move { network.run(&config, events, effect_queue, queue).await });
         Self {
             endpoint,
             effects,
             inputs,
-            _questions: questions,
+            questions,
         }
     }
 
@@ -78,6 +85,14 @@ impl Node {
 
     fn command(&self, command: Command) {
         self.effects.send(Effect::Command(command)).unwrap();
+    }
+
+    /// Puts the address record, as this home's user would.
+    async fn put(&self) -> Result<crate::api::Reply, crate::api::ApiError> {
+        let (to, answer) = oneshot::channel();
+        let put = Question::Dht(Request::DhtPut { service: None }, to);
+        self.questions.send(put).await.unwrap();
+        answer.await.unwrap()
     }
 
     fn meet(&self, room: u8) {
@@ -116,6 +131,23 @@ impl Node {
     }
 }
 
+/// What the engine does with own records; everything else is the test's.
+async fn remember_all(
+    mut heard: mpsc::Receiver<Input>,
+    tell: mpsc::Sender<Input>,
+    remembers: bool,
+) {
+    while let Some(input) = heard.recv().await {
+        if let Input::OwnRecord(_, done) = input {
+            if remembers {
+                let _ = done.send(());
+            }
+        } else if tell.send(input).await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn within<T>(work: impl Future<Output = T>) -> T {
     let patience = Duration::from_secs(60);
     tokio::time::timeout(patience, work).await.unwrap()
@@ -144,6 +176,22 @@ async fn two_who_know_a_bootstrap_node_and_a_rooms_secret_meet() {
         let connected = node.endpoint.connect(Some(other), &member.addresses);
         let connection = within(connected).await.unwrap();
         assert_eq!(connection.peer_id(), other);
+    }
+}
+
+/// Checks DC-DHT-026 (negative), DC-DHT-046 (negative).
+#[tokio::test]
+async fn a_record_that_the_home_cannot_remember_is_not_put() {
+    let bootstrap = Node::start(1, &[]);
+    let known = [bootstrap.address()];
+    for (seed, remembers) in [(2, false), (3, true)] {
+        let node = Node::remembering(seed, &known, Serve::Auto, remembers);
+        let put = within(node.put()).await;
+        assert_eq!(put.is_ok(), remembers, "{put:?}");
+        let dht = bootstrap.endpoint.dht().unwrap();
+        let key = Key(dht_key(kind::ADDRESS, node.endpoint.peer_id().public_key()));
+        let got = dht.get(key, kind::ADDRESS).await.unwrap();
+        assert_eq!(got.records.len(), usize::from(remembers));
     }
 }
 

@@ -15,6 +15,7 @@ mod log_model;
 mod messages;
 mod migration;
 mod opening;
+mod own_records;
 mod people;
 mod rooms;
 mod searching;

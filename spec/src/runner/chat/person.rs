@@ -40,6 +40,9 @@ pub struct Person {
     pub log: Log,
     /// The proof to redeem with, until the peer has accepted.
     pub proof: Option<([u8; 16], [u8; 32])>,
+    /// How many cases had it since it last was connected for long: its connections with the peer were
+    /// short.
+    pub restless: u32,
 }
 
 /// All of them. Copies are the same people.
@@ -177,6 +180,7 @@ impl Pool {
             device: Device::new(),
             log: Log::new(conversation(&me, &peer), me, partner.array()),
             proof: Some(proof(&invite, &peer, &me)),
+            restless: 0,
             identity,
         };
         self.redeemed.push(invite);
@@ -238,6 +242,7 @@ impl Drop for Taken {
         let Some(mut person) = self.person.take() else {
             return;
         };
+        person.restless = person.restless.saturating_add(1);
         if !self.is_sure {
             let old = person.log.incarnation;
             let next = blake3::derive_key("dchat/1 2026-11 conformance next log", &old);

@@ -61,7 +61,14 @@ pub(super) fn cases() -> Vec<Case> {
             "nat/candidates-not-without-capability",
             "a contact without PUNCH is sent no CANDIDATES but those that came with IDENTIFY",
             &["DC-NAT-010"],
-            without_capability,
+            |partner| without_capability(partner, &[]),
+        )
+        .takes(2),
+        Case::negative(
+            "nat/candidates-not-for-unknown-capabilities",
+            "capabilities without a meaning stand for none that has one: whose they are cannot punch",
+            &["DC-CONN-025", "DC-NAT-010"],
+            |partner| without_capability(partner, UNKNOWN),
         )
         .takes(2),
         Case::negative(
@@ -164,14 +171,32 @@ async fn to_a_contact(partner: Partner) -> Outcome {
     let first = link.until(what, |journal| {
         generations(&journal.control()?.frames).first().copied()
     });
-    let first = first.await?;
+    let first = match first.await {
+        Ok(first) => first,
+        Err(_) => {
+            link.lives().await?;
+            return Err(Fault::unsupported(
+                "it tells nobody where it can be reached",
+            ));
+        }
+    };
     expect(first == 1, "generation 1 first", first.to_string())?;
     link.lives().await
 }
 
-async fn without_capability(partner: Partner) -> Outcome {
+/// Capabilities without a meaning that have the low byte or bits of those to punch.
+const UNKNOWN: &[u16] = &[
+    CAN_PUNCH | 0x0040,
+    CAN_PUNCH | 0x0100,
+    CAN_PUNCH << 8,
+    CAN_PUNCH | 0x8000,
+];
+
+/// Somebody who cannot punch, and has capabilities of `more`.
+async fn without_capability(partner: Partner, more: &'static [u16]) -> Outcome {
     let mut person = partner.subject.people.take(&partner, Order::Any).await?;
-    let mut link = partner.able_link_of(&person, &[CAN_CHAT]).await?;
+    let capabilities = [&[CAN_CHAT], more].concat();
+    let mut link = partner.able_link_of(&person, &capabilities).await?;
     // Behind the flight of IDENTIFY, and before the peer knows who it is that has an invite.
     link.lives().await?;
     let frames = on_control(&link);

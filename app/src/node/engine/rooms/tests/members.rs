@@ -22,7 +22,7 @@ fn a_message_is_delivered_when_another_member_has_stored_it() {
     assert_eq!(said(&world.homes[1].events()), ["alone", "together"]);
 }
 
-/// Checks DC-GOSSIP-013 (positive), DC-GOSSIP-016 (positive).
+/// Checks DC-GOSSIP-013 (positive), DC-GOSSIP-016 (positive, negative).
 #[test]
 fn what_is_written_follows_what_was_written_before_also_when_the_clock_went_back() {
     let mut world = World::new(&["Alice", "Bob"]);
