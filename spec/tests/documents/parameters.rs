@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use dchat_gossip::config::Wait;
+use dchat_gossip::frontier::MAX_LOGS;
 use dchat_gossip::round::Pacing;
 use dchat_kademlia::Config;
 use dchat_kademlia::record::{Placement, RULES};
@@ -13,10 +14,12 @@ use crate::markdown::{document, table};
 
 /// Names and defaults of the table below a heading of a document.
 fn defaults(name: &str, heading: &str) -> BTreeMap<String, String> {
-    table(name, heading)
-        .into_iter()
-        .map(|row| (row[0].clone(), row[1].clone()))
-        .collect()
+    names_and_defaults(table(name, heading))
+}
+
+fn names_and_defaults(rows: Vec<Vec<String>>) -> BTreeMap<String, String> {
+    let row = |row: Vec<String>| (row[0].clone(), row[1].clone());
+    rows.into_iter().map(row).collect()
 }
 
 fn is(heading: &str, known: &[(&str, String)]) {
@@ -153,7 +156,10 @@ fn of_rooms() {
         } => format!("{}, {}, {enough}", time(least), time(most)),
         other => panic!("{other:?}"),
     };
-    let listed = defaults("80-gossip", "## 10. Parameters");
+    let (listed, fixed): (Vec<_>, Vec<_>) = table("80-gossip", "## 10. Parameters")
+        .into_iter()
+        .partition(|row| ["links", "rounds", "spreading"].contains(&row[2].as_str()));
+    let listed = names_and_defaults(listed);
     let known = [
         ("degree", config.degree.to_string()),
         ("spare", config.spare.to_string()),
@@ -182,6 +188,14 @@ fn of_rooms() {
         assert_eq!(listed.get(*name), Some(value), "{name}");
     }
     assert_eq!(listed.len(), known.len());
+    // What else stands there cannot be set.
+    assert!(
+        fixed
+            .iter()
+            .all(|row| ["bounds", "judging"].contains(&row[2].as_str()))
+    );
+    let logs = names_and_defaults(fixed).remove("logs");
+    assert_eq!(logs, Some(MAX_LOGS.to_string()));
     let window = format!("items are kept: {} in a room", time(config.window.0));
     assert!(document("80-gossip").text().contains(&window), "{window}");
 }
