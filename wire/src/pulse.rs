@@ -191,6 +191,11 @@ mod tests {
     }
 
     #[test]
+    fn the_debug_text_of_a_key_is_redacted() {
+        assert_eq!(format!("{:?}", key(1)), "PulseKey(redacted)");
+    }
+
+    #[test]
     fn a_pulse_names_its_key() {
         let bytes = Pulse::Answer { nonce: [5; 8] }.seal(&key(3));
         assert_eq!(Pulse::id(&bytes), Some([3; 8]));
