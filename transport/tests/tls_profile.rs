@@ -24,7 +24,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ConfigBuilder, NamedGroup, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, ConfigBuilder, NamedGroup, ServerConfig};
 
 fn provider(groups: &[&'static dyn SupportedKxGroup]) -> Arc<CryptoProvider> {
     let kx_groups = groups.to_vec();
@@ -140,12 +140,13 @@ async fn who_would_resume_is_given_no_ticket_and_nothing_to_send_early_with() {
     assert!(again.into_0rtt().is_err());
 }
 
-/// Presents one certificate and notes what name it was asked for.
+/// Presents one certificate and notes what it was asked for and offered.
 #[derive(Debug)]
 struct Asked {
     key: Arc<CertifiedKey>,
     names: Mutex<Vec<Option<String>>>,
     groups: Mutex<Vec<NamedGroup>>,
+    suites: Mutex<Vec<CipherSuite>>,
 }
 
 impl ResolvesServerCert for Asked {
@@ -154,6 +155,7 @@ impl ResolvesServerCert for Asked {
         self.names.lock().unwrap().push(name);
         let groups = hello.named_groups().unwrap_or_default();
         self.groups.lock().unwrap().extend(groups);
+        self.suites.lock().unwrap().extend(hello.cipher_suites());
         Some(Arc::clone(&self.key))
     }
 }
@@ -167,6 +169,7 @@ async fn a_dialer_asks_for_no_name_and_would_rather_use_the_hybrid() {
         key: Arc::new(CertifiedKey::from_der(chain, key, &provider).unwrap()),
         names: Mutex::default(),
         groups: Mutex::default(),
+        suites: Mutex::default(),
     });
     let mut tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -189,6 +192,12 @@ async fn a_dialer_asks_for_no_name_and_would_rather_use_the_hybrid() {
     assert_eq!(*asked.names.lock().unwrap(), [None]);
     let preferred = [NamedGroup::X25519MLKEM768, NamedGroup::X25519];
     assert_eq!(*asked.groups.lock().unwrap(), preferred);
+    let suites = [
+        CipherSuite::TLS13_AES_128_GCM_SHA256,
+        CipherSuite::TLS13_AES_256_GCM_SHA384,
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    ];
+    assert_eq!(*asked.suites.lock().unwrap(), suites);
 }
 
 /// Checks DC-CONN-055 (positive, negative).

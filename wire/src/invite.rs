@@ -6,7 +6,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::address::Address;
 use crate::codec::{self, List, Text, body, checked_field};
@@ -51,13 +51,13 @@ const CHECKSUM: usize = 4;
 
 /// The 32 secret bytes of an invite; hidden in `Debug` and wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct InviteSecret([u8; 32]);
+pub struct InviteSecret(Zeroizing<[u8; 32]>);
 
 impl InviteSecret {
     /// Takes 32 random bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 
     /// The bytes.
@@ -67,11 +67,11 @@ impl InviteSecret {
     }
 
     fn to_repr(&self) -> [u8; 32] {
-        self.0
+        *self.0
     }
 
     fn from_repr(bytes: [u8; 32]) -> Result<Self, &'static str> {
-        Ok(Self(bytes))
+        Ok(Self::new(bytes))
     }
 }
 checked_field!(InviteSecret as [u8; 32]);
@@ -79,12 +79,6 @@ checked_field!(InviteSecret as [u8; 32]);
 impl fmt::Debug for InviteSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("InviteSecret(redacted)")
-    }
-}
-
-impl Drop for InviteSecret {
-    fn drop(&mut self) {
-        self.0.zeroize();
     }
 }
 
@@ -149,10 +143,9 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 fn base64url(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let mut word = 0_u32;
-        for index in 0..3 {
-            word = word << 8 | u32::from(chunk.get(index).copied().unwrap_or(0));
-        }
+        let mut bytes = [0; 4];
+        bytes[1..=chunk.len()].copy_from_slice(chunk);
+        let word = u32::from_be_bytes(bytes);
         for digit in 0..=chunk.len() {
             let index = (word >> (18 - 6 * digit)) & 63;
             text.push(char::from(ALPHABET[index as usize]));

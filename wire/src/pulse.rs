@@ -173,6 +173,36 @@ mod tests {
 
     /// Checks DC-DHT-042 (negative).
     #[test]
+    fn a_pulse_under_another_id_is_none_though_its_mac_is_right() {
+        let mut renamed = key(1);
+        renamed.id[0] ^= 1;
+        let bytes = Pulse::Question { nonce: [5; 8] }.seal(&renamed);
+        assert_eq!(Pulse::open(&key(1), &bytes), None);
+    }
+
+    #[test]
+    fn the_first_byte_and_the_length_tell_pulses_from_other_datagrams() {
+        for first in 0..=u8::MAX {
+            let of_len = |len: usize| Pulse::is_pulse(&[&[first], &vec![0; len - 1][..]].concat());
+            assert_eq!(of_len(LEN), first == 0x24 || first == 0x25);
+            assert!(!of_len(LEN - 1) && !of_len(LEN + 1));
+        }
+        assert!(!Pulse::is_pulse(&[]));
+    }
+
+    #[test]
+    fn the_debug_text_of_a_key_is_redacted() {
+        assert_eq!(format!("{:?}", key(1)), "PulseKey(redacted)");
+    }
+
+    #[test]
+    fn a_pulse_names_its_key() {
+        let bytes = Pulse::Answer { nonce: [5; 8] }.seal(&key(3));
+        assert_eq!(Pulse::id(&bytes), Some([3; 8]));
+        assert_eq!(Pulse::id(&bytes[..8]), None);
+    }
+
+    #[test]
     fn a_question_is_not_taken_for_its_answer() {
         let bytes = Pulse::Question { nonce: [5; 8] }.seal(&key(1));
         let mut turned = bytes;

@@ -236,6 +236,13 @@ mod tests {
     }
 
     #[test]
+    fn the_debug_text_of_an_identity_is_its_public_half() {
+        let identity = Identity::from_seed(&[7; 32]);
+        let shown = format!("Identity({})", identity.peer_id().short());
+        assert_eq!(format!("{identity:?}"), shown);
+    }
+
+    #[test]
     fn what_dalek_takes_strictly_is_taken_and_nothing_else() {
         let identity = Identity::from_seed(&[7; 32]);
         let verifier = Verifier::new(&identity.peer_id());

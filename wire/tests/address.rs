@@ -154,11 +154,33 @@ fn other_forms_are_refused() {
     }
 }
 
+/// Addresses tell where people are; a log tells only of which form they were.
 #[test]
-fn the_debug_text_hides_the_digits() {
+fn the_debug_text_is_the_form_and_the_family() {
+    let shown: Vec<_> = samples::addresses()
+        .iter()
+        .map(|address| format!("{address:?}"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "Address(direct ip4)",
+            "Address(direct ip6)",
+            "Address(direct ip4)",
+            "Address(circuit ip6)",
+            "Address(circuit ip4)",
+        ]
+    );
+}
+
+#[test]
+fn an_address_leads_to_the_peer_that_stands_last_in_it() {
+    let [one, two] = [1, 2].map(samples::peer);
+    let led_to: Vec<_> = samples::addresses().iter().map(Address::peer).collect();
+    assert_eq!(led_to, [None, None, Some(one), None, Some(one)]);
     for address in samples::addresses() {
-        let debug = format!("{address:?}");
-        assert!(!debug.contains("192") && !debug.contains("2001"), "{debug}");
+        assert_eq!(address.of(two).peer(), Some(two));
+        assert_eq!(address.of(two).socket(), address.socket());
     }
 }
 

@@ -81,13 +81,14 @@ fn hollow_extensions() -> Extensions {
 /// Checks DC-GEN-003 (positive), DC-WIRE-002 (negative), DC-WIRE-013 (negative).
 #[test]
 fn memory_follows_what_came() {
-    let cases: [(&str, fn()); 8] = [
+    let cases: [(&str, fn()); 9] = [
         ("frames_in_pieces_of_any_size", frames_in_pieces_of_any_size),
         ("frames_with_any_byte_damaged", frames_with_any_byte_damaged),
         (
             "a_header_that_promises_a_body_which_does_not_come",
             a_header_that_promises_a_body_which_does_not_come,
         ),
+        ("a_body_that_stops_on_its_way", a_body_that_stops_on_its_way),
         (
             "counts_that_promise_items_which_do_not_come",
             counts_that_promise_items_which_do_not_come,
@@ -141,6 +142,23 @@ fn a_header_that_promises_a_body_which_does_not_come() {
         reads_within_bound(&bytes, 1);
         bytes.push(0);
         reads_within_bound(&bytes, 1);
+    }
+}
+
+/// Room is made for twice what came, beside what was held before.
+fn a_body_that_stops_on_its_way() {
+    let envelope = largest_envelope();
+    for stop in [3_000, 9_000, 50_000, 100_000] {
+        for piece in [100, 1_000, 2_500] {
+            let took = peak(|| {
+                let mut reader = FrameReader::new();
+                for mut part in envelope[..stop].chunks(piece) {
+                    assert_eq!(reader.read(&mut part), Ok(None));
+                }
+                reader
+            });
+            assert!(took <= 3 * stop + 1024, "{took} bytes for {stop}");
+        }
     }
 }
 

@@ -524,6 +524,25 @@ fn of_the_constructors() {
 }
 
 #[test]
+fn what_is_taken_within_its_bound_is_given_back_whole() {
+    let text = Text::<4>::new("ab").unwrap();
+    assert_eq!(
+        (text.as_str(), text.clone().into_string()),
+        ("ab", "ab".to_owned())
+    );
+    let bytes = Bytes::<4>::new(vec![1, 2]).unwrap();
+    assert_eq!(
+        (bytes.as_slice(), bytes.clone().into_vec()),
+        (&[1, 2][..], vec![1, 2])
+    );
+    let list = dchat_wire::List::<u8, 4>::new(vec![1, 2]).unwrap();
+    assert_eq!(
+        (list.as_slice(), list.clone().into_vec()),
+        (&[1, 2][..], vec![1, 2])
+    );
+}
+
+#[test]
 fn of_a_probe() {
     let (keys, _) = samples::probe_keys();
     let padded = samples::ask().seal(&keys, limits::PROBE_PADDED);

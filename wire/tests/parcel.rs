@@ -64,6 +64,21 @@ fn a_sealed_parcel_has_a_padded_length() {
 }
 
 #[test]
+fn padding_says_how_many_zeros_it_is() {
+    let opened = Parcel::open(&parcel().seal().unwrap()).unwrap();
+    let zeros = padded_len(encode(&parcel()).len()) - encode(&parcel()).len();
+    assert!(zeros > 0);
+    assert_eq!(
+        (opened.padding.len(), opened.padding.is_empty()),
+        (zeros, false)
+    );
+    assert_eq!(
+        (parcel().padding.len(), parcel().padding.is_empty()),
+        (0, true)
+    );
+}
+
+#[test]
 fn sealing_again_changes_nothing() {
     let sealed = parcel().seal().unwrap();
     assert_eq!(Parcel::open(&sealed).unwrap().seal().unwrap(), sealed);

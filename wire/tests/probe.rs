@@ -63,6 +63,20 @@ fn a_probe_of_the_other_direction_is_refused() {
     );
 }
 
+/// The tag names the keys; what names others is not theirs, whoever could make it.
+#[test]
+fn a_probe_under_another_tag_is_refused_though_its_mac_is_right() {
+    let mut renamed = keys();
+    renamed.tag[0] ^= 1;
+    assert_eq!(
+        Probe::open(&keys(), &ask().seal(&renamed, 64)),
+        Err(DecodeError::Invalid {
+            field: "Probe",
+            reason: "not authentic"
+        })
+    );
+}
+
 /// Checks DC-CONN-044 (positive), DC-CONN-046 (positive).
 #[test]
 fn lengths_are_clamped_to_what_may_be_sent() {

@@ -10,6 +10,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use dchat_wire::advert::{MailboxPointer, Presence, RelayAdvert, Rendezvous, ServiceAdvert};
 use dchat_wire::chat::Stage;
 use dchat_wire::close::Code;
 use dchat_wire::codec::Field;
@@ -19,7 +20,8 @@ use dchat_wire::hash::Context;
 use dchat_wire::hello::{capability, role};
 use dchat_wire::nat::{Allocation, CandidateKind, Filtering, Mapping, ReachFrom, ReachResult};
 use dchat_wire::parcel::entry_kind;
-use dchat_wire::record::kind;
+use dchat_wire::record::{AddressRecord, CLOCK_SKEW, DeviceRecord, Payload as _, kind};
+use dchat_wire::relay::Voucher;
 use dchat_wire::sign::Purpose;
 use dchat_wire::{FrameType, dht, encode, grease, limits, relay};
 
@@ -117,6 +119,43 @@ fn kinds_roles_and_capabilities_are_distinct_and_not_reserved() {
     {
         assert!(!grease::is_reserved(code));
     }
+}
+
+#[test]
+fn every_kind_of_record_lives_as_long_as_the_registry_says() {
+    let lifetimes = [
+        AddressRecord::MAX_LIFETIME,
+        DeviceRecord::MAX_LIFETIME,
+        Voucher::MAX_LIFETIME,
+        RelayAdvert::MAX_LIFETIME,
+        ServiceAdvert::MAX_LIFETIME,
+        MailboxPointer::MAX_LIFETIME,
+        Presence::MAX_LIFETIME,
+        Rendezvous::MAX_LIFETIME,
+    ];
+    let registered = [
+        86_400_000,
+        2_592_000_000,
+        7_200_000,
+        7_200_000,
+        86_400_000,
+        604_800_000,
+        3_600_000,
+        7_200_000,
+    ];
+    assert_eq!(lifetimes, registered);
+    assert_eq!(CLOCK_SKEW, 600_000);
+}
+
+#[test]
+fn bounds_that_are_computed_are_those_of_the_registry() {
+    assert_eq!(limits::FRAME_BODY, 163_840);
+    assert_eq!(limits::RECORD_BODY, 4352);
+    assert_eq!(limits::DHT_VALUES, 36_864);
+    assert_eq!(limits::TEXT, 65_536);
+    assert_eq!(limits::ENTRY_BODY, 66_560);
+    assert_eq!(limits::PARCEL, 131_072);
+    assert_eq!(limits::RATCHET_MESSAGE, 131_584);
 }
 
 #[test]

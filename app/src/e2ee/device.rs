@@ -111,25 +111,21 @@ impl Device {
     }
 
     /// Rotates the fallback key when it is [`FALLBACK_LIFETIME`] old, and issues a new record when
-    /// the key changed, half of the record's lifetime is over, or the clock went back behind it.
-    /// Returns whether the state changed and must be saved. Call it at start, when a chat opens,
-    /// and at [`refresh_at`](Self::refresh_at).
+    /// the key changed or the clock went back behind it. Returns whether the state changed and must
+    /// be saved. Call it at start, when a chat opens, and at [`refresh_at`](Self::refresh_at).
     pub fn refresh(&mut self, identity: &Identity, now: u64) -> bool {
-        let clock_went_back = self.rotated_at > now.saturating_add(CLOCK_SKEW);
-        if now.saturating_sub(self.rotated_at) >= FALLBACK_LIFETIME || clock_went_back {
+        let latest = now.saturating_add(CLOCK_SKEW);
+        let clock_went_back = self.rotated_at > latest;
+        let is_old = now.saturating_sub(self.rotated_at) >= FALLBACK_LIFETIME;
+        let rotates = is_old || clock_went_back;
+        if rotates {
             self.rotate(now);
         }
-        let fresh = self.record.as_ref().is_some_and(|issued| {
-            now.saturating_sub(issued.issued_at) < RECORD_LIFETIME / 2
-                && issued.issued_at <= now.saturating_add(CLOCK_SKEW)
-        });
-        if fresh {
+        let issued = self.record.as_ref();
+        if !rotates && issued.is_some_and(|issued| issued.issued_at <= latest) {
             return false;
         }
-        let sequence = self
-            .record
-            .as_ref()
-            .map_or(now, |issued| now.max(issued.sequence.saturating_add(1)));
+        let sequence = issued.map_or(now, |issued| now.max(issued.sequence.saturating_add(1)));
         let signed = SignedRecord::issue(identity, sequence, now, RECORD_LIFETIME, &self.payload());
         self.record = Some(Issued {
             sequence,
@@ -139,14 +135,11 @@ impl Device {
         true
     }
 
-    /// When [`refresh`](Self::refresh) is next due, in milliseconds since 1970.
+    /// When [`refresh`](Self::refresh) is next due, in milliseconds since 1970: at the next rotation,
+    /// with which a record is renewed long before it expires.
     #[must_use]
     pub fn refresh_at(&self) -> u64 {
-        let rotation = self.rotated_at.saturating_add(FALLBACK_LIFETIME);
-        let renewal = self.record.as_ref().map_or(0, |issued| {
-            issued.issued_at.saturating_add(RECORD_LIFETIME / 2)
-        });
-        rotation.min(renewal)
+        self.rotated_at.saturating_add(FALLBACK_LIFETIME)
     }
 
     /// The record to publish; `None` until [`refresh`](Self::refresh) issued the first.
@@ -214,10 +207,6 @@ impl Device {
         }
         self.account.mark_keys_as_published();
         self.rotated_at = now;
-        // The record names the key before; keep only what its successor must exceed.
-        if let Some(issued) = &mut self.record {
-            issued.issued_at = 0;
-        }
     }
 }
 

@@ -270,6 +270,8 @@ mod tests {
         let mut late = writer.reader();
         assert!(late.is_bettered_by(&mut reader));
         assert!(!reader.is_bettered_by(&mut late));
+        let mut same = writer.reader();
+        assert!(!late.is_bettered_by(&mut same));
         let (_, mut other) = pair();
         assert!(!late.is_bettered_by(&mut other));
         // Another ratchet under the name of the session.
@@ -283,6 +285,7 @@ mod tests {
     #[test]
     fn a_state_continues_where_it_was_saved() {
         let (mut writer, mut reader) = pair();
+        assert_eq!(writer.index(), 0);
         let _ = writer.encrypt(b"one");
         let state = writer.to_state().unwrap();
         let mut again = OutboundSession::from_state(&state).unwrap();
@@ -307,12 +310,23 @@ mod tests {
             assert!(text(&mut reader, &damaged).is_err(), "byte {at}");
         }
         assert!(text(&mut reader, &[]).is_err());
-        let too_long = vec![3; limits::ENTRY_BODY + 1];
-        let error = text(&mut reader, &too_long).unwrap_err();
-        assert!(matches!(error, DecryptError::TooLarge { .. }));
+        let limit = limits::ENTRY_BODY;
+        let refused = text(&mut reader, &vec![0; limit]);
+        assert_eq!(refused, Err(DecryptError::Malformed));
+        let len = limit + 1;
+        let refused = text(&mut reader, &vec![0; len]);
+        assert_eq!(refused, Err(DecryptError::TooLarge { len, limit }));
         assert_eq!(
             InboundSession::import(&[0; 165]).err(),
             Some(DecryptError::Malformed)
+        );
+        // No point of the curve has this y.
+        let mut export = *reader.export().unwrap();
+        export[133..].fill(0);
+        export[133] = 2;
+        assert_eq!(
+            InboundSession::import(&export).err(),
+            Some(DecryptError::BadKey)
         );
         let (_, other) = pair();
         let mut other = InboundSession::import(&other.export().unwrap()).unwrap();

@@ -1,6 +1,7 @@
 //! [`PairwiseSession`] over vodozemac's Olm.
 
 use core::fmt;
+use std::io;
 
 use dchat_wire::chat::Stage;
 use dchat_wire::limits;
@@ -129,14 +130,31 @@ fn check_length(message: &[u8]) -> Result<(), DecryptError> {
 /// JSON: vodozemac's states are tagged and have defaults, which only a self-describing format keeps
 /// readable over its versions.
 pub(super) fn write_state(state: &impl Serialize) -> Result<Secret, StateError> {
-    // A session in step takes about 2 KiB.
-    let mut bytes = Secret::with_capacity(4 * 1024);
-    serde_json::to_writer(&mut bytes, state).map_err(|_| StateError::Damaged)?;
-    let (len, limit) = (bytes.len(), MAX_STATE);
-    if len > limit {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, state).map_err(|_| StateError::Damaged)?;
+    let Length(len) = length;
+    if len > MAX_STATE {
+        let limit = MAX_STATE;
         return Err(StateError::TooLarge { len, limit });
     }
-    Ok(bytes)
+    // A buffer that had to grow would leave its old block unwiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(len));
+    serde_json::to_writer(&mut *bytes, state).map_err(|_| StateError::Damaged)?;
+    Ok(bytes.into())
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(super) fn read_state<T: DeserializeOwned>(state: &[u8]) -> Result<T, StateError> {

@@ -7,7 +7,7 @@
 
 use dchat_wire::chat::Stage;
 use dchat_wire::limits;
-use dchat_wire::record::{DeviceRecord, Verified};
+use dchat_wire::record::{CLOCK_SKEW, DeviceRecord, Verified};
 use dchat_wire::sign::Identity;
 use proptest::prelude::*;
 
@@ -295,6 +295,7 @@ fn the_fallback_key_rotates_after_seven_days_and_opens_sessions_for_seven_more()
     assert_eq!(record.payload, two.bob.payload());
     assert!(record.sequence > two.bob_record.sequence);
     assert_eq!(record.sequence, record.issued_at);
+    assert_eq!(record.expires_at, record.issued_at + 30 * DAY);
     two.bob
         .accept_session(&two.alice_record, &opening())
         .unwrap();
@@ -314,6 +315,63 @@ fn a_record_is_issued_anew_when_the_clock_went_back_behind_it() {
     let record = published(&device, &bob, NOW);
     assert_eq!(record.sequence, NOW + 400 * DAY + 1);
     assert!(!device.refresh(&bob, NOW + DAY));
+}
+
+/// Clocks that disagree by less than records allow are no reason for a new key.
+#[test]
+fn a_key_is_kept_as_long_as_the_clock_is_behind_it_within_the_skew() {
+    let bob = identity(2);
+    let mut device = Device::generate(&bob, NOW + CLOCK_SKEW);
+    let key = device.payload().fallback_key;
+    assert!(!device.refresh(&bob, NOW));
+    assert_eq!(device.payload().fallback_key, key);
+    assert!(device.refresh(&bob, NOW - 1));
+    assert_ne!(device.payload().fallback_key, key);
+    assert_eq!(device.refresh_at(), NOW - 1 + 7 * DAY);
+}
+
+#[test]
+fn what_another_session_may_cure_is_told_apart_from_what_none_can() {
+    let curable = |error: DecryptError| (error.is_curable(), AcceptError::from(error).is_curable());
+    for error in [DecryptError::NoKey, DecryptError::NotAuthentic] {
+        assert_eq!(curable(error), (true, true), "{error}");
+    }
+    let too_large = DecryptError::TooLarge { len: 2, limit: 1 };
+    for error in [DecryptError::Malformed, DecryptError::BadKey, too_large] {
+        assert_eq!(curable(error), (false, false), "{error}");
+    }
+    assert!(AcceptError::UnknownFallback.is_curable());
+    assert!(!AcceptError::ForeignDevice.is_curable());
+}
+
+#[test]
+fn a_message_of_just_the_limit_is_parsed() {
+    let (_, mut bobs) = established();
+    let message = vec![0; limits::RATCHET_MESSAGE];
+    for stage in [Stage::Opening, Stage::Established] {
+        let refused = bobs.decrypt(stage, &message).unwrap_err();
+        assert_eq!(refused, DecryptError::Malformed);
+    }
+}
+
+#[test]
+fn a_state_is_written_and_read_up_to_its_bound() {
+    // JSON puts a text between two quotation marks.
+    let text = |len: usize| "x".repeat(len - 2);
+    let full = olm::write_state(&text(MAX_STATE)).unwrap();
+    assert_eq!(full.len(), MAX_STATE);
+    assert_eq!(olm::read_state(&full), Ok(text(MAX_STATE)));
+    for len in [MAX_STATE + 1, 2 * MAX_STATE] {
+        let limit = MAX_STATE;
+        let refused = olm::write_state(&text(len)).unwrap_err();
+        assert_eq!(refused, StateError::TooLarge { len, limit });
+    }
+}
+
+#[test]
+fn a_secret_holds_what_it_was_made_of() {
+    assert_eq!(*Secret::from(vec![1, 2, 3]), [1, 2, 3]);
+    assert_eq!(*Secret::from(zeroize::Zeroizing::new(vec![1, 2])), [1, 2]);
 }
 
 #[test]

@@ -28,7 +28,6 @@ pub(crate) use error::Trail;
 pub(crate) use field::{body, checked_field, sealed};
 
 use ::bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use ::bincode::de::read::SliceReader;
 use ::bincode::de::{Decoder as _, DecoderImpl};
 use ::bincode::enc::EncoderImpl;
 use ::bincode::enc::write::{SizeWriter, Writer};
@@ -90,6 +89,33 @@ impl Writer for Append<'_> {
     }
 }
 
+/// What is left to decode. The codec crate's own reader of slices does not tell how much that is.
+struct Input<'a>(&'a [u8]);
+
+impl bincode::Reader for Input<'_> {
+    #[inline]
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), bincode::DecodeError> {
+        let additional = bytes.len();
+        let (taken, left) = self
+            .0
+            .split_at_checked(additional)
+            .ok_or(bincode::DecodeError::UnexpectedEnd { additional })?;
+        bytes.copy_from_slice(taken);
+        self.0 = left;
+        Ok(())
+    }
+
+    #[inline]
+    fn peek_read(&mut self, n: usize) -> Option<&[u8]> {
+        self.0.get(..n)
+    }
+
+    #[inline]
+    fn consume(&mut self, n: usize) {
+        self.0 = self.0.get(n..).unwrap_or_default();
+    }
+}
+
 /// Decodes exactly one `T` from all of `bytes`.
 ///
 /// # Errors
@@ -99,30 +125,13 @@ pub fn decode<T: Field>(bytes: &[u8]) -> Result<T, DecodeError> {
         return Err(OverLimit::new("body", bytes.len() as u64, limits::FRAME_BODY).into());
     }
     let mut decoder =
-        DecoderImpl::<_, Profile, Trail>::new(SliceReader::new(bytes), profile(), Trail::default());
+        DecoderImpl::<_, Profile, Trail>::new(Input(bytes), profile(), Trail::default());
     match T::decode(&mut decoder) {
-        Ok(value) => match trailing(decoder.reader(), bytes.len()) {
+        Ok(value) => match decoder.reader().0.len() {
             0 => Ok(value),
             _ if defect::is(Defect::AcceptsTrailingBytes) => Ok(value),
             extra => Err(DecodeError::TrailingBytes { extra }),
         },
         Err(error) => Err(core::mem::take(decoder.context()).explain(error)),
     }
-}
-
-/// Bytes left in `reader`, found by bisection because the reader tells only whether `n` are there.
-fn trailing<R: bincode::Reader>(reader: &mut R, most: usize) -> usize {
-    if reader.peek_read(1).is_none() {
-        return 0;
-    }
-    let (mut low, mut high) = (1, most);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if reader.peek_read(middle).is_some() {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    low
 }

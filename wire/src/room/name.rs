@@ -140,7 +140,9 @@ mod tests {
             ("İ", "i\u{307}"),
             ("❤\u{fe0f}", "❤"),
         ] {
-            assert_eq!(RoomName::new(text).unwrap().as_str(), name, "{text}");
+            let room = RoomName::new(text).unwrap();
+            assert_eq!(room.as_str(), name, "{text}");
+            assert_eq!(room.to_string(), name, "{text}");
         }
     }
 
