@@ -9,6 +9,7 @@
 mod support;
 
 use dchat_wire::address::AddressError;
+use dchat_wire::dht::Socket;
 use dchat_wire::{Address, Bytes, DecodeError, decode, encode, limits};
 use support::{hex, samples};
 
@@ -117,6 +118,22 @@ fn what_leads_to_no_single_socket_is_refused() {
         // To listen on, or on any port, it is good.
         assert!(!text.parse::<Address>().unwrap().names_one_socket());
     }
+}
+
+#[test]
+fn a_node_of_the_dht_listens_at_one_socket() {
+    for none in [
+        "192.0.2.7:0",
+        "0.0.0.0:4001",
+        "[::]:4001",
+        "224.0.0.1:4001",
+        "[ff02::1]:4001",
+    ] {
+        let refused = Socket::new(none.parse().unwrap());
+        assert_eq!(refused, Err("the address names no one socket"), "{none}");
+    }
+    let mapped = Socket::new("[::ffff:192.0.2.7]:4001".parse().unwrap()).unwrap();
+    assert_eq!(mapped.addr(), "192.0.2.7:4001".parse().unwrap());
 }
 
 /// Checks DC-ID-020 (negative), DC-ID-026 (negative).

@@ -40,3 +40,19 @@ fn a_capability_is_found_only_where_it_was_said() {
     }
     assert!(!Capabilities::default().contains(capability::CHAT));
 }
+
+#[test]
+fn capabilities_out_of_order_or_said_twice_are_refused() {
+    for said in [vec![2, 1], vec![1, 1], vec![1, 3, 2]] {
+        let refused = Capabilities::new(List::new(said).unwrap());
+        assert_eq!(refused, Err("capabilities are not strictly ascending"));
+    }
+}
+
+#[test]
+fn a_range_of_versions_is_neither_empty_nor_from_0() {
+    for (low, high) in [(0, 0), (0, 1), (2, 1)] {
+        let refused = Versions::new(low, high);
+        assert_eq!(refused, Err("the version range is empty or starts at 0"));
+    }
+}

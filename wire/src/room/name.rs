@@ -146,6 +146,17 @@ mod tests {
         }
     }
 
+    /// What is folded away counts for how much is folded at all, and not for the name.
+    #[test]
+    fn a_text_is_folded_up_to_sixteen_times_the_length_of_a_name() {
+        let hidden = |count: usize| "\u{200b}".repeat(count);
+        let longest = format!("a{}", hidden(341));
+        assert_eq!(longest.len(), 16 * limits::NAME);
+        assert_eq!(RoomName::new(&longest).unwrap().as_str(), "a");
+        let longer = format!("aa{}", hidden(341));
+        assert_eq!(RoomName::new(&longer), Err(RoomNameError::TooLong));
+    }
+
     #[test]
     fn what_names_no_room_is_refused() {
         for (text, error) in [
