@@ -37,6 +37,7 @@ async fn against(conduct: Conduct, cases: &[Case]) -> Vec<Ran> {
         patience: Duration::from_secs(2),
         people: People::default(),
         room: None,
+        user: None,
     };
     let plan = Plan {
         jobs: 64,

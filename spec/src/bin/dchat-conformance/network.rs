@@ -9,6 +9,7 @@ use dchat_spec::actor::peer_text;
 use dchat_spec::runner::Case;
 use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::chat::People;
+use dchat_spec::runner::group::User;
 use dchat_spec::runner::report::{Line, Report};
 use dchat_spec::runner::run::run as run_cases;
 use dchat_spec::runner::scenario;
@@ -48,6 +49,7 @@ fn against(
             patience: Duration::from_secs(whom.patience.max(1)),
             people: People::default(),
             room,
+            user: whom.user.as_deref().map(User::new),
         };
         let mut subject = match peer {
             Some(_) => subject,
