@@ -1,5 +1,7 @@
 //! A group with its founder, whom the runner plays, and the peer.
 
+use std::collections::BTreeSet;
+
 use dchat_wire::group::Deed;
 
 use super::super::bodies::group::deed;
@@ -24,6 +26,8 @@ pub struct Company {
     /// What it is called; no other group is.
     pub name: String,
     user: User,
+    /// What the peer has told the founder of its own deeds.
+    heard: BTreeSet<Hash>,
 }
 
 impl Company {
@@ -48,6 +52,7 @@ impl Company {
             founder,
             name,
             user,
+            heard: BTreeSet::new(),
         })
     }
 
@@ -82,7 +87,7 @@ impl Company {
     /// A fault when it does not come, or is not right.
     pub async fn peer_did(&mut self, deed: Deed, what: &str) -> Result<Hash, Fault> {
         let peer = self.peer();
-        let shared = self.shared.clone();
+        let (shared, heard) = (self.shared.clone(), &self.heard);
         let is_new = |signed: &dchat_wire::group::SignedOperation| {
             let read = signed.open();
             let is_its = read.is_ok_and(|read| {
@@ -90,13 +95,14 @@ impl Company {
                     && *read.author.public_key() == peer
                     && read.group == shared.story().group
             });
-            is_its && !shared.story().has(&signed.hash())
+            is_its && !heard.contains(&signed.hash())
         };
         let signed = self.founder.operation(what, is_new).await?;
         if !self.shared.story().learn(&signed) {
             let expected = "an operation that names what its author was told of";
             return Err(Fault::new(expected, "one that names another").by("DC-GROUP-005"));
         }
+        self.heard.insert(signed.hash());
         Ok(signed.hash())
     }
 

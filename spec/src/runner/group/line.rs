@@ -40,7 +40,13 @@ impl Shared {
         Self(Arc::new(Mutex::new(story)))
     }
 
-    /// It, for a moment.
+    /// What nothing names, ascending.
+    #[must_use]
+    pub fn heads(&self) -> Vec<Hash> {
+        self.story().heads()
+    }
+
+    /// It, for a moment: not twice in one statement.
     pub fn story(&self) -> MutexGuard<'_, Story> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -114,7 +114,7 @@ async fn heads(company: &mut Company) -> Outcome {
 async fn tells_neighbours(company: &mut Company) -> Outcome {
     let fellow = company.admits().await?;
     let name = company.name.clone();
-    let renamed = aside(company, &company.shared.story().heads(), &name);
+    let renamed = aside(company, &company.shared.heads(), &name);
     let signed = renamed.signed(&company.founder.identity);
     let hash = signed.hash();
     // Not by the story: what the other member knows it knows from the peer.
@@ -138,7 +138,7 @@ fn carries(said: &GroupOperations, hash: &[u8; 32]) -> bool {
 
 async fn asks_for_heads(company: &mut Company) -> Outcome {
     let name = company.name.clone();
-    let hidden = aside(company, &company.shared.story().heads(), &name);
+    let hidden = aside(company, &company.shared.heads(), &name);
     let hash = hidden.signed(&company.founder.identity).hash();
     let group = company.shared.story().group;
     let line = &company.founder.line;
@@ -166,7 +166,7 @@ async fn asks_for_heads(company: &mut Company) -> Outcome {
 
 async fn asks_for_lacking(company: &mut Company) -> Outcome {
     let name = company.name.clone();
-    let first = aside(company, &company.shared.story().heads(), &name);
+    let first = aside(company, &company.shared.heads(), &name);
     let founder = company.founder.identity.clone();
     let before = first.signed(&founder).hash();
     let mut second = aside(company, &[before], &name);
