@@ -49,7 +49,10 @@ fn with(more: &[&str]) -> (Home, Daemon, Arc<Subject>) {
     home.json(&["room", "join", ROOM]);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/user");
     let dchat = env!("CARGO_BIN_EXE_dchat");
-    let user = format!("DCHAT_HOME='{}' '{script}' '{dchat}'", home.path().display());
+    let user = format!(
+        "DCHAT_HOME='{}' '{script}' '{dchat}'",
+        home.path().display()
+    );
     let subject = Subject {
         address,
         peer,

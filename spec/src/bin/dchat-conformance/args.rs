@@ -64,6 +64,11 @@ pub(crate) struct Network {
     /// An invite of its, for the cases of chats; may be given several times
     #[arg(long, value_name = "LINK")]
     pub(crate) invite: Vec<String>,
+    /// A command, for the cases of groups, that does what only its user can: `accept GROUP NAME`,
+    /// `say GROUP NAME TEXT`, `leave GROUP NAME`, `remove GROUP NAME PEER` or `show GROUP NAME` stands
+    /// behind it. Exit codes: 0 done, 77 it offers nothing of the kind
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) user: Option<String>,
     /// Instead of the cases, so many connections with a partner from the future, none of which may fail
     #[arg(long, value_name = "N")]
     pub(crate) grease: Option<u64>,
@@ -84,11 +89,6 @@ pub(crate) struct Whom {
     /// The name of a room, without a secret, that it was told to join
     #[arg(long, value_name = "NAME")]
     pub(crate) room: Option<String>,
-    /// A command, for the cases of groups, that does what only its user can: `accept GROUP NAME`,
-    /// `say GROUP NAME TEXT`, `leave GROUP NAME`, `remove GROUP NAME PEER` or `show GROUP NAME` stands
-    /// behind it. Exit codes: 0 done, 77 it offers nothing of the kind
-    #[arg(long, value_name = "COMMAND")]
-    pub(crate) user: Option<String>,
     /// Seconds that anything may take which has to happen at once
     #[arg(long, value_name = "SECONDS", default_value_t = 25)]
     pub(crate) patience: u64,

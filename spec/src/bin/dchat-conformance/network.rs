@@ -20,18 +20,21 @@ use crate::output;
 
 pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Error>> {
     let cases = catalogue();
-    against(args, &wanted.whom, &wanted.invite, wanted.grease, &cases)
+    let user = wanted.user.as_deref().map(User::new);
+    let (invites, grease) = (&wanted.invite, wanted.grease);
+    against(args, &wanted.whom, invites, user, grease, &cases)
 }
 
 /// The scenarios against a running node: one at a time, for each needs it whole.
 pub(crate) fn scenario(args: &Args, wanted: &Scenario) -> Result<ExitCode, Box<dyn Error>> {
-    against(args, &wanted.whom, &[], None, &scenario::catalogue())
+    against(args, &wanted.whom, &[], None, None, &scenario::catalogue())
 }
 
 fn against(
     args: &Args,
     whom: &Whom,
     invites: &[String],
+    user: Option<User>,
     grease: Option<u64>,
     cases: &[Case],
 ) -> Result<ExitCode, Box<dyn Error>> {
@@ -49,7 +52,7 @@ fn against(
             patience: Duration::from_secs(whom.patience.max(1)),
             people: People::default(),
             room,
-            user: whom.user.as_deref().map(User::new),
+            user,
         };
         let mut subject = match peer {
             Some(_) => subject,

@@ -8,18 +8,23 @@
 //!
 //! * [`story`]: the operations of a group that everybody may know.
 //! * [`fellow`]: a member that the runner plays: its one-to-one conversation and its place in the group.
-//!   [`line`]: the streams of one with the peer. [`keys`]: sessions that come, and its own.
+//!   `knowledge`, `hearing`: what it asks and hears. [`line`]: its streams with the peer, and `keep` the
+//!   task that keeps them. [`keys`]: sessions that come, and its own.
 //! * [`company`]: a group with its founder and the peer.
 //! * [`user`]: the command.
 
 pub mod company;
 pub mod fellow;
+mod hearing;
+mod keep;
 pub mod keys;
+mod knowledge;
 pub mod line;
 pub mod story;
 pub mod user;
 
 pub use company::Company;
 pub use fellow::Fellow;
+pub use hearing::Said;
 pub use story::Story;
 pub use user::User;

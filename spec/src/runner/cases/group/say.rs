@@ -3,8 +3,7 @@
 use super::super::super::bodies::group::deed;
 use super::super::super::case::{Case, Fault, Kind, Outcome, expect};
 use super::super::super::frames::ENVELOPE;
-use super::super::super::group::fellow::Said;
-use super::super::super::group::{Company, Fellow};
+use super::super::super::group::{Company, Fellow, Said};
 use super::super::super::identity::Identity;
 use super::inside;
 
