@@ -102,9 +102,10 @@ impl Fellow {
             }
             if Instant::now() > deadline {
                 let seen = format!(
-                    "{} items and {} sessions of the peer's",
+                    "{} items and {} sessions of the peer's; {}",
                     own.count(),
-                    sessions.len()
+                    sessions.len(),
+                    self.line.summary()
                 );
                 let expected =
                     format!("an item that says {text:?}, and the session it is sealed with");

@@ -68,7 +68,7 @@ impl Inner {
                     .unwrap_or_default();
                 *seen += new.len();
                 for frame in new {
-                    self.take(frame).await;
+                    self.take(*stream, frame).await;
                 }
             }
             if over {
@@ -147,7 +147,7 @@ impl Inner {
         });
     }
 
-    async fn take(&self, came: &RawFrame) {
+    async fn take(&self, stream: usize, came: &RawFrame) {
         self.came().frames.push(came.clone());
         match came.decoded() {
             Some(Frame::GossipOpen(open)) => {
@@ -157,9 +157,15 @@ impl Inner {
                 self.greet().await;
             }
             Some(Frame::GossipLeave(_)) => {
+                // Others may have been opened since.
                 let mut talks = self.talks.lock().await;
-                talks.iter_mut().for_each(|open| open.talk.finish());
-                talks.clear();
+                talks.retain_mut(|open| {
+                    let is_refused = open.talk.stream == stream;
+                    if is_refused {
+                        open.talk.finish();
+                    }
+                    !is_refused
+                });
             }
             Some(Frame::GroupOperations(said)) => self.answer(&said).await,
             Some(Frame::GossipPush(push)) => self.hold(*push.item),
