@@ -33,13 +33,14 @@ pub(super) fn cases() -> Vec<Case> {
             &["DC-GROUP-010"],
             |company| {
                 Box::pin(async move {
-                    // Only by the stream: the other member has no conversation with the peer.
-                    let fellow = company.admits().await?;
-                    let key = company.peer_key()?;
-                    let known = fellow.knowledge().await?;
                     let accept = company.shared.story().newest(&company.peer(), deed::ACCEPT);
-                    let is_told = accept.is_some_and(|accept| known.contains(&accept));
-                    expect(is_told, "heads that rest on its ACCEPT", hex(&key))
+                    let names = |said: &GroupOperations| {
+                        accept.is_some_and(|accept| {
+                            said.heads.as_slice().contains(&accept) || carries(said, &accept)
+                        })
+                    };
+                    let what = "GROUP_OPERATIONS with its ACCEPT, or that among its heads";
+                    company.founder.hears(what, names).await.map(|_| ())
                 })
             },
         ),
