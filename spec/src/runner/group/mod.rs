@@ -8,7 +8,7 @@
 //!
 //! * [`story`]: the operations of a group that everybody may know.
 //! * [`fellow`]: a member that the runner plays: its one-to-one conversation and its place in the group.
-//!   `knowledge`, `hearing`: what it asks and hears. [`line`]: its streams with the peer, and `keep` the
+//!   `knowledge`, `hearing`: what it asks and hears. [`mod@line`]: its streams with the peer, and `keep` the
 //!   task that keeps them. [`keys`]: sessions that come, and its own.
 //! * [`company`]: a group with its founder and the peer.
 //! * [`user`]: the command.

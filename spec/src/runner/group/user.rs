@@ -27,6 +27,8 @@ use super::super::partner::own;
 /// Exit code of the command for what an implementation does not offer.
 pub const CANNOT: i32 = 77;
 
+/// How much longer than the peer's own answers the command may take.
+const TIMES: u32 = 4;
 /// Bytes of the command's complaint that a report quotes.
 const QUOTED: usize = 400;
 
@@ -45,8 +47,8 @@ impl User {
     /// wrong.
     ///
     /// # Errors
-    /// Unsupported when the implementation has nothing of the kind, or there is no such command; a fault
-    /// when the command does not end.
+    /// Unsupported when the implementation has nothing of the kind, there is no such command, or it does
+    /// not end.
     pub async fn tries(
         &self,
         words: &[&str],
@@ -61,9 +63,9 @@ impl User {
             .kill_on_drop(true)
             .output();
         let verb = words.first().copied().unwrap_or_default();
-        let what = format!("an end of the user's command ({verb})");
-        let ended = timeout(patience, ran).await;
-        let ended = ended.map_err(|_| Fault::new(what, "none in time"))?;
+        // How long a program takes to start says nothing about a protocol.
+        let ended = timeout(TIMES * patience, ran).await;
+        let ended = ended.map_err(|_| own(format!("the user's command ({verb}) does not end")))?;
         let ended = ended.map_err(|error| own(error.to_string()))?;
         match ended.status.code() {
             Some(0) => Ok(Ok(String::from_utf8_lossy(&ended.stdout).into_owned())),
