@@ -22,6 +22,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,10 +43,12 @@ LONGEST = 900
 # Invites for a run of all cases, and for one of a few of them: one for each person the runner plays.
 INVITES, FEW_INVITES = 24, 8
 # The sections that need any.
-TALKS = {"chat", "session", "envelope", "parcel", "exchange", "dialer", "identify", "silence", "nat"}
+TALKS = {"chat", "session", "envelope", "parcel", "exchange", "dialer", "identify", "silence", "nat", "group"}
 WITHIN = {"vector": "vectors", "case": "network", "scenario": "scenario"}
 # A public room the node is in.
 ROOM = "conformance"
+# Does what only the node's user can, by the node's own program.
+USER = ROOT / "spec/user"
 
 
 def build(folder):
@@ -121,7 +124,8 @@ def run_cases(bins, defect, ids, folder):
         talks = any(id.split("/")[0] in TALKS for id in ids)
         count = FEW_INVITES * talks if ids else INVITES
         links = [argument for _ in range(count) for argument in ("--invite", invite(bins, home))]
-        return failed(bins, ["network", address, *links, *choice(ids), *terms(defect)], folder)
+        user = shlex.join(["env", f"DCHAT_HOME={home}", str(USER), str(bins / "dchat")])
+        return failed(bins, ["network", address, *links, "--user", user, *choice(ids), *terms(defect)], folder)
 
 
 def run_scenarios(bins, defect, ids, folder):

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dchat_spec::runner::cases::catalogue;
+use dchat_spec::runner::group::User;
 use dchat_spec::runner::run::{Plan, run};
 use dchat_spec::runner::subject::{PATIENCE, Subject, parse_address, parse_invites};
 use dchat_spec::runner::{Case, Profile, Verdict, grease, scenario};
@@ -46,12 +47,19 @@ fn with(more: &[&str], invites: usize) -> (Home, Daemon, Arc<Subject>) {
     };
     let invites: Vec<String> = (0..invites).map(|_| invite()).collect();
     home.json(&["room", "join", ROOM]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/user");
+    let dchat = env!("CARGO_BIN_EXE_dchat");
+    let user = format!(
+        "DCHAT_HOME='{}' '{script}' '{dchat}'",
+        home.path().display()
+    );
     let subject = Subject {
         address,
         peer,
         patience: PATIENCE,
         people: parse_invites(&invites, &peer).unwrap(),
         room: Some(ROOM.to_owned()),
+        user: Some(User::new(&user)),
     };
     (home, daemon, Arc::new(subject))
 }
@@ -87,7 +95,10 @@ fn chosen(wanted: impl Fn(&Case) -> bool) -> Vec<Case> {
 #[test]
 fn the_daemon_passes_every_case_that_is_over_in_a_moment() {
     let (_home, mut daemon, subject) = subject();
-    let cases = chosen(|case| case.takes <= Duration::from_secs(1) && !case.is_alone);
+    let cases = chosen(|case| {
+        let has_its_own = case.profile == Profile::Group;
+        case.takes <= Duration::from_secs(1) && !case.is_alone && !has_its_own
+    });
     all_pass(subject, &cases);
     assert!(!daemon.has_ended());
 }
@@ -112,6 +123,15 @@ fn the_daemon_passes_every_case_of_rooms() {
     for answered in ["gossip/fetch", "gossip/range"] {
         assert!(passed.iter().any(|id| id == answered), "{answered}");
     }
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn the_daemon_passes_every_case_of_groups() {
+    let (_home, mut daemon, subject) = subject();
+    let cases = chosen(|case| case.profile == Profile::Group);
+    let passed = all_pass(subject, &cases);
+    assert_eq!(passed.len(), cases.len(), "{passed:?}");
     assert!(!daemon.has_ended());
 }
 

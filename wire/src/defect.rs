@@ -322,6 +322,28 @@ defects! {
     AcceptsStrangersOperations = "accepts-strangers-operations";
     /// A key may be taken again.
     AcceptsOldSeat = "accepts-old-seat";
+    /// Streams of a group are opened and answered whoever is at the other end.
+    LetsStrangersIn = "lets-strangers-in";
+    /// What is learned of a group is told to nobody who does not ask.
+    KeepsOperationsToItself = "keeps-operations-to-itself";
+    /// Who lacks an operation is told those its heads do not rest on only.
+    OverlooksLacking = "overlooks-lacking";
+    /// Heads that are not known make it ask for nothing.
+    AsksForNoOperations = "asks-for-no-operations";
+    /// The session is used on when somebody is gone.
+    KeepsGroupSession = "keeps-group-session";
+    /// A session is used for as many items as there are.
+    NeverRotates = "never-rotates";
+    /// Newcomers are handed all sessions whatever the policy says.
+    HandsOverEverything = "hands-over-everything";
+    /// Whoever hands over a session may be its author.
+    BelievesAnySession = "believes-any-session";
+    /// What somebody wrote beyond the cut counts.
+    CountsBeyondCut = "counts-beyond-cut";
+    /// Who goes, or puts somebody out, says of no log how far it counts.
+    CutsNothing = "cuts-nothing";
+    /// Links with who was removed end without a word.
+    PartsWithoutWord = "parts-without-word";
 }
 
 impl Defect {

@@ -32,7 +32,12 @@ impl Conversation {
         let own = ledger.own_log().map_err(Error::Ledger)?;
         let mut logs: Option<Vec<Log>> = None;
         loop {
-            let entries = self.next_entries(ledger, own.as_ref(), now)?;
+            // The first parcel has frontiers only, also where the peer's came before it (DC-CHAT-039).
+            let entries = if self.synced {
+                self.next_entries(ledger, own.as_ref(), now)?
+            } else {
+                Vec::new()
+            };
             let frontiers_due = !self.synced || !self.reports.is_empty();
             if entries.is_empty() && !frontiers_due {
                 return Ok(true);

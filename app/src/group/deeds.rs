@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use dchat_gossip::membership::{Membership, Standing};
 use dchat_wire::PeerId;
 use dchat_wire::codec::{self, List, OverLimit, Text};
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::extension::Extensions;
 use dchat_wire::group::{
     Cut, Deed, GroupOperations, Operation, Parents, Seat, Setting, SignedOperation,
@@ -260,6 +261,9 @@ impl Group {
         peer: &PeerId,
     ) -> Result<Cut, ActError<L::Error>> {
         let mut logs = Vec::new();
+        if defect::is(Defect::CutsNothing) {
+            return Ok(Cut::new(logs));
+        }
         for (key, writer) in &self.roster.writers {
             if writer.member == *peer && writer.ends.is_none() {
                 logs.extend(ledger.logs_of(key).map_err(ActError::Ledger)?);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dchat_wire::PeerId;
 use dchat_wire::codec;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::group::{LateJoin, SealedBody};
 
 use crate::e2ee::{Export, InboundSession, OutboundSession, SessionId, message_index};
@@ -23,6 +24,7 @@ impl Group {
             return Ok(());
         }
         let exports = match self.roster.policy.late_join {
+            _ if defect::is(Defect::HandsOverEverything) => ledger.sessions(&self.me)?,
             LateJoin::None => return Ok(()),
             LateJoin::All => ledger.sessions(&self.me)?,
             LateJoin::Last(count) => self.newest_own(ledger, count)?,

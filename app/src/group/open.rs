@@ -3,6 +3,7 @@
 use dchat_gossip::Item;
 use dchat_wire::PeerId;
 use dchat_wire::codec;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::group::{GroupKeys, SealedBody};
 use dchat_wire::limits;
 use dchat_wire::parcel::entry_kind;
@@ -73,7 +74,13 @@ impl Group {
         };
         let session = SessionId(sealed.session);
         let waits = Opened::Waits { from, session };
-        let Some(export) = ledger.session(&from, &session)? else {
+        let mut held = ledger.session(&from, &session)?;
+        if defect::is(Defect::BelievesAnySession) {
+            for other in self.roster.members.keys() {
+                held = held.or(ledger.session(other, &session)?);
+            }
+        }
+        let Some(export) = held else {
             return Ok(waits);
         };
         let read = InboundSession::import(&export)

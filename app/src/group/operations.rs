@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use dchat_gossip::membership::{Inserted, Refused, Roster, Standing};
 use dchat_wire::PeerId;
-use dchat_wire::group::{Deed, GroupOperations, SignedOperation};
+use dchat_wire::defect::{self, Defect};
+use dchat_wire::group::{Deed, GroupOperations, Parents, SignedOperation};
 
 use super::state::Group;
 use super::{Event, GroupLedger, Output};
@@ -55,7 +56,15 @@ impl Group {
     /// What the sender lacks, or a request for what it has and we do not. A request after operations
     /// came needs that they brought something, so it ends.
     fn reply(&self, frame: &GroupOperations, added: usize) -> Option<GroupOperations> {
-        let lacks = self.membership.after(&frame.heads, &frame.lacking);
+        let lacking = if defect::is(Defect::OverlooksLacking) {
+            &Parents::default()
+        } else {
+            &frame.lacking
+        };
+        let lacks = self.membership.after(&frame.heads, lacking);
+        if !self.knows_all(&frame.heads) && defect::is(Defect::AsksForNoOperations) {
+            return None;
+        }
         let may_ask = frame.operations.is_empty() || added > 0;
         let asks = may_ask && !self.knows_all(&frame.heads);
         (asks || !lacks.is_empty()).then(|| self.frame(lacks))
@@ -75,7 +84,7 @@ impl Group {
         }
         let old = core::mem::replace(&mut self.roster, self.membership.roster());
         self.outputs.push_back(Output::Spread { since: before });
-        if somebody_went(&old, &self.roster) {
+        if somebody_went(&old, &self.roster) && !defect::is(Defect::KeepsGroupSession) {
             ledger.save_outbound(None)?;
         }
         self.recount(&old);

@@ -2,6 +2,7 @@
 
 use dchat_wire::PeerId;
 use dchat_wire::codec::{self, Bytes, List};
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::extension::Extensions;
 use dchat_wire::group::{GroupKeys, SealedBody, SessionExport};
 use dchat_wire::limits;
@@ -63,7 +64,8 @@ impl Group {
         let usable = stored.and_then(|stored| {
             let age = now.checked_sub(stored.started_at)?;
             let session = OutboundSession::from_state(&stored.state).ok()?;
-            (age < MAX_AGE && session.index() < MAX_MESSAGES).then_some((session, stored))
+            let is_used_up = session.index() >= MAX_MESSAGES && !defect::is(Defect::NeverRotates);
+            (age < MAX_AGE && !is_used_up).then_some((session, stored))
         });
         if let Some(usable) = usable {
             return Ok(usable);

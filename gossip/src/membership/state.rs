@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::group::{Cut, Deed, Operation, Policy};
 use dchat_wire::{PeerId, limits};
 
@@ -45,8 +46,10 @@ impl Writer {
     /// The last item of `log` that counts.
     #[must_use]
     pub fn upto(&self, log: &[u8; 16]) -> u32 {
+        let counts_all = defect::is(Defect::CountsBeyondCut);
         self.ends
             .as_ref()
+            .filter(|_| !counts_all)
             .map_or(u32::MAX, |ends| ends.get(log).copied().unwrap_or(0))
     }
 

@@ -43,17 +43,20 @@ pub enum Profile {
     Gossip,
     /// Hole punching and dial-back.
     Nat,
+    /// Private groups. Needs invites, and a command that does what the user has to.
+    Group,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Core,
         Self::Chat,
         Self::Relay,
         Self::Dht,
         Self::Gossip,
         Self::Nat,
+        Self::Group,
     ];
 
     /// As the command line and reports write it.
@@ -66,6 +69,7 @@ impl Profile {
             Self::Dht => "dht",
             Self::Gossip => "gossip",
             Self::Nat => "nat",
+            Self::Group => "group",
         }
     }
 

@@ -41,6 +41,19 @@ pub struct Member {
 /// # Errors
 /// A fault when the peer does not do its part, or has no rooms.
 pub async fn connect(partner: &Partner, me: &Identity) -> Result<Link, Fault> {
+    connect_as(partner, me, partner.array(), &[room::CAPABILITY]).await
+}
+
+/// The same in this run of its node, and with these capabilities.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_as(
+    partner: &Partner,
+    me: &Identity,
+    instance: [u8; 16],
+    capabilities: &[u16],
+) -> Result<Link, Fault> {
     let mut dialing = Dialing::of(me);
     dialing.keeps_questions = true;
     let dialed = partner.dial(me, &dialing).await?;
@@ -48,7 +61,8 @@ pub async fn connect(partner: &Partner, me: &Identity) -> Result<Link, Fault> {
         Fault::new("a handshake that succeeds", ending.to_string()).by("DC-CONN-010")
     })?;
     let mut greeting = Greeting::new(partner);
-    greeting.capabilities = vec![room::CAPABILITY];
+    greeting.instance = instance;
+    greeting.capabilities = capabilities.to_vec();
     link.control(&greeting.bytes()).await;
     let heard = "HELLO and IDENTIFY";
     link.until(heard, |journal| journal.identifies().into_iter().next())

@@ -20,7 +20,7 @@
 //! * [`tap`], [`probe`], [`journal`], [`link`], [`talk`], [`ending`]: a connection of a partner, and all
 //!   that the peer did on it. [`udp`]: datagrams beside them. [`member`]: a member of a room on one.
 //! * [`subject`], [`partner`]: whom the cases run against, and what a case is given.
-//! * [`chat`]: the chat of a partner.
+//! * [`chat`]: the chat of a partner. [`group`]: a private group around it.
 //! * [`cases`]: the cases, a file for each section. [`scenario`]: those in which several peers act.
 //! * [`vectors`]: driving a program of the encodings, without a network.
 //! * [`run`], [`selection`], [`report`]: running them, and telling what came out. [`grease`]: many
@@ -60,6 +60,7 @@ pub mod ending;
 pub mod frames;
 pub mod grease;
 pub mod greeting;
+pub mod group;
 mod heard;
 pub mod identity;
 pub mod initial;

@@ -10,6 +10,7 @@ use dchat_wire::invite::Invite;
 use dchat_wire::room::RoomName;
 
 use super::chat::People;
+use super::group::User;
 use super::partner::Partner;
 use super::tls::Dialing;
 
@@ -27,6 +28,8 @@ pub struct Subject {
     pub people: People,
     /// The folded name of a room that it was told to join, without a secret.
     pub room: Option<String>,
+    /// What does what only its user can.
+    pub user: Option<User>,
 }
 
 /// Default of [`Subject::patience`]: far above what a loaded machine takes, below QUIC's idle timeout.

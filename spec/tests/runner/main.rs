@@ -37,6 +37,7 @@ async fn against(conduct: Conduct, cases: &[Case]) -> Vec<Ran> {
         patience: Duration::from_secs(2),
         people: People::default(),
         room: None,
+        user: None,
     };
     let plan = Plan {
         jobs: 64,
@@ -78,6 +79,20 @@ async fn a_peer_that_closes_on_everybody_fails_every_positive_case() {
     let of_handshake = |id: &&str| !id.starts_with("tls/");
     let wrong: Vec<&str> = passed(&ran).into_iter().filter(of_handshake).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// What the runner was not given says nothing against a peer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_user_the_cases_of_groups_are_unsupported() {
+    let of_groups = |case: &Case| case.profile == Profile::Group;
+    let cases: Vec<Case> = catalogue().into_iter().filter(of_groups).collect();
+    assert!(cases.len() > 70, "{}", cases.len());
+    for ran in against(Conduct::Tolerant, &cases).await {
+        let Verdict::Unsupported(why) = &ran.verdict else {
+            panic!("{}: {:?}", ran.case.id, ran.verdict);
+        };
+        assert!(why.contains("--user"), "{why}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

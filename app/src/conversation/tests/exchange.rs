@@ -47,6 +47,23 @@ fn what_was_written_apart_arrives_on_meeting() {
     assert_eq!(world.shown(B), ["a", "b", "c"]);
 }
 
+/// Checks DC-CHAT-039 (positive, negative).
+#[test]
+fn the_first_parcel_of_who_waited_for_the_session_has_no_entries_either() {
+    let mut world = World::new();
+    world.write(B, "written before", None);
+    world.connect();
+    // Openings and A's frontiers: B has all it needs to send what it wrote.
+    for side in [A, B] {
+        world.deliver(side, 9, Crash::No);
+    }
+    assert_eq!(world.sides[A].inbox.len(), 2);
+    world.deliver(A, 1, Crash::No);
+    assert_eq!(world.shown(A), [""; 0]);
+    world.deliver(A, 1, Crash::No);
+    assert_eq!(world.shown(A), ["written before"]);
+}
+
 /// Checks DC-CHAT-049 (positive).
 #[test]
 fn a_batch_travels_in_full_parcels_and_is_acknowledged_once() {

@@ -163,7 +163,7 @@ fn complain(world: &mut World, side: usize, session: SessionId) {
 fn what_was_lost_in_an_earlier_session_is_sent_again_in_the_one_in_use() {
     let (mut world, first) = overtaken();
     complain(&mut world, A, first);
-    assert_eq!(world.sides[B].inbox.len(), 1, "frontiers and the entry");
+    assert_eq!(world.sides[B].inbox.len(), 2, "frontiers, then the entry");
     world.run();
     assert_eq!(world.shown(B), ["lost"]);
     assert!(world.warnings(B).is_empty());

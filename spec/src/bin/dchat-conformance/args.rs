@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Only cases of this requirement, such as DC-CONN-022, or of an area, such as DC-CONN
     #[arg(long, global = true, value_name = "ID")]
     req: Vec<String>,
-    /// Only cases of this profile: core, chat, relay, dht, gossip or nat
+    /// Only cases of this profile: core, chat, relay, dht, gossip, nat or group
     #[arg(long, global = true, value_parser = profile)]
     profile: Vec<Profile>,
     /// Seed of everything the partners draw
@@ -64,6 +64,11 @@ pub(crate) struct Network {
     /// An invite of its, for the cases of chats; may be given several times
     #[arg(long, value_name = "LINK")]
     pub(crate) invite: Vec<String>,
+    /// A command, for the cases of groups, that does what only its user can: `accept GROUP NAME`,
+    /// `say GROUP NAME TEXT`, `leave GROUP NAME`, `remove GROUP NAME PEER` or `show GROUP NAME` stands
+    /// behind it. Exit codes: 0 done, 77 it offers nothing of the kind
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) user: Option<String>,
     /// Instead of the cases, so many connections with a partner from the future, none of which may fail
     #[arg(long, value_name = "N")]
     pub(crate) grease: Option<u64>,

@@ -1,7 +1,7 @@
 //! Checks whether an implementation does what the documents say.
 //!
 //! ```text
-//! dchat-conformance network ADDR [--invite LINK]… [--room NAME] [--grease N] [options]
+//! dchat-conformance network ADDR [--invite LINK]… [--room NAME] [--user COMMAND] [--grease N] [options]
 //! dchat-conformance scenario ADDR [--room NAME] [options]
 //! dchat-conformance vectors [options] [--] COMMAND…
 //! dchat-conformance --list [options]

@@ -9,6 +9,7 @@ use dchat_spec::actor::peer_text;
 use dchat_spec::runner::Case;
 use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::chat::People;
+use dchat_spec::runner::group::User;
 use dchat_spec::runner::report::{Line, Report};
 use dchat_spec::runner::run::run as run_cases;
 use dchat_spec::runner::scenario;
@@ -19,18 +20,21 @@ use crate::output;
 
 pub(crate) fn run(args: &Args, wanted: &Network) -> Result<ExitCode, Box<dyn Error>> {
     let cases = catalogue();
-    against(args, &wanted.whom, &wanted.invite, wanted.grease, &cases)
+    let user = wanted.user.as_deref().map(User::new);
+    let (invites, grease) = (&wanted.invite, wanted.grease);
+    against(args, &wanted.whom, invites, user, grease, &cases)
 }
 
 /// The scenarios against a running node: one at a time, for each needs it whole.
 pub(crate) fn scenario(args: &Args, wanted: &Scenario) -> Result<ExitCode, Box<dyn Error>> {
-    against(args, &wanted.whom, &[], None, &scenario::catalogue())
+    against(args, &wanted.whom, &[], None, None, &scenario::catalogue())
 }
 
 fn against(
     args: &Args,
     whom: &Whom,
     invites: &[String],
+    user: Option<User>,
     grease: Option<u64>,
     cases: &[Case],
 ) -> Result<ExitCode, Box<dyn Error>> {
@@ -48,6 +52,7 @@ fn against(
             patience: Duration::from_secs(whom.patience.max(1)),
             people: People::default(),
             room,
+            user,
         };
         let mut subject = match peer {
             Some(_) => subject,

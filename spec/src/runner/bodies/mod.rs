@@ -1,6 +1,7 @@
 //! Bodies by hand, of the services that not every node offers. A module a document.
 
 pub mod dht;
+pub mod group;
 pub mod nat;
 pub mod relay;
 pub mod room;

@@ -80,6 +80,15 @@ impl Room {
         Self { key, id }
     }
 
+    /// What a group is where a room is asked for (`81-groups` §1); its bodies are sealed otherwise.
+    #[must_use]
+    pub fn of_group(group: &[u8; 32]) -> Self {
+        Self {
+            key: *group,
+            id: *group,
+        }
+    }
+
     /// What `from` shows `to` of the room.
     #[must_use]
     pub fn tag(&self, from: &[u8; 32], to: &[u8; 32]) -> [u8; 32] {
@@ -232,12 +241,18 @@ impl Author {
     /// A log that begins now. `seed` is that of `person`.
     #[must_use]
     pub fn new(room: &Room, seed: &[u8; 32], incarnation: [u8; 16]) -> Self {
-        let now = clock::now_ms();
         let key = derive("dchat/1 2026-11 room author", &[seed, &room.id]);
+        Self::with_key(room, Identity::new(seed), Identity::new(&key), incarnation)
+    }
+
+    /// The same with any key to sign with.
+    #[must_use]
+    pub fn with_key(room: &Room, person: Identity, key: Identity, incarnation: [u8; 16]) -> Self {
+        let now = clock::now_ms();
         Self {
             room: room.clone(),
-            person: Identity::new(seed),
-            key: Identity::new(&key),
+            person,
+            key,
             next: Header {
                 incarnation,
                 seq: 1,
@@ -287,10 +302,15 @@ impl Author {
     /// The item with this header and plaintext, right in everything else.
     #[must_use]
     pub fn item(&self, header: &Header, plain: &[u8]) -> Item {
-        let author = self.key.public();
-        let body = self.room.seal(&author, header, plain);
+        let body = self.room.seal(&self.key.public(), header, plain);
+        self.sealed_item(header, body)
+    }
+
+    /// The item with this header and a body that is sealed.
+    #[must_use]
+    pub fn sealed_item(&self, header: &Header, body: Vec<u8>) -> Item {
         let mut item = Item {
-            author,
+            author: self.key.public(),
             header: header.clone(),
             body_len: body.len() as u32,
             body_hash: derive("dchat/1 2026-11 item body", &[&body]),

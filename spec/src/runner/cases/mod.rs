@@ -9,6 +9,7 @@ mod dialer;
 mod ending;
 mod frame;
 mod gossip;
+mod group;
 mod hello;
 mod identify;
 mod nat;
@@ -42,6 +43,7 @@ pub fn catalogue() -> Vec<Case> {
         relay::cases(),
         dht::cases(),
         gossip::cases(),
+        group::cases(),
         apart::cases(),
     ]
     .concat()

@@ -5,6 +5,7 @@
 //! is smaller makes the session.
 
 use core::ops::{Deref, DerefMut};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dchat_wire::invite::Invite;
@@ -43,6 +44,26 @@ pub struct Person {
     /// How many cases had it since it last was connected for long: its connections with the peer were
     /// short.
     pub restless: u32,
+    /// What it holds of the peer's logs: each with its last entry and the hash of that.
+    pub holds: BTreeMap<[u8; 16], (u64, [u8; 32])>,
+}
+
+impl Person {
+    /// Somebody with new keys, an empty log and nothing of the peer's.
+    #[must_use]
+    pub fn new(partner: &Partner, identity: Identity, proof: Option<([u8; 16], [u8; 32])>) -> Self {
+        let me = identity.public();
+        let conversation = conversation(&me, &partner.subject.peer);
+        Self {
+            instance: partner.array(),
+            device: Device::new(),
+            log: Log::new(conversation, me, partner.array()),
+            proof,
+            restless: 0,
+            holds: BTreeMap::new(),
+            identity,
+        }
+    }
 }
 
 /// All of them. Copies are the same people.
@@ -128,7 +149,7 @@ impl People {
         Taken {
             person: Some(person),
             is_sure: false,
-            people: Arc::clone(&self.0),
+            people: Some(Arc::clone(&self.0)),
         }
     }
 }
@@ -175,14 +196,8 @@ impl Pool {
             self.larger += 1;
         }
         let (me, peer) = (identity.public(), partner.subject.peer);
-        let person = Person {
-            instance: partner.array(),
-            device: Device::new(),
-            log: Log::new(conversation(&me, &peer), me, partner.array()),
-            proof: Some(proof(&invite, &peer, &me)),
-            restless: 0,
-            identity,
-        };
+        let proof = proof(&invite, &peer, &me);
+        let person = Person::new(partner, identity, Some(proof));
         self.redeemed.push(invite);
         Some(person)
     }
@@ -211,10 +226,20 @@ pub fn proof(invite: &Invite, inviter: &[u8; 32], redeemer: &[u8; 32]) -> ([u8; 
 pub struct Taken {
     person: Option<Person>,
     is_sure: bool,
-    people: Arc<Shared>,
+    people: Option<Arc<Shared>>,
 }
 
 impl Taken {
+    /// Somebody without an invite, who is gone when the case is over.
+    #[must_use]
+    pub fn stranger(person: Person) -> Self {
+        Self {
+            person: Some(person),
+            is_sure: false,
+            people: None,
+        }
+    }
+
     /// The log is as long as what the peer holds of it.
     pub fn sure(&mut self) {
         self.is_sure = true;
@@ -239,7 +264,7 @@ impl DerefMut for Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let Some(mut person) = self.person.take() else {
+        let (Some(mut person), Some(people)) = (self.person.take(), self.people.take()) else {
             return;
         };
         person.restless = person.restless.saturating_add(1);
@@ -250,7 +275,7 @@ impl Drop for Taken {
             incarnation.copy_from_slice(&next[..16]);
             person.log = Log::new(person.log.conversation, person.log.author, incarnation);
         }
-        self.people.pool().idle.push(person);
-        self.people.back.notify_waiters();
+        people.pool().idle.push(person);
+        people.back.notify_waiters();
     }
 }

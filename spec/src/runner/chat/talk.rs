@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dchat_wire::chat::{ChatOpen as PeersOpen, Envelope, Stage};
 use dchat_wire::parcel::{Frontier as PeersFrontier, Parcel};
@@ -37,7 +38,7 @@ pub struct Received {
 /// A chat on a connection of its own.
 pub struct Talk {
     /// The connection.
-    pub link: Link,
+    pub link: Arc<Link>,
     /// Who talks.
     pub person: Taken,
     /// The peer's CHAT_OPEN.
@@ -158,12 +159,21 @@ impl Talk {
     ///
     /// # Errors
     /// A fault when the peer does not open it.
-    pub async fn open_with(
+    pub async fn open_with(partner: &Partner, person: Taken, first: &[u8]) -> Result<Self, Fault> {
+        let link = partner.link_of(&person).await?;
+        Self::open_on(partner, Arc::new(link), person, first).await
+    }
+
+    /// The same on a connection that is there.
+    ///
+    /// # Errors
+    /// A fault when the peer does not open it.
+    pub async fn open_on(
         partner: &Partner,
+        link: Arc<Link>,
         mut person: Taken,
         first: &[u8],
     ) -> Result<Self, Fault> {
-        let link = partner.link_of(&person).await?;
         let chat = link.uni(first).await?;
         let what = "CHAT_OPEN of the peer to somebody it accepted";
         let found = link.until(what, |journal| {
@@ -204,8 +214,8 @@ impl Talk {
             let opened = self.until(what, |talk| talk.current).await;
             opened.map_err(|fault| fault.by("DC-CHAT-011"))?;
         }
-        let own = self.person.log.frontier();
-        self.send(&[own], &[]).await?;
+        let frontiers = self.frontiers();
+        self.send(&frontiers, &[]).await?;
         let what = "a parcel with frontiers";
         let first = self.until(what, |talk| talk.parcels.first().cloned()).await;
         let first = first.map_err(|fault| fault.by("DC-CHAT-039"))?;
@@ -215,6 +225,26 @@ impl Talk {
             return Err(Fault::new("a first parcel without entries", seen).by("DC-CHAT-039"));
         }
         Ok(())
+    }
+
+    /// What this side holds of both logs.
+    #[must_use]
+    pub fn frontiers(&self) -> Vec<Frontier> {
+        let own = self.person.log.frontier();
+        let theirs = self
+            .person
+            .holds
+            .iter()
+            .map(|(incarnation, held)| Frontier {
+                author: self.peer,
+                incarnation: *incarnation,
+                held: held.0,
+                low_water: 1,
+                read: held.0,
+                tip: held.1,
+            });
+        let theirs = theirs.filter(|one| one.held > 0);
+        core::iter::once(own).chain(theirs).take(16).collect()
     }
 
     /// Whether this side makes the session (DC-CHAT-011).
@@ -449,6 +479,12 @@ impl Talk {
         let opened = Parcel::open(&plaintext);
         let parcel = opened
             .map_err(|error| Fault::new("a padded parcel", error.to_string()).by("DC-CHAT-030"))?;
+        for entry in parcel.entries.iter() {
+            let held = self.person.holds.entry(entry.incarnation).or_default();
+            if entry.seq == held.0 + 1 {
+                *held = (entry.seq, entry.hash);
+            }
+        }
         self.parcels.push(Received {
             session: envelope.session,
             is_opening,

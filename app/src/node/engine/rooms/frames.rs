@@ -33,10 +33,18 @@ impl Session {
         self.rooms.links.insert(peer, (link, path));
         self.rooms.reaching.remove(&peer);
         for id in self.room_ids() {
-            if let Some(room) = self.rooms.rooms.get_mut(&id) {
+            let room = self.rooms.rooms.get_mut(&id);
+            let may_link = room.is_some_and(|room| {
                 room.strangers.remove(&peer);
-            }
-            self.drive(tx, &id, Turn::Input(Input::Up(peer)), now, out)?;
+                room.kind.may_link(&peer)
+            });
+            // It may have been put out since the node asked for it.
+            let input = if may_link {
+                Input::Up(peer)
+            } else {
+                Input::Down(peer)
+            };
+            self.drive(tx, &id, Turn::Input(input), now, out)?;
             self.offer(tx, &id, vec![peer], now, out)?;
         }
         Ok(())

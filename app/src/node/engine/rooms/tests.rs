@@ -199,6 +199,8 @@ struct World {
     met: Vec<(usize, [u8; 32])>,
     /// Whom homes wanted connected for rooms and groups.
     reached: Vec<(usize, PeerId)>,
+    /// Nobody says yet that who was wanted is not to be had.
+    is_reaching: bool,
     /// The home whose operations of groups are kept back, and they.
     kept_back: (Option<usize>, Vec<Input>),
     /// Bytes of items sent in one batch, at most.
@@ -218,6 +220,7 @@ impl World {
             sent: Vec::new(),
             met: Vec::new(),
             reached: Vec::new(),
+            is_reaching: false,
             kept_back: (None, Vec::new()),
             most_bytes: 0,
         }
@@ -333,7 +336,9 @@ impl World {
             Effect::Command(Command::Meet { topic, .. }) => self.met.push((here, topic)),
             Effect::Command(Command::Reach { peer, .. }) => {
                 self.reached.push((here, peer));
-                self.waiting.push_back((here, Input::Unreachable { peer }));
+                if !self.is_reaching {
+                    self.waiting.push_back((here, Input::Unreachable { peer }));
+                }
             }
             _ => {}
         }

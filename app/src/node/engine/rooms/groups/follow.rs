@@ -2,6 +2,7 @@
 
 use dchat_gossip::Input;
 use dchat_gossip::log::Item;
+use dchat_wire::defect::{self, Defect};
 use dchat_wire::gossip::{GossipLeave, Parting};
 use dchat_wire::{Frame, List, PeerId};
 
@@ -118,6 +119,9 @@ impl Session {
 
     /// Sends neighbours operations they may lack.
     fn spread(&self, group: &Group, since: usize, from: Option<&PeerId>, out: &mut Effects) {
+        if defect::is(Defect::KeepsOperationsToItself) {
+            return;
+        }
         let frames = group.news(since);
         for peer in self.neighbours(group.id()) {
             if Some(&peer) != from && group.roster().members.contains_key(&peer) {
@@ -344,7 +348,9 @@ impl Session {
             for told in group.map_or_else(Vec::new, |group| group.farewell(&peer)) {
                 self.send_frame(id, &peer, Frame::GroupOperations(told), out);
             }
-            self.send_frame(id, &peer, leave, out);
+            if !defect::is(Defect::PartsWithoutWord) {
+                self.send_frame(id, &peer, leave, out);
+            }
             self.release(id, &peer, out);
             self.drive(tx, id, Turn::Input(Input::Down(peer)), now, out)?;
         }

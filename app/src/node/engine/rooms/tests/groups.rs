@@ -117,6 +117,31 @@ impl World {
     }
 }
 
+/// Checks DC-GROUP-001 (negative).
+#[test]
+fn a_member_that_was_removed_while_it_was_looked_for_is_not_linked_with() {
+    let mut world = World::acquainted(&["Ann", "Ben", "Cem"], |_, _| true);
+    world.gather();
+    let cem = world.homes[2].peer;
+    world.is_reaching = true;
+    world.reached.clear();
+    world.disconnect(1, 2);
+    // It is looked for once the room is healed.
+    for _ in 0..200 {
+        if world.reached.contains(&(1, cem)) {
+            break;
+        }
+        world.run(100);
+    }
+    assert!(world.reached.contains(&(1, cem)), "{:?}", world.reached);
+    world.removes(0, 2);
+    assert_eq!(world.members(1), 2);
+    world.sent.clear();
+    world.connect(1, 2);
+    world.run(500);
+    assert_eq!(world.opens(1), 0);
+}
+
 #[test]
 fn a_group_whose_name_is_too_long_here_is_called_by_another_and_fails_nothing() {
     let mut world = World::acquainted(&["Ann", "Ben"], |_, _| true);
