@@ -181,6 +181,8 @@ defects! {
     AcceptsStrayAnswers = "accepts-stray-answers";
     /// Hole punching is begun with those who do not know it.
     PunchesAnybody = "punches-anybody";
+    /// Of a capability only the low byte is looked at.
+    ConfusesCapabilities = "confuses-capabilities";
     /// Pulses of anybody are answered.
     SkipsPulseMac = "skips-pulse-mac";
     /// The reflected address is not masked.
