@@ -108,6 +108,8 @@ defects! {
     ShowsTokens = "shows-tokens";
     /// The idle timeout is ten seconds.
     IdlesBriefly = "idles-briefly";
+    /// An address that has shown nothing is sent whole datagrams as long as it may be sent a byte.
+    SendsMoreThanAllowed = "sends-more-than-allowed";
     /// Connections on which nothing happens are not kept alive.
     KeepsNothingAlive = "keeps-nothing-alive";
     // Control stream and HELLO.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::address::Route;
+use super::allowance::Allowance;
 use super::attached::Attached;
 use super::leg::{LegId, Legs};
 use super::packet::Cid;
@@ -17,6 +18,8 @@ pub(super) enum Stage {
     Provisional {
         /// Round trip seen.
         proven: bool,
+        /// What it may be sent until then.
+        allowance: Allowance,
     },
     /// We began a handshake.
     Dialed {
@@ -93,8 +96,8 @@ impl Connection {
     /// The class it is evicted in; `None` for what stays until released.
     pub(super) fn class(&self) -> Option<Class> {
         match &self.stage {
-            Stage::Provisional { proven: false } => Some(Class::Unproven),
-            Stage::Provisional { proven: true } => Some(Class::Proven),
+            Stage::Provisional { proven: false, .. } => Some(Class::Unproven),
+            Stage::Provisional { proven: true, .. } => Some(Class::Proven),
             Stage::Lingering { .. } => Some(Class::Lingering),
             Stage::Dialed { .. } | Stage::Attached(_) => None,
         }

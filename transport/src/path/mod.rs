@@ -26,6 +26,9 @@
 //! which then learns the id; when there are several, to each of them. What is left is shown to
 //! quinn without an entry being made, so that it can answer with a reset or a version negotiation.
 //!
+//! **How much an address is sent that has shown nothing.** Until a packet comes from there to an id
+//! that we chose, at most three times what came from it (RFC 9000 §8.1), to the byte.
+//!
 //! **How a path becomes active.** A connection has exactly one path until its probe keys are
 //! attached. Afterwards an address is sent nothing but a bounded number of authenticated probes
 //! until it has answered one ([`probe`](dchat_wire::probe)). A direct path is taken only after it has
@@ -73,6 +76,7 @@
 //! timeout. Every table is bounded by [`bounds`] and [`Config`].
 
 mod address;
+mod allowance;
 mod answers;
 mod attached;
 pub mod bounds;

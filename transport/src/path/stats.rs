@@ -17,6 +17,8 @@ pub struct Stats {
     pub unmapped: u64,
     /// Outbound datagrams that looked for a larger size over a relay.
     pub oversized: u64,
+    /// Outbound datagrams (a GSO batch counts once) over what an unproven address may be sent.
+    pub unallowed: u64,
     /// Outbound datagrams the operating system refused.
     pub send_failed: u64,
     /// Short headers with an id we do not know, from an address we do.

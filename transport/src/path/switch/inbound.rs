@@ -6,6 +6,7 @@ use dchat_wire::probe::Probe;
 
 use super::{Switch, Verdict};
 use crate::path::address::{VirtualAddress, is_reserved};
+use crate::path::allowance::Allowance;
 use crate::path::attached::Arrival;
 use crate::path::bounds;
 use crate::path::connection::{Class, Connection, Stage};
@@ -27,7 +28,7 @@ impl Switch {
                 let known = Cid::new(dcid).and_then(|cid| self.cids.get(&cid).copied());
                 match known {
                     Some(virt) => self.known(virt, &arrival, datagram.len(), now),
-                    None => self.handshake(&arrival, scid, opens),
+                    None => self.handshake(&arrival, scid, opens, datagram.len()),
                 }
             }
             Packet::Probe => {
@@ -102,7 +103,9 @@ impl Switch {
                 self.attached(virt, now, |attached, cx| attached.data_in(arrival, len, cx));
             }
             // An id of ours came back from where our answer went: that address is real.
-            Stage::Provisional { proven } if !*proven && connection.only.remote == arrival.from => {
+            Stage::Provisional { proven, .. }
+                if !*proven && connection.only.remote == arrival.from =>
+            {
                 *proven = true;
                 self.classify(virt);
             }
@@ -112,18 +115,24 @@ impl Switch {
     }
 
     /// A long header to an id that is not ours: somebody begins.
-    fn handshake(&mut self, arrival: &Arrival, scid: &[u8], opens: bool) -> Verdict {
+    fn handshake(&mut self, arrival: &Arrival, scid: &[u8], opens: bool, len: usize) -> Verdict {
         let virt = VirtualAddress::provisional(&self.key, arrival.from, scid);
-        if self.connections.contains_key(&virt) {
+        if let Some(connection) = self.connections.get_mut(&virt) {
+            if let Stage::Provisional { allowance, .. } = &mut connection.stage {
+                allowance.received(len);
+            }
             return Verdict::Deliver(virt);
         }
         if !opens || !self.make_room(Class::Unproven) {
             return self.stranger(virt, arrival);
         }
-        self.insert(
-            virt,
-            Connection::new(Stage::Provisional { proven: false }, arrival.back()),
-        );
+        let mut allowance = Allowance::default();
+        allowance.received(len);
+        let stage = Stage::Provisional {
+            proven: false,
+            allowance,
+        };
+        self.insert(virt, Connection::new(stage, arrival.back()));
         Verdict::Deliver(virt)
     }
 

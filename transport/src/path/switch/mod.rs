@@ -236,6 +236,15 @@ impl Switch {
             self.common.stats.unmapped += u64::from(reply.is_none());
             return reply.map(Outbound::once);
         };
+        if let Stage::Provisional {
+            proven: false,
+            allowance,
+        } = &mut connection.stage
+            && !allowance.send(len)
+        {
+            self.common.stats.unallowed += 1;
+            return None;
+        }
         let route = connection.route();
         let mut outbound = Some(Outbound::once(route));
         let relayed = ChannelAddress::from_socket_addr(route.remote).is_some();

@@ -204,6 +204,30 @@ fn strangers_in_the_middle_of_a_handshake_outlive_a_flood() {
 }
 
 #[test]
+fn an_address_is_sent_three_times_what_came_from_it_until_it_shows_a_round_trip() {
+    let now = Instant::now();
+    let mut switch = switch();
+    let client = from("198.51.100.1:1000");
+    let virt = delivered(switch.inbound(client, &initial(b"random00", b"client00"), now));
+    let answer = initial(b"client00", b"server00");
+    let send = |switch: &mut Switch, len| switch.outbound(virt, &answer, len, now).is_some();
+    assert!(send(&mut switch, 2400));
+    assert!(!send(&mut switch, 1201));
+    assert!(send(&mut switch, 1200));
+    assert!(!send(&mut switch, 54));
+    assert_eq!(switch.stats().unallowed, 2);
+    // From elsewhere nothing is shown.
+    let forger = from("198.51.100.2:1000");
+    switch.inbound(forger, &initial(b"server00", b"client00"), now);
+    assert!(!send(&mut switch, 54));
+    switch.inbound(client, &initial(b"random00", b"client00"), now);
+    assert!(send(&mut switch, 3600));
+    assert!(!send(&mut switch, 1));
+    switch.inbound(client, &initial(b"server00", b"client00"), now);
+    assert!(send(&mut switch, 100_000));
+}
+
+#[test]
 fn a_released_address_is_routed_for_its_close_and_then_forgotten() {
     let now = Instant::now();
     let mut switch = switch();
