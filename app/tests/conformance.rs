@@ -14,7 +14,7 @@ use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::group::User;
 use dchat_spec::runner::run::{Plan, run};
 use dchat_spec::runner::subject::{PATIENCE, Subject, parse_address, parse_invites};
-use dchat_spec::runner::{Case, Profile, Verdict, grease, scenario};
+use dchat_spec::runner::{Case, Ports, Profile, Verdict, grease, scenario};
 use support::daemon::Daemon;
 use support::home::Home;
 
@@ -60,6 +60,7 @@ fn with(more: &[&str], invites: usize) -> (Home, Daemon, Arc<Subject>) {
         people: parse_invites(&invites, &peer).unwrap(),
         room: Some(ROOM.to_owned()),
         user: Some(User::new(&user)),
+        ports: Ports::default(),
     };
     (home, daemon, Arc::new(subject))
 }

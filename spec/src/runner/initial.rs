@@ -48,6 +48,17 @@ pub struct First {
     pub was_asked_to_retry: bool,
 }
 
+/// Whether a datagram begins with a long header to another ID than `source`: the first packet of a dial
+/// by the peer, say, to somebody who was at this port before. An answer names the ID it answers.
+fn is_for_another(datagram: &[u8], source: &[u8; 8]) -> bool {
+    let is_long = datagram.first().is_some_and(|first| first & 0x80 != 0);
+    let id = datagram.get(5..).and_then(|rest| {
+        let (len, rest) = rest.split_first()?;
+        rest.get(..usize::from(*len))
+    });
+    is_long && id.is_some_and(|id| id != source)
+}
+
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -92,7 +103,9 @@ impl First {
         let suite = suite.and_then(|suite| suite.quic_suite());
         let suite = suite.ok_or_else(|| own("no initial keys"))?;
         let to = partner.subject.address;
-        let socket = UdpSocket::bind((partner.local_ip(), 0)).await;
+        let socket = partner.socket()?;
+        let nonblocking = socket.set_nonblocking(true);
+        let socket = nonblocking.and_then(|()| UdpSocket::from_std(socket));
         let socket = socket.map_err(|error| own(error.to_string()))?;
         Ok(Self {
             socket,
@@ -229,6 +242,7 @@ impl First {
             // A refused port is told on the next call; there is nothing to read then.
             if let Ok((len, from)) = self.socket.recv_from(&mut buffer).await
                 && from == self.to
+                && !is_for_another(&buffer[..len], &self.source)
             {
                 self.received += len;
                 buffer.truncate(len);
@@ -465,6 +479,19 @@ pub fn read_parameters(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_to_somebody_else_is_no_answer() {
+        let long = |id: &[u8]| [&[0xc1, 0, 0, 0, 1, id.len() as u8], id].concat();
+        let mine = [7; 8];
+        assert!(!is_for_another(&long(&mine), &mine));
+        assert!(is_for_another(&long(&[8; 8]), &mine));
+        assert!(is_for_another(&long(&[]), &mine));
+        // A reset has a short header and no ID of anybody's.
+        assert!(!is_for_another(&[0x41; 40], &mine));
+        assert!(!is_for_another(&long(&mine)[..9], &mine));
+        assert!(!is_for_another(&[], &mine));
+    }
 
     #[test]
     fn varints_are_those_of_the_rfc() {

@@ -219,12 +219,12 @@ impl Partner {
         }
     }
 
-    /// A new UDP socket of the peer's family.
+    /// A new UDP socket of the peer's family, at a port that no other of the run has had.
     ///
     /// # Errors
     /// A fault of the runner's own means.
     pub fn socket(&self) -> Result<UdpSocket, Fault> {
-        let bound = UdpSocket::bind((self.local_ip(), 0));
+        let bound = self.subject.ports.socket(self.local_ip());
         bound.map_err(|error| own(error.to_string()))
     }
 

@@ -12,6 +12,7 @@ use dchat_wire::room::RoomName;
 use super::chat::People;
 use super::group::User;
 use super::partner::Partner;
+use super::ports::Ports;
 use super::tls::Dialing;
 
 /// An implementation, and what the runner was given to deal with it.
@@ -30,6 +31,8 @@ pub struct Subject {
     pub room: Option<String>,
     /// What does what only its user can.
     pub user: Option<User>,
+    /// The local ports that were used against it.
+    pub ports: Ports,
 }
 
 /// Default of [`Subject::patience`]: far above what a loaded machine takes, below QUIC's idle timeout.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::chat::People;
 use dchat_spec::runner::run::{Plan, Ran, run};
-use dchat_spec::runner::{Case, Kind, Profile, Subject, Verdict};
+use dchat_spec::runner::{Case, Kind, Ports, Profile, Subject, Verdict};
 
 use peer::{Conduct, Peer};
 
@@ -38,6 +38,7 @@ async fn against(conduct: Conduct, cases: &[Case]) -> Vec<Ran> {
         people: People::default(),
         room: None,
         user: None,
+        ports: Ports::default(),
     };
     let plan = Plan {
         jobs: 64,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dchat_spec::actor::peer_text;
-use dchat_spec::runner::Case;
 use dchat_spec::runner::cases::catalogue;
 use dchat_spec::runner::chat::People;
 use dchat_spec::runner::group::User;
@@ -14,6 +13,7 @@ use dchat_spec::runner::report::{Line, Report};
 use dchat_spec::runner::run::run as run_cases;
 use dchat_spec::runner::scenario;
 use dchat_spec::runner::subject::{Subject, meet, parse_address, parse_invites, parse_room};
+use dchat_spec::runner::{Case, Ports};
 
 use crate::args::{Args, Network, Scenario, Whom};
 use crate::output;
@@ -53,6 +53,7 @@ fn against(
             people: People::default(),
             room,
             user,
+            ports: Ports::default(),
         };
         let mut subject = match peer {
             Some(_) => subject,
