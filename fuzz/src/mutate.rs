@@ -4,6 +4,8 @@
 //! of them: there is no sanitizer and no instrumentation. What it does is a function of its seed, so a
 //! panic is repeated by the same command.
 
+use std::panic::{catch_unwind, resume_unwind};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::{Target, dictionary, root};
@@ -36,7 +38,7 @@ impl Numbers {
 /// When the corpus cannot be read.
 ///
 /// # Panics
-/// When the target does.
+/// When the target does; the input is then in `found/`.
 pub fn mutate(name: &str, target: Target, seed: u64, each: Duration) -> std::io::Result<u64> {
     let corpus = corpus(name)?;
     let words = words();
@@ -45,11 +47,26 @@ pub fn mutate(name: &str, target: Target, seed: u64, each: Duration) -> std::io:
     let (mut executions, start) = (0, Instant::now());
     while start.elapsed() < each {
         for _ in 0..64 {
-            target(&changed(&corpus, &words, &mut numbers));
+            let input = changed(&corpus, &words, &mut numbers);
+            if let Err(panic) = catch_unwind(|| target(&input)) {
+                keep(name, &input)?;
+                resume_unwind(panic);
+            }
         }
         executions += 64;
     }
     Ok(executions)
+}
+
+/// Keeps what a target panics over beside what libFuzzer finds.
+fn keep(name: &str, input: &[u8]) -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("found")
+        .join(name);
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("crash-{}", &blake3::hash(input).to_hex()[..16]));
+    eprintln!("the input is in {}", file.display());
+    std::fs::write(file, input)
 }
 
 fn corpus(name: &str) -> std::io::Result<Vec<Vec<u8>>> {
