@@ -136,6 +136,54 @@ fn servers() -> Vec<Server> {
 
 type Sent = (Socket, SocketAddr, Vec<u8>);
 
+/// Checks DC-NAT-035 (negative).
+#[test]
+fn a_host_has_one_voice_though_another_server_calls_it_its_other_address() {
+    let [one, another]: [SocketAddr; 2] =
+        ["198.51.100.1:3478", "192.0.2.1:3478"].map(|text| text.parse().unwrap());
+    let again: SocketAddr = "198.51.100.1:3479".parse().unwrap();
+    let victim: SocketAddr = "203.0.113.77:9".parse().unwrap();
+    let servers = [one, another].map(|address| Server {
+        address,
+        kind: ServerKind::Stun,
+    });
+    let setup = Setup {
+        servers: servers.to_vec(),
+        locals: vec!["192.168.1.10:4001".parse().unwrap()],
+        gateway: None,
+    };
+    let mut now = Instant::now();
+    let mut classifier = Classifier::new(Config::default(), &setup, [1; 32], now);
+    loop {
+        match classifier.poll_output() {
+            Some(Output::Send {
+                socket,
+                to,
+                datagram,
+            }) => {
+                assert!(to == one || to.ip() == another.ip(), "{to} is asked");
+                let (mapped, other) = match to == one {
+                    true => (victim, None),
+                    false => ("203.0.113.5:4001".parse().unwrap(), Some(again)),
+                };
+                let bytes = reply(&datagram, mapped, other).unwrap();
+                let input = Input::Datagram {
+                    socket,
+                    from: to,
+                    bytes: &bytes,
+                };
+                classifier.handle_input(input, now);
+            }
+            Some(Output::Reach { .. }) => panic!("there is no node"),
+            Some(Output::Finished(_)) => break,
+            None => {
+                now = classifier.poll_timeout().unwrap().max(now);
+                classifier.handle_timeout(now);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

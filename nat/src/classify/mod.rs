@@ -27,6 +27,7 @@
 //! # Mapping
 //!
 //! A server, its other address and all servers of one IP address are one *operator* with one vote.
+//! An other address is not asked when another operator has its IP address.
 //!
 //! | operators | say | verdict |
 //! |---|---|---|

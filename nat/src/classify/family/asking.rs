@@ -93,7 +93,12 @@ impl Family {
             })
             .collect();
         for (operator, address, kind) in wanted {
-            if !self.targets.iter().any(|target| target.address == address) {
+            // Nobody's voice may count for another operator, whose other address this is said to be.
+            let is_taken = self.targets.iter().any(|target| {
+                let is_same_host = target.address.ip() == address.ip();
+                target.address == address || is_same_host && target.operator != operator
+            });
+            if !is_taken {
                 self.ask_main(operator, address, kind, true, asker, now);
             }
         }
