@@ -168,13 +168,14 @@ impl Membership {
         let operation = open(&signed)?;
         self.check(&hash, &operation)?;
         self.parked.remove(&hash);
+        let before = self.nodes.len();
         let ready = self.is_ready(&operation);
         if ready {
             self.add(hash, operation, signed, Room::Asked)?;
         } else {
             keep(&mut self.waiting, MAX_WAITING, hash, (operation, signed));
         }
-        let added = self.settle();
+        let added = self.settle(before);
         Ok(if ready {
             Inserted::Added(added)
         } else if self.has(&hash) {
@@ -203,16 +204,19 @@ impl Membership {
         self.add(hash, operation, signed, Room::Granted)
     }
 
-    /// Adds what waited for nothing but what has come, and what turned out to be needed. How many.
-    fn settle(&mut self) -> usize {
+    /// Adds what waited for nothing but what has come, and of what there was no room for that which turned
+    /// out to be needed, or for which there is room since there were `before` operations. How many.
+    fn settle(&mut self, before: usize) -> usize {
         let mut added = 0;
         loop {
             let ready = self.ready();
             let ready = ready.and_then(|hash| Some((hash, self.waiting.remove(&hash)?)));
             let next = ready.or_else(|| {
                 let mut parked = self.parked.iter();
-                let needed = parked.find(|(hash, (one, _))| self.is_needed(hash, one));
-                let hash = needed.map(|(hash, _)| *hash)?;
+                let next = parked.find(|(hash, (one, _))| {
+                    self.is_needed(hash, one) || self.has_more_room(one, before)
+                });
+                let hash = next.map(|(hash, _)| *hash)?;
                 Some((hash, self.parked.remove(&hash)?))
             });
             let Some((hash, (operation, signed))) = next else {
@@ -262,17 +266,7 @@ impl Membership {
         if self.nodes.len() >= MAX_OPERATIONS {
             return Err(Refused::Full);
         }
-        let (mut past, mut depth) = (Past::default(), 0);
-        for named in operation.after.as_slice() {
-            let number = self.numbers.get(named).copied();
-            if let Some((number, node)) =
-                number.and_then(|number| Some((number, self.nodes.get(number)?)))
-            {
-                past.add_all(&node.past);
-                past.add(number);
-                depth = depth.max(node.depth + 1);
-            }
-        }
+        let (past, depth) = self.past(&operation);
         self.check_past(&operation, &past)?;
         let by_admin = self.by_admin(&operation, &past);
         let has_room = room == Room::Granted
@@ -292,6 +286,35 @@ impl Membership {
             by_admin,
         });
         Ok(())
+    }
+
+    /// What an operation has seen, as far as it is here, and its depth.
+    fn past(&self, operation: &Operation) -> (Past, u32) {
+        let (mut past, mut depth) = (Past::default(), 0);
+        for named in operation.after.as_slice() {
+            let number = self.numbers.get(named).copied();
+            if let Some((number, node)) =
+                number.and_then(|number| Some((number, self.nodes.get(number)?)))
+            {
+                past.add_all(&node.past);
+                past.add(number);
+                depth = depth.max(node.depth + 1);
+            }
+        }
+        (past, depth)
+    }
+
+    /// Whether there is room for an operation that there was none for, now that more than `before` are here.
+    /// Only what is done to its author gives any.
+    fn has_more_room(&self, operation: &Operation, before: usize) -> bool {
+        let mut new = self.nodes.iter().skip(before);
+        let author = Some(operation.author);
+        if !new.any(|node| node.operation.subject == author) {
+            return false;
+        }
+        let (past, _) = self.past(operation);
+        let by_admin = self.by_admin(operation, &past);
+        self.has_room(operation, &past, by_admin)
     }
 
     /// Whether the author of `operation` may be an administrator: it made the group, or somebody who may

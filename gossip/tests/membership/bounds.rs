@@ -80,6 +80,27 @@ fn who_was_invited_by_nobody_who_may_is_heard_twice_and_invites_nobody() {
     assert_eq!(guest.known.roster(), group.known.roster());
 }
 
+#[test]
+fn an_invitation_makes_room_for_what_came_before_it() {
+    let group = four();
+    let mut member = group.of(4);
+    let by_member = member.does(Deed::Invite, Some(5));
+    let act = write(&member.known, 5, Deed::Rename, None, "ours");
+    let by_admin = group.clone().does(Deed::Invite, Some(5));
+    let told = |order: [&SignedOperation; 3]| {
+        let mut known = group.known.clone();
+        let refused = give(&mut known, &order.map(Clone::clone));
+        (refused, known)
+    };
+    let (refused, late) = told([&by_member, &act, &by_admin]);
+    assert_eq!(refused, 1);
+    assert!(late.has(&act.hash()));
+    let (refused, early) = told([&by_admin, &by_member, &act]);
+    assert_eq!(refused, 0);
+    assert_eq!(early.roster(), late.roster());
+    assert_eq!(early.len(), late.len());
+}
+
 /// Checks DC-GROUP-026 (positive, negative).
 #[test]
 fn many_members_together_leave_room_for_administrators() {
