@@ -173,12 +173,13 @@ impl Reassembly {
         now: Instant,
     ) -> Option<Bytes> {
         self.handle_timeout(now);
-        self.forget_before(number);
-        // Alone it takes one byte less: the other has at least one.
+        // Alone it takes one byte less: the other has at least one. What is dropped tells nothing of
+        // how far the numbers are either.
         if bytes.len() >= PACKET_MAX {
             self.stats.too_large += 1;
             return None;
         }
+        self.forget_before(number);
         if let Some(at) = self.waiting.iter().position(|one| one.number == number)
             && let Some(one) = self.waiting.remove(at)
         {

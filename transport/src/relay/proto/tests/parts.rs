@@ -116,6 +116,17 @@ fn what_would_be_larger_than_a_packet_is_dropped() {
 }
 
 #[test]
+fn a_part_that_is_too_large_alone_makes_no_other_too_old() {
+    let now = Instant::now();
+    let mut reassembly = Reassembly::new();
+    assert_eq!(reassembly.handle_part(2714, Part::Second, b"er", now), None);
+    let large = vec![0; PACKET_MAX];
+    assert_eq!(reassembly.handle_part(2, Part::First, &large, now), None);
+    let joined = reassembly.handle_part(2714, Part::First, b"new", now);
+    assert_eq!(joined.as_deref(), Some(b"newer".as_slice()));
+}
+
+#[test]
 fn a_number_that_comes_again_does_not_meet_a_part_left_from_its_last_use() {
     let now = Instant::now();
     let mut reassembly = Reassembly::new();
