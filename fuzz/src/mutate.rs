@@ -5,7 +5,6 @@
 //! panic is repeated by the same command.
 
 use std::panic::{catch_unwind, resume_unwind};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::{Target, dictionary, root};
@@ -60,13 +59,12 @@ pub fn mutate(name: &str, target: Target, seed: u64, each: Duration) -> std::io:
 
 /// Keeps what a target panics over beside what libFuzzer finds.
 fn keep(name: &str, input: &[u8]) -> std::io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("found")
-        .join(name);
+    let folder = root().with_file_name("found").join(name);
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("crash-{}", &blake3::hash(input).to_hex()[..16]));
+    std::fs::write(&file, input)?;
     eprintln!("the input is in {}", file.display());
-    std::fs::write(file, input)
+    Ok(())
 }
 
 fn corpus(name: &str) -> std::io::Result<Vec<Vec<u8>>> {
