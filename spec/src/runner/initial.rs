@@ -104,9 +104,7 @@ impl First {
         let suite = suite.ok_or_else(|| own("no initial keys"))?;
         let to = partner.subject.address;
         let socket = partner.socket()?;
-        let nonblocking = socket.set_nonblocking(true);
-        let socket = nonblocking.and_then(|()| UdpSocket::from_std(socket));
-        let socket = socket.map_err(|error| own(error.to_string()))?;
+        let socket = UdpSocket::from_std(socket).map_err(|error| own(error.to_string()))?;
         Ok(Self {
             socket,
             to,

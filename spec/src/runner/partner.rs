@@ -219,7 +219,7 @@ impl Partner {
         }
     }
 
-    /// A new UDP socket of the peer's family, at a port that no other of the run has had.
+    /// A new UDP socket of the peer's family, which does not block, at a port that no other of the run has had.
     ///
     /// # Errors
     /// A fault of the runner's own means.

@@ -20,7 +20,8 @@ const TRIES: usize = 64;
 pub struct Ports(Arc<Mutex<BTreeSet<u16>>>);
 
 impl Ports {
-    /// A new UDP socket at `ip` and a port that is new to this run, as far as the system gives any.
+    /// A new UDP socket, which does not block, at `ip` and a port that is new to this run, as far as the
+    /// system gives any.
     ///
     /// # Errors
     /// Of the system's.
@@ -34,6 +35,7 @@ impl Ports {
             let socket = UdpSocket::bind((ip, 0))?;
             let is_new = had.insert(socket.local_addr()?.port());
             if is_new || held_back.len() >= TRIES {
+                socket.set_nonblocking(true)?;
                 return Ok(socket);
             }
             held_back.push(socket);

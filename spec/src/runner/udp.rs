@@ -29,7 +29,6 @@ impl Udp {
     /// A fault of the runner's own means.
     pub fn new(partner: &Partner) -> Result<Self, Fault> {
         let socket = partner.socket()?;
-        socket.set_nonblocking(true).map_err(broken)?;
         Ok(Self {
             socket: UdpSocket::from_std(socket).map_err(broken)?,
             to: partner.subject.address,
